@@ -1,0 +1,168 @@
+package store
+
+import (
+	"iter"
+
+	"github.com/tidwall/btree"
+)
+
+// Tx is a Reader with writes laid over another Reader: it reads its own writes and gives them out as one Batch. It is
+// not safe for concurrent use. A Tx over a Tx is a nested one, which is dropped or copied into the outer by its Batch.
+type Tx struct {
+	under Reader
+	over  *btree.Map[string, write]
+}
+
+// write is what a Tx has done to a key: the new value, or nil for a deletion.
+type write struct{ value []byte }
+
+var _ Reader = (*Tx)(nil)
+
+// NewTx returns a Tx without writes over r. It does not close r.
+func NewTx(r Reader) *Tx {
+	return &Tx{under: r, over: btree.NewMap[string, write](treeDegree)}
+}
+
+// Get returns a copy of the value that the Tx sees at key, or ErrNotFound.
+func (t *Tx) Get(key []byte) ([]byte, error) {
+	if w, ok := t.over.Get(string(key)); ok {
+		if w.value == nil {
+			return nil, ErrNotFound
+		}
+		return clone(w.value), nil
+	}
+	return t.under.Get(key)
+}
+
+// Put sets key to a copy of value. Keys and values that a Batch does not take are reported when the Batch is applied.
+func (t *Tx) Put(key, value []byte) {
+	t.over.Set(string(key), write{clone(value)})
+}
+
+// Delete removes key.
+func (t *Tx) Delete(key []byte) { t.over.Set(string(key), write{}) }
+
+// Len returns the number of keys written or deleted.
+func (t *Tx) Len() int { return t.over.Len() }
+
+// Scan yields what the Tx saw when the iteration began: writes made by the loop's body are not shown by it. As in every
+// Reader, the pair is valid until the next step.
+func (t *Tx) Scan(lo, hi []byte, reverse bool) iter.Seq2[KV, error] {
+	return func(yield func(KV, error) bool) {
+		l, h, ok := Bounds(lo, hi)
+		if !ok {
+			return
+		}
+		c := newCursor(t.over.Copy(), l, h, reverse)
+		c.merge(t.under.Scan(l, h, reverse), yield)
+	}
+}
+
+// Batch returns the writes in order of their keys.
+func (t *Tx) Batch() *Batch {
+	b := new(Batch)
+	t.over.Scan(func(k string, w write) bool {
+		if w.value == nil {
+			b.Delete([]byte(k))
+		} else {
+			b.Put([]byte(k), w.value)
+		}
+		return true
+	})
+	return b
+}
+
+// cursor stands on one entry of a Tx's writes.
+type cursor struct {
+	it      btree.MapIter[string, write]
+	lo, hi  string
+	open    bool // hi is no bound
+	reverse bool
+	valid   bool // the cursor stands on an entry in range
+}
+
+// newCursor returns a cursor on the first entry in range, or the last one in reverse.
+func newCursor(m *btree.Map[string, write], lo, hi []byte, reverse bool) *cursor {
+	c := &cursor{it: m.Iter(), lo: string(lo), hi: string(hi), open: hi == nil, reverse: reverse}
+	switch {
+	case !reverse:
+		c.check(c.it.Seek(c.lo))
+	case !c.open && c.it.Seek(c.hi):
+		c.check(c.it.Prev()) // Seek found the first entry at or above the bound
+	default:
+		c.check(c.it.Last())
+	}
+	return c
+}
+
+func (c *cursor) check(ok bool) {
+	c.valid = ok && c.it.Key() >= c.lo && (c.open || c.it.Key() < c.hi)
+}
+
+// pass yields the current entry unless it is a deletion and moves on; false means that the consumer has enough.
+func (c *cursor) pass(yield func(KV, error) bool) bool {
+	if v := c.it.Value().value; v != nil && !yield(KV{[]byte(c.it.Key()), v[:len(v):len(v)]}, nil) {
+		return false
+	}
+	if c.reverse {
+		c.check(c.it.Prev())
+	} else {
+		c.check(c.it.Next())
+	}
+	return true
+}
+
+// merge yields the pairs of under and the cursor's in order; where both have a key, the cursor's wins.
+func (c *cursor) merge(under iter.Seq2[KV, error], yield func(KV, error) bool) {
+	for kv, err := range under {
+		if err != nil {
+			yield(KV{}, err)
+			return
+		}
+		hidden := false
+		for c.valid && !hidden && !c.after(kv.Key) {
+			hidden = c.it.Key() == string(kv.Key)
+			if !c.pass(yield) {
+				return
+			}
+		}
+		if !hidden && !yield(kv, nil) {
+			return
+		}
+	}
+	for c.valid {
+		if !c.pass(yield) {
+			return
+		}
+	}
+}
+
+// after reports whether the cursor's entry comes after key in the direction of the scan.
+func (c *cursor) after(key []byte) bool {
+	if c.reverse {
+		return c.it.Key() < string(key)
+	}
+	return c.it.Key() > string(key)
+}
+
+// scanTree calls f for the entries with lo <= key < hi (nil hi: to the end) until it returns false.
+func scanTree[V any](m *btree.Map[string, V], lo, hi []byte, reverse bool, f func(string, V) bool) {
+	from, to := string(lo), string(hi)
+	if !reverse {
+		m.Ascend(from, func(k string, v V) bool { return (hi == nil || k < to) && f(k, v) })
+		return
+	}
+	down := func(k string, v V) bool {
+		if hi != nil && k >= to {
+			return true // Descend begins at its pivot, which is outside the range
+		}
+		return k >= from && f(k, v)
+	}
+	if hi == nil {
+		m.Reverse(down)
+		return
+	}
+	m.Descend(to, down)
+}
+
+func clone(v []byte) []byte { return append(make([]byte, 0, len(v)), v...) }

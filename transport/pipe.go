@@ -197,28 +197,36 @@ func (e *pipeEnd) Send(ctx context.Context, msg []byte) error {
 	}
 	e.sent++
 	for _, packet := range packets {
-		select {
-		case e.out <- slices.Clone(packet):
-		case <-e.closed:
-			return ErrClosed
-		case <-e.pipe.lost:
-			return e.pipe.err
-		case <-e.peerClosed():
-			return ErrClosed
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := e.put(ctx, slices.Clone(packet)); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// peerClosed is the other end's closed channel as visible from here: a silent
-// link hides it.
-func (e *pipeEnd) peerClosed() <-chan struct{} {
-	if e.pipe.link.gate() != nil {
-		return nil
+// put waits for room in the queue. A silent link hides that the other end has
+// closed until it is heard again.
+func (e *pipeEnd) put(ctx context.Context, msg []byte) error {
+	for {
+		gate := e.pipe.link.gate()
+		closed := e.peer.closed
+		if gate != nil {
+			closed = nil
+		}
+		select {
+		case e.out <- msg:
+			return nil
+		case <-e.closed:
+			return ErrClosed
+		case <-e.pipe.lost:
+			return e.pipe.err
+		case <-closed:
+			return ErrClosed
+		case <-gate:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	return e.peer.closed
 }
 
 // over returns the error of a connection that has ended, as seen from here.
@@ -233,8 +241,11 @@ func (e *pipeEnd) over() error {
 		return e.pipe.err
 	default:
 	}
+	if e.pipe.link.gate() != nil {
+		return nil
+	}
 	select {
-	case <-e.peerClosed():
+	case <-e.peer.closed:
 		return ErrClosed
 	default:
 		return nil
@@ -260,10 +271,13 @@ func (e *pipeEnd) Receive(ctx context.Context) ([]byte, error) {
 		}
 		if !e.waiting {
 			msg, err := e.take(ctx)
-			if err != nil {
+			if err == nil {
+				e.pending, e.waiting = msg, true
+			} else if !errors.Is(err, errPeerClosed) {
 				return nil, err
+			} else if e.pipe.link.gate() == nil {
+				return nil, ErrClosed
 			}
-			e.pending, e.waiting = msg, true
 			continue // the link may have been paused meanwhile
 		}
 		if e.pipe.delay != nil {
@@ -284,6 +298,10 @@ func (e *pipeEnd) Receive(ctx context.Context) ([]byte, error) {
 		}
 	}
 }
+
+// errPeerClosed tells Receive that the other end has closed and nothing is
+// left, which a silent link may still hide.
+var errPeerClosed = errors.New("other end closed")
 
 // take waits for the next message of the queue; messages sent before the other
 // end closed come before ErrClosed.
@@ -307,7 +325,7 @@ func (e *pipeEnd) take(ctx context.Context) ([]byte, error) {
 		case msg := <-e.in:
 			return msg, nil
 		default:
-			return nil, ErrClosed
+			return nil, errPeerClosed
 		}
 	}
 }

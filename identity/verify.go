@@ -1,7 +1,6 @@
 package identity
 
 import (
-	"crypto/ed25519"
 	"errors"
 	"strconv"
 )
@@ -53,10 +52,7 @@ func Verify(c Check) error {
 	if err := Precheck(c); err != nil {
 		return err
 	}
-	// crypto/ed25519 compares the encoding of the point it computes with the
-	// bytes of R: cofactorless. It also refuses S >= L and, by that comparison,
-	// a non-canonical R; it accepts non-canonical and small-order A.
-	if !ed25519.Verify(c.Key.key[:], c.Statement.Bytes(), c.Sig) {
+	if !equation(c.Key.key[:], c.Statement.Bytes(), c.Sig) {
 		return &SignatureError{c.Key, "it was not made by this key over this statement"}
 	}
 	return nil

@@ -1,0 +1,44 @@
+package ws
+
+import "time"
+
+const (
+	// inboxBytes is what a connection holds before it stops reading from the
+	// network: the budget of a connection nobody has authenticated. One whole
+	// message fits beyond it.
+	inboxBytes = 64 << 10
+
+	// browserInbox is the same in a browser, where the network cannot be made to
+	// wait: beyond it the connection is closed. The mesh's flow control keeps an
+	// honest peer far below.
+	browserInbox = 4 << 20
+
+	// sendBuffer is how much a browser may have queued before Send waits.
+	sendBuffer = 1 << 20
+
+	// sendPoll is how often a waiting Send looks whether a browser's queue has
+	// shrunk; browsers have no event for it.
+	sendPoll = 10 * time.Millisecond
+
+	// DefaultMaxConns bounds the connections of a Handler: 64 KiB of inbox each
+	// make 64 MiB.
+	DefaultMaxConns = 1024
+
+	// DefaultPerAddress bounds the connections of one address group: a household
+	// or an office behind one address, not a botnet member.
+	DefaultPerAddress = 64
+
+	// DefaultHandshakes, DefaultHandshakesPerAddress and DefaultRate bound
+	// connections that have not yet sent their first message (RELIABILITY 5:
+	// 64 at once, 8 per address, 32 a second, here per address as well: a shared
+	// rate would let one address keep all others out).
+	DefaultHandshakes           = 64
+	DefaultHandshakesPerAddress = 8
+	DefaultRate                 = 32
+
+	// maxRates bounds the address groups whose rate is remembered.
+	maxRates = 4096
+
+	// DefaultFirstMessage is the time a new connection has to send something.
+	DefaultFirstMessage = 10 * time.Second
+)

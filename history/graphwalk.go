@@ -1,0 +1,235 @@
+package history
+
+import (
+	"iter"
+	"slices"
+)
+
+// Sides of a walk: which of the two versions has a number in its past.
+const (
+	sideA = 1 << iota
+	sideB
+	sideBoth = sideA | sideB
+)
+
+// visit is one entry of a walk's queue.
+type visit struct {
+	num  Num
+	side uint8
+}
+
+// walkQueue is a binary heap, largest number first.
+type walkQueue struct {
+	items []visit
+	open  int // entries that are not on both sides
+}
+
+func (q *walkQueue) reset() { q.items, q.open = q.items[:0], 0 }
+
+func (q *walkQueue) push(n Num, side uint8) {
+	if side != sideBoth {
+		q.open++
+	}
+	q.items = append(q.items, visit{n, side})
+	for i := len(q.items) - 1; i > 0; {
+		up := (i - 1) / 2
+		if q.items[up].num >= q.items[i].num {
+			return
+		}
+		q.items[up], q.items[i] = q.items[i], q.items[up]
+		i = up
+	}
+}
+
+func (q *walkQueue) pop() visit {
+	top := q.items[0]
+	if top.side != sideBoth {
+		q.open--
+	}
+	last := len(q.items) - 1
+	q.items[0] = q.items[last]
+	q.items = q.items[:last]
+	for i := 0; ; {
+		child := 2*i + 1
+		if child >= last {
+			return top
+		}
+		if child+1 < last && q.items[child+1].num > q.items[child].num {
+			child++
+		}
+		if q.items[i].num >= q.items[child].num {
+			return top
+		}
+		q.items[i], q.items[child] = q.items[child], q.items[i]
+		i = child
+	}
+}
+
+// Contains reports whether n is one of the version's numbers or in the past of one. Numbers the graph
+// does not hold are contained in nothing and contain nothing.
+func (g *Graph) Contains(version []Num, n Num) bool {
+	if n >= g.next {
+		return false
+	}
+	q := &g.queue
+	q.reset()
+	for _, v := range version {
+		if v == n {
+			return true
+		}
+		if v > n && v < g.next {
+			q.push(v, sideA)
+		}
+	}
+	found, _ := g.descend(n, nil)
+	return found
+}
+
+// reaches is Contains for one number, giving up when *work is used up: done is false then.
+func (g *Graph) reaches(from, n Num, work *int) (in, done bool) {
+	g.queue.reset()
+	g.queue.push(from, sideA)
+	return g.descend(n, work)
+}
+
+// descend walks down from what is queued, never below n, and reports whether it met n.
+func (g *Graph) descend(n Num, work *int) (in, done bool) {
+	q := &g.queue
+	height := g.Height(n)
+	for len(q.items) > 0 {
+		if work != nil {
+			if *work--; *work < 0 {
+				return false, false
+			}
+		}
+		v := q.pop().num
+		r := &g.runs[g.find(v)]
+		for len(q.items) > 0 && q.items[0].num >= r.start {
+			q.pop()
+		}
+		if r.start <= n || n < r.floor {
+			return true, true
+		}
+		if r.height <= height {
+			continue // nothing below the run's first number is high enough to have n in its past
+		}
+		for _, e := range r.edges {
+			if e == n {
+				return true, true
+			}
+			if e > n {
+				q.push(e, sideA)
+			}
+		}
+	}
+	return false, true
+}
+
+// Diff compares two versions: the numbers only in a's past-or-equal and only in b's, as ascending
+// spans. The work is the runs of the difference and those between them and the newest common ones,
+// times the logarithm of the queue. Numbers the graph does not hold are left out.
+func (g *Graph) Diff(a, b []Num) (onlyA, onlyB []Span) {
+	q := &g.queue
+	q.reset()
+	for _, n := range a {
+		if n < g.next {
+			q.push(n, sideA)
+		}
+	}
+	for _, n := range b {
+		if n < g.next {
+			q.push(n, sideB)
+		}
+	}
+	mark := func(start, end Num, side uint8) {
+		switch {
+		case start >= end || side == sideBoth:
+		case side == sideA:
+			onlyA = prepend(onlyA, start, end)
+		default:
+			onlyB = prepend(onlyB, start, end)
+		}
+	}
+	for q.open > 0 {
+		top := q.pop()
+		r := &g.runs[g.find(top.num)]
+		end, side := top.num+1, top.side
+		for len(q.items) > 0 && q.items[0].num >= r.start {
+			below := q.pop()
+			if below.side|side != side {
+				mark(below.num+1, end, side)
+				end, side = below.num+1, side|below.side
+			}
+		}
+		mark(r.start, end, side)
+		for _, e := range r.edges {
+			q.push(e, side)
+		}
+	}
+	slices.Reverse(onlyA)
+	slices.Reverse(onlyB)
+	return onlyA, onlyB
+}
+
+// prepend adds a span below those in a descending list.
+func prepend(spans []Span, start, end Num) []Span {
+	if last := len(spans) - 1; last >= 0 && spans[last].Start == end {
+		spans[last].Start = start
+		return spans
+	}
+	return append(spans, Span{start, end})
+}
+
+// Missing yields, ascending, every number that is not in the past-or-equal of have: what to send to
+// somebody who has exactly that version. Ascending order is causal order.
+func (g *Graph) Missing(have []Num) iter.Seq[Num] {
+	_, spans := g.Diff(have, g.Heads())
+	return func(yield func(Num) bool) {
+		for _, s := range spans {
+			for n := s.Start; n < s.End; n++ {
+				if !yield(n) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Dominators returns those of the numbers that are in no other one's past, ascending and without
+// repetition: the shortest way to name the same version.
+func (g *Graph) Dominators(version []Num) []Num {
+	in := slices.Clone(version)
+	slices.Sort(in)
+	in = slices.Compact(in)
+	for len(in) > 0 && in[len(in)-1] >= g.next {
+		in = in[:len(in)-1]
+	}
+	if len(in) < 2 {
+		return in
+	}
+	// A number given enters the queue on side A, whatever is only an ancestor on both sides.
+	q := &g.queue
+	q.reset()
+	for _, n := range in {
+		q.push(n, sideA)
+	}
+	out := in[:0:0]
+	for q.open > 0 {
+		top := q.pop()
+		r := &g.runs[g.find(top.num)]
+		dominates := top.side == sideA
+		for len(q.items) > 0 && q.items[0].num >= r.start {
+			if below := q.pop(); below.num == top.num {
+				dominates = false // once given, once reached from above
+			}
+		}
+		if dominates {
+			out = append(out, top.num)
+		}
+		for _, e := range r.edges {
+			q.push(e, sideBoth)
+		}
+	}
+	slices.Reverse(out)
+	return out
+}

@@ -1,0 +1,160 @@
+package authority
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/hyperhyperspace/hhs-go/history"
+	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/object"
+)
+
+// Known is what authority remembers of an admitted commit.
+type Known struct {
+	Author   identity.PublicKey // the device key
+	Seq      uint64
+	Identity identity.PublicKey // whom the device signs for, from the certificate in its chain
+}
+
+// ErrMissing is what Past.Commit returns for a commit that has not been admitted.
+var ErrMissing = errors.New("authority: the commit has not been admitted")
+
+// Past answers for what a replica has admitted, commits judged earlier in the same batch included. Its
+// answers about the past of a commit never change. Errors other than ErrMissing end the judgement and are
+// passed on as they are: they are the store's trouble and no verdict.
+type Past interface {
+	// Commit returns what Judge said of an admitted commit. ErrMissing when it was not admitted.
+	Commit(id object.ID) (Known, error)
+
+	// Followers returns the admitted commits of author whose prev is id; for the zero id those with seq 1.
+	// More than one is an equivocation.
+	Followers(author identity.PublicKey, prev object.ID) ([]object.ID, error)
+
+	// Forks returns the ids that have more than one follower of author (the zero id included); nearly always none.
+	Forks(author identity.PublicKey) ([]object.ID, error)
+
+	// Contains reports whether id is one of the admitted commits of version or in the past of one.
+	Contains(version []object.ID, id object.ID) (bool, error)
+}
+
+// Judge decides a commit by its bytes and its own past, all of which must be admitted. It returns what
+// is to be remembered of it; or a *Refused; or, with the Past's own error inside, what kept it from deciding:
+// errors.Is(err, ErrMissing) when an edge is not there.
+//
+// Under the policy of this format a commit that is not refused is effective.
+func Judge(f *Founding, c *history.Commit, past Past) (Known, error) {
+	e := c.Env
+	known := Known{Author: e.Author, Seq: e.Seq}
+	refuse := func(rule, detail string) (Known, error) {
+		return Known{}, &Refused{Commit: c.ID, Rule: rule, Detail: detail}
+	}
+	if c.ID == f.Space {
+		known.Identity = f.Creator
+		return known, nil
+	}
+	switch {
+	case e.Grant.Index == history.NoGrant:
+		return refuse(RuleGenesis, "it is the first commit of another space")
+	case e.Epoch != 0:
+		return refuse(RuleEpoch, "epoch 0 is the only one")
+	case e.Grant != history.GrantRef{}:
+		return refuse(RuleGrant, "an open space has one grant, 0, to anyone")
+	}
+	if e.Seq == 1 {
+		who, detail := certified(e, 0)
+		if detail != "" {
+			return refuse(RuleDevice, detail)
+		}
+		known.Identity = who
+	} else {
+		prev, err := past.Commit(e.Prev)
+		if err != nil {
+			return Known{}, fmt.Errorf("authority: judge commit %s: %w", c.ID, err)
+		}
+		if prev.Author != e.Author || prev.Seq+1 != e.Seq {
+			return refuse(RuleChain, "prev is not the author's commit before it")
+		}
+		known.Identity = prev.Identity
+	}
+	if forked, err := forkedPast(c, past); err != nil {
+		return Known{}, fmt.Errorf("authority: judge commit %s: %w", c.ID, err)
+	} else if forked {
+		return refuse(RuleBranch, "it has another branch of its own author in its past")
+	}
+	if r := judgeOps(f, c, 0, known.Identity); r != nil {
+		return Known{}, r
+	}
+	return known, nil
+}
+
+// forkedPast reports whether the past of c holds a commit of its author that is not on c's own chain. If it does, the
+// one of these with the lowest seq follows a commit of that chain (or nothing) which another one follows, too: either
+// c itself, or a commit in the past of c. So looking at the followers of prev and of known forks is enough.
+func forkedPast(c *history.Commit, past Past) (bool, error) {
+	author := c.Env.Author
+	edges := c.Edges()
+	siblings, err := past.Followers(author, c.Env.Prev)
+	if err != nil {
+		return false, err
+	}
+	for _, id := range siblings {
+		if id == c.ID {
+			continue
+		}
+		if in, err := past.Contains(edges, id); err != nil || in {
+			return in, err
+		}
+	}
+	forks, err := past.Forks(author)
+	if err != nil {
+		return false, err
+	}
+	for _, at := range forks {
+		branches, err := past.Followers(author, at)
+		if err != nil {
+			return false, err
+		}
+		seen := 0
+		for _, id := range branches {
+			in, err := past.Contains(edges, id)
+			if err != nil {
+				return false, err
+			}
+			if in {
+				if seen++; seen == 2 {
+					return true, nil
+				}
+			}
+		}
+	}
+	return false, nil
+}
+
+// judgeOps holds the ops from index first on to the manifest and to the author's identity.
+func judgeOps(f *Founding, c *history.Commit, first int, who identity.PublicKey) *Refused {
+	for i := first; i < len(c.Env.Ops); i++ {
+		op := &c.Env.Ops[i]
+		switch {
+		case op.Field == "" && op.Action == ActionDevice:
+			named, detail := certified(c.Env, i)
+			if detail == "" && named != who {
+				detail = "the certificate is of another identity than the device's chain"
+			}
+			if detail != "" {
+				return &Refused{c.ID, RuleDevice, detail}
+			}
+		case op.Field == "" && op.Action == ActionCreate:
+			return &Refused{c.ID, RuleAction, "a space is created once, by the first op of its first commit"}
+		case op.Field == "":
+			return &Refused{c.ID, RuleAction, "the authority action " + op.Action + " is not known here"}
+		case op.Field != ProfileField && !f.Manifest.has(op.Field):
+			return &Refused{c.ID, RuleField, "the manifest has no field " + op.Field}
+		}
+	}
+	return nil
+}
+
+func (m *Manifest) has(name string) bool {
+	_, ok := m.Field(name)
+	return ok
+}

@@ -1,0 +1,30 @@
+package authority
+
+import "github.com/hyperhyperspace/hhs-go/history"
+
+// Limits that decide whether a space's first commit is one. They are part of the format.
+const (
+	// MaxFields is how many fields a kind declares: more than a person keeps in mind, and every one is
+	// an entry in each replica's tables.
+	MaxFields = 256
+
+	// MaxFieldName is the longest field name, in bytes.
+	MaxFieldName = history.MaxField
+
+	// MaxKind is the longest kind, in bytes: a domain and a short path.
+	MaxKind = 128
+
+	// MaxKindVersion is the highest version of a kind, so that it fits any integer type.
+	MaxKindVersion = 1 << 31
+
+	// MaxFounders is how many identities found a space: they are copied into every replica's memory.
+	MaxFounders = 16
+
+	// SaltSize is the length of the first commit's salt, in bytes: two spaces made of equal parts at
+	// the same moment still have different ids.
+	SaltSize = 16
+
+	// MaxProofPath is how many commits lie between an attested commit and the fork in a proof of equivocation.
+	// Past it the proof waits for a nearer attestation. 256 envelopes of usual size are 64 KiB.
+	MaxProofPath = 256
+)

@@ -9,7 +9,7 @@ const (
 	SignatureSize = 64
 
 	// MaxKeyText is the longest text form of a key that is looked at. An
-	// Ed25519 did:key has 57 characters; the rest is room for other suites.
+	// Ed25519 did:key has 56 characters; the rest is room for other suites.
 	MaxKeyText = 128
 
 	// MaxLabel is the longest device label in bytes: a name for a person to

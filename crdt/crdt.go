@@ -1,0 +1,102 @@
+package crdt
+
+import (
+	"iter"
+
+	"github.com/hyperhyperspace/hhs-go/history"
+	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/object"
+	"github.com/hyperhyperspace/hhs-go/schema"
+	"github.com/hyperhyperspace/hhs-go/store"
+)
+
+// Op is one mutation of one field, with what its commit says of it. A transaction that reads its own writes applies them
+// to an overlay under a stand-in for the commit's id, with a Past that knows the stand-in.
+type Op struct {
+	Ref      history.OpRef
+	Height   uint64             // of the commit: 1 + the highest commit in its past
+	Author   identity.PublicKey // device key that signed
+	Identity identity.PublicKey // the person the device belongs to
+	Time     int64              // milliseconds since 1970, as the author told; orders nothing
+	Action   string
+	Refs     []history.OpRef // ops it names: in the past of its commit, or (a zero Commit) earlier in its own commit
+	Payload  []byte          // canonical CBOR; nil when the action has none
+}
+
+// Draft is an op to be written: what a builder knows of it. The commit it ends up in gives it the rest.
+type Draft struct {
+	Action  string
+	Refs    []history.OpRef
+	Payload []byte
+}
+
+// State is the keyed state of one field: an ordered map that belongs to the type alone. Keys and values handed in may be
+// kept neither by the implementer (it copies) nor changed by it; what Get returns belongs to the caller, what Scan yields
+// is valid until the next step. A type never writes while it scans. store.Tx under a prefix fits.
+type State interface {
+	Get(key []byte) ([]byte, error) // nil, nil when absent; an empty value is not nil
+	Put(key, value []byte) error
+	Delete(key []byte) error                                     // absent is fine
+	Scan(lo, hi []byte, reverse bool) iter.Seq2[store.KV, error] // lo <= key < hi, hi nil: to the end
+}
+
+// Past answers for the causal order of commits.
+type Past interface {
+	// Before tells whether the commit of a is in the past of the commit of b. Types ask it only about two different
+	// commits, both given to Apply before or being given now.
+	Before(a, b history.OpRef) (bool, error)
+}
+
+// Env is what a type works on: one field of one space. Readers need State only (and Past where they say so).
+type Env struct {
+	State  State
+	Past   Past
+	Schema *schema.Schema // of one value of the field; nil: any value
+	Space  object.ID
+}
+
+// Change is one visible change of one key. Before and After are the canonical bytes of the shown value, nil for none.
+// They may be equal: another author wrote the same value, or a concurrent value behind the shown one came or went.
+type Change struct {
+	Key       []byte // of the value within the field; what it is depends on the type, empty for a register
+	Before    []byte
+	After     []byte
+	Op        Op   // the op that was applied or whose verdict changed
+	Effective bool // its verdict now
+}
+
+// Type is one kind of replicated value. Implementations hold no state of their own and are safe for concurrent use over
+// different Envs.
+type Type interface {
+	// Name is what a manifest calls the type. It never changes.
+	Name() string
+
+	// Check judges one op by itself: its shape, and its value against the schema (nil: any value). The error is
+	// *[Ignored]. Work is linear in the op. A local writer refuses what Check refuses; the op of a modified client is
+	// stored and ignored.
+	Check(s *schema.Schema, op Op) error
+
+	// Apply takes an op into the state. It is called after every op on the same field in the past of op's commit, and
+	// for ops of one commit by index. An op that was applied already only gets the verdict told. An error is the store's
+	// or *[Corrupt]; the state is then undefined and the caller drops the transaction.
+	Apply(env *Env, op Op, effective bool) ([]Change, error)
+
+	// Flip tells the verdict on an op that was applied, same content as then. Telling the present verdict again does
+	// nothing. An op that was never applied is *[Unknown].
+	Flip(env *Env, op Op, effective bool) ([]Change, error)
+}
+
+// Types returns all types, by name.
+func Types() []Type {
+	return []Type{growSet, logType{}, profileType{}, registerType{}, addWinsSet}
+}
+
+// ByName returns the type a manifest names.
+func ByName(name string) (Type, bool) {
+	for _, t := range Types() {
+		if t.Name() == name {
+			return t, true
+		}
+	}
+	return nil, false
+}

@@ -1,0 +1,170 @@
+package crdt
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+
+	"github.com/hyperhyperspace/hhs-go/history"
+	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/object"
+)
+
+// The keyed state. Every op has exactly one entry; the first byte of its key says what it is to its value now, and it
+// moves when that changes. K is the key within the field (empty for a register, an identity for a profile, an element's
+// key for a set); all K of one field are of fixed length or prefix-free, so that what follows can be told apart.
+//
+//	00           counter of the field: entries of a log that are shown, elements of a set
+//	01 ...       shown; log: place; set: K ref, a live add; register and profile: K 01 place, and at K 00 place an op
+//	             that is not shown but has no later one on K (it is void)
+//	02 ...       not shown; log: place, a void entry; register and profile: K place, replaced or void; set: K ref, a void
+//	             or covered add, or a removal
+//	03 K         register and profile: the last cut of K, where it is not simply its only last op
+//	04 tag       an author: device key, identity key
+//	05 place     an ignored op: why
+//	06 K         set: an element too long to be its own key
+//
+// Space numbers and value layouts may change: state is a cache, and the engine rebuilds it when [StateVersion] differs.
+const (
+	spaceCount   = 0x00
+	spaceShown   = 0x01
+	spaceRest    = 0x02
+	spaceCut     = 0x03
+	spaceAuthor  = 0x04
+	spaceIgnored = 0x05
+	spaceValue   = 0x06
+)
+
+// StateVersion is the version of the layout. State written under another one is dropped and rebuilt from the ops.
+const StateVersion = 1
+
+// place is where an op stands in the order (height, commit id, index), as bytes that compare like it: height, digest of
+// the commit id (all commits are dag-cbor, the rest of the id is constant), index.
+type place string
+
+func placeOf(op *Op) place {
+	b := make([]byte, 0, 40)
+	b = appendOrdered(b, op.Height)
+	return place(appendRef(b, op.Ref))
+}
+
+// appendRef writes a ref without the height: digest and index. Refs of one commit compare by index.
+func appendRef(b []byte, r history.OpRef) []byte {
+	d := r.Commit.Digest()
+	b = append(b, d[:]...)
+	return appendOrdered(b, uint64(r.Index))
+}
+
+// parsePlace reads a place that fills b.
+func parsePlace(b []byte) (height uint64, ref history.OpRef, ok bool) {
+	height, n := readOrdered(b)
+	if n == 0 {
+		return 0, ref, false
+	}
+	ref, ok = parseRef(b[n:])
+	return height, ref, ok
+}
+
+// parseRef reads a ref that fills b.
+func parseRef(b []byte) (history.OpRef, bool) {
+	if len(b) < sha256.Size {
+		return history.OpRef{}, false
+	}
+	i, n := readOrdered(b[sha256.Size:])
+	if n == 0 || n != len(b)-sha256.Size || i > 1<<32-1 {
+		return history.OpRef{}, false
+	}
+	return history.OpRef{Commit: object.IDFromDigest(object.DagCBOR, [32]byte(b)), Index: uint32(i)}, true
+}
+
+// appendOrdered writes n as its length in bytes and its big-endian digits: short, and comparing like the number.
+func appendOrdered(b []byte, n uint64) []byte {
+	var digits [8]byte
+	binary.BigEndian.PutUint64(digits[:], n)
+	i := 0
+	for i < 8 && digits[i] == 0 {
+		i++
+	}
+	return append(append(b, byte(8-i)), digits[i:]...)
+}
+
+// readOrdered reads what appendOrdered wrote and returns how many bytes it took, 0 if it wrote no such thing.
+func readOrdered(b []byte) (n uint64, size int) {
+	if len(b) == 0 || b[0] > 8 || len(b) < 1+int(b[0]) || (b[0] > 0 && b[1] == 0) {
+		return 0, 0
+	}
+	size = 1 + int(b[0])
+	for _, d := range b[1:size] {
+		n = n<<8 | uint64(d)
+	}
+	return n, size
+}
+
+// tagSize is how much of a SHA-256 stands for an author. Two authors with one tag would take 2^64 work to find and
+// could only be passed off for each other by whoever made both.
+const tagSize = 16
+
+type authorTag [tagSize]byte
+
+func tagOf(device, person identity.PublicKey) authorTag {
+	h := sha256.New()
+	h.Write(device.Bytes())
+	h.Write(person.Bytes())
+	return authorTag(h.Sum(nil))
+}
+
+// Flags of an entry. A log's entries need none: where they are says it all.
+const (
+	flagEffective = 1 << iota
+	flagTip       // cell: no later op on the key
+	flagCut       // cell: every other op on the key is before it or after it
+	flagRemoval   // set: a removal, not an add
+	flagsEnd      // not a flag: the first unused bit
+)
+
+// record is the value of an op's entry: flags, author, time, and then what the type puts there.
+type record struct {
+	flags  byte
+	author authorTag
+	time   int64
+	rest   []byte
+}
+
+func (r *record) encode() []byte {
+	b := make([]byte, 0, 1+tagSize+binary.MaxVarintLen64+len(r.rest))
+	b = append(append(b, r.flags), r.author[:]...)
+	b = binary.AppendVarint(b, r.time)
+	return append(b, r.rest...)
+}
+
+// decodeRecord aliases b.
+func decodeRecord(b []byte) (r record, ok bool) {
+	if len(b) < 1+tagSize || b[0] >= flagsEnd {
+		return r, false
+	}
+	r.flags, r.author = b[0], authorTag(b[1:])
+	t, n := binary.Varint(b[1+tagSize:])
+	if n <= 0 {
+		return r, false
+	}
+	r.time, r.rest = t, b[1+tagSize+n:]
+	return r, true
+}
+
+// join puts a space, a key within the field and a suffix together.
+func join[S string | place | []byte](space byte, key []byte, suffix S) []byte {
+	b := make([]byte, 0, 1+len(key)+len(suffix)+1)
+	b = append(append(b, space), key...)
+	return append(b, suffix...)
+}
+
+// after returns the least key above every key that begins with p, nil if there is none.
+func after(p []byte) []byte {
+	for i := len(p) - 1; i >= 0; i-- {
+		if p[i] != 0xff {
+			hi := append([]byte(nil), p[:i+1]...)
+			hi[i]++
+			return hi
+		}
+	}
+	return nil
+}

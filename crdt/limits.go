@@ -1,0 +1,20 @@
+package crdt
+
+import "github.com/hyperhyperspace/hhs-go/history"
+
+const (
+	// MaxValue is the largest value one op may write, in bytes of canonical CBOR. What is larger belongs into a blob,
+	// which is fetched lazily and verified by chunk; an op travels and is stored whole.
+	MaxValue = 64 << 10
+
+	// MaxRefs is how many ops one op may name. Each is an edge of its commit, so the door's work grows with it; a removal
+	// that covers more adds is written as several ops (SetRemove).
+	MaxRefs = history.MaxRefs
+
+	// MaxInlineKey is the longest canonical value that serves as its own key in a set. Longer values are keyed by their
+	// SHA-256, so that a key is never long and a removal of a long value is short. It is part of the format.
+	MaxInlineKey = 128
+
+	// MaxReason bounds the text kept for an ignored op: anyone who may write can make ignored ops, so they must be small.
+	MaxReason = 160
+)

@@ -1,0 +1,113 @@
+package pebble
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/sstable/block"
+
+	"github.com/hyperhyperspace/hhs-go/store"
+)
+
+// record is what a small commit leaves: about 250 bytes, of which the ids, keys and signature cannot be compressed.
+func record(i int) (key, value []byte) {
+	var n [8]byte
+	binary.BigEndian.PutUint64(n[:], uint64(i))
+	h := sha256.Sum256(n[:])
+	key = fmt.Appendf(nil, "space/0001/c/%s", n)
+	value = append(value, h[:]...)
+	h = sha256.Sum256(h[:])
+	value = append(value, h[:]...)
+	value = append(value, []byte("messages append example.org/chat text hello, this is message ")...)
+	for range 3 {
+		h = sha256.Sum256(h[:])
+		value = append(value, h[:]...)
+	}
+	return key, fmt.Appendf(value, "%d", i)
+}
+
+func BenchmarkApply(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		dur  store.Durability
+	}{{"synced", store.Synced}, {"written", store.Written}} {
+		b.Run(c.name, func(b *testing.B) {
+			d, err := Open(b.TempDir(), Options{Ballast: -1})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer d.Close()
+			var batch store.Batch
+			for i := 0; b.Loop(); i++ {
+				batch.Reset()
+				batch.Put(record(i))
+				if err := d.Apply(b.Context(), &batch, c.dur); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkCompression writes 200,000 records, merges them and reads them all: time per record and bytes on disk.
+// On the machine where compression was chosen (two cores), per record: see limits.go.
+func BenchmarkCompression(b *testing.B) {
+	const records = 200_000
+	for _, p := range []*sstable.CompressionProfile{block.NoCompression, block.SnappyCompression, block.ZstdCompression, block.BalancedCompression} {
+		b.Run(p.Name, func(b *testing.B) {
+			for b.Loop() {
+				o := Options{Ballast: -1, tune: func(po *pebble.Options) {
+					for i := range po.Levels {
+						po.Levels[i].Compression = func() *sstable.CompressionProfile { return p }
+					}
+				}}
+				b.ReportMetric(float64(compressionRound(b, o, records))/records, "disk-B/record")
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/records, "ns/record")
+		})
+	}
+}
+
+func compressionRound(b *testing.B, o Options, records int) uint64 {
+	d, err := Open(b.TempDir(), o)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer d.Close()
+	var batch store.Batch
+	for i := range records {
+		batch.Put(record(i))
+		if batch.Size() > 1<<20 || i == records-1 {
+			if err := d.Apply(b.Context(), &batch, store.Written); err != nil {
+				b.Fatal(err)
+			}
+			batch.Reset()
+		}
+	}
+	if err := d.db.Flush(); err != nil {
+		b.Fatal(err)
+	}
+	if err := d.db.Compact(b.Context(), []byte{0}, []byte{0xff}, false); err != nil {
+		b.Fatal(err)
+	}
+	snap, err := d.Snapshot()
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer snap.Close()
+	n := 0
+	for _, err := range snap.Scan(nil, nil, false) {
+		if err != nil {
+			b.Fatal(err)
+		}
+		n++
+	}
+	if n != records {
+		b.Fatalf("%d records", n)
+	}
+	return d.Usage()
+}

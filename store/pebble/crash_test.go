@@ -1,0 +1,270 @@
+package pebble
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+
+	"github.com/hyperhyperspace/hhs-go/store"
+	"github.com/hyperhyperspace/hhs-go/store/storetest"
+)
+
+// ledger is what a workload knows of its own writes: batch i puts key i and overwrites "last" with i.
+type ledger struct {
+	mu     sync.Mutex
+	synced int // batches up to this one were acknowledged as synced
+	acked  int // or at all
+	begun  int // or handed in
+}
+
+func (l *ledger) set(f func(*ledger)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f(l)
+}
+
+func (l *ledger) copy() (synced, acked, begun int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.synced, l.acked, l.begun
+}
+
+func entry(i int) string { return fmt.Sprintf("k%04d", i) }
+
+// workload applies n batches; it stops at the first error and returns it.
+func workload(d *DB, l *ledger, n int) error {
+	filler := strings.Repeat("x", 700)
+	for i := 1; i <= n; i++ {
+		var b store.Batch
+		b.Put([]byte(entry(i)), []byte(fmt.Sprint(i, filler)))
+		b.Put([]byte("last"), []byte(fmt.Sprint(i)))
+		if i%10 == 0 {
+			b.DeleteRange([]byte("m"), []byte("n"))
+		}
+		dur := store.Synced
+		if i%3 == 0 {
+			dur = store.Written
+		}
+		l.set(func(l *ledger) { l.begun = i })
+		if err := d.Apply(context.Background(), &b, dur); err != nil {
+			return err
+		}
+		l.set(func(l *ledger) {
+			l.acked = i
+			if dur == store.Synced {
+				l.synced = i
+			}
+		})
+	}
+	return nil
+}
+
+// checkPrefix fails the test unless the store holds batches 1..n for one n with low <= n <= high.
+func checkPrefix(t *testing.T, what string, d *DB, low, high int) {
+	t.Helper()
+	snap, err := d.Snapshot()
+	if err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	defer snap.Close()
+	n := 0
+	for kv, err := range snap.Scan([]byte("k"), []byte("l"), false) {
+		if err != nil {
+			t.Fatalf("%s: scan: %v", what, err)
+		}
+		if n++; string(kv.Key) != entry(n) {
+			t.Fatalf("%s: key %s at place %d: not a prefix", what, kv.Key, n)
+		}
+	}
+	last, err := snap.Get([]byte("last"))
+	if n > 0 && (err != nil || string(last) != fmt.Sprint(n)) {
+		t.Fatalf("%s: last is %s, %v, but there are %d", what, last, err, n)
+	}
+	if n < low || n > high {
+		t.Fatalf("%s: %d batches, want %d to %d", what, n, low, high)
+	}
+}
+
+// atWrite calls f before the nth write-side operation, counting from 1, and adds up how many there were.
+func atWrite(count *atomic.Int64, n int64, f func() error) errorfs.Injector {
+	return errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind.ReadOrWrite() != errorfs.OpIsWrite || op.Kind == errorfs.OpFileClose {
+			return nil
+		}
+		if count.Add(1) < n {
+			return nil
+		}
+		return f()
+	})
+}
+
+const batches = 60
+
+// writes counts the write-side operations of the workload, open and close included.
+func writes(t *testing.T) int64 {
+	var count atomic.Int64
+	fsys := errorfs.Wrap(vfs.NewCrashableMem(), atWrite(&count, 1<<62, nil))
+	d := mustOpen(t, "db", memory(fsys))
+	if err := workload(d, new(ledger), batches); err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, d)
+	return count.Load()
+}
+
+// TestCrashes loses power before every write-side operation, with none, half and all of what was not synced kept, and
+// opens what is left (RELIABILITY G6-62).
+func TestCrashes(t *testing.T) {
+	total, step := writes(t), int64(1)
+	if testing.Short() {
+		step = 7
+	}
+	for n := int64(1); n <= total; n += step {
+		crashAt(t, n)
+	}
+	t.Logf("%d crash points, 3 images each", total/step)
+}
+
+func crashAt(t *testing.T, n int64) {
+	type image struct {
+		fs            *vfs.MemFS
+		synced, begun int
+	}
+	var (
+		mem    = vfs.NewCrashableMem()
+		l      ledger
+		count  atomic.Int64
+		once   sync.Once
+		images []image
+	)
+	fsys := errorfs.Wrap(mem, atWrite(&count, n, func() error {
+		once.Do(func() {
+			for i, kept := range []int{0, 50, 100} {
+				synced, _, _ := l.copy() // what was promised before the moment of the crash
+				clone := mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: kept, RNG: rand.New(rand.NewPCG(uint64(n), uint64(i)))})
+				_, _, begun := l.copy()
+				images = append(images, image{clone, synced, begun})
+			}
+		})
+		return nil
+	}))
+	d := mustOpen(t, "db", memory(fsys))
+	if err := workload(d, &l, batches); err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, d)
+	for i, im := range images {
+		what := fmt.Sprintf("crash before write %d, image %d", n, i)
+		d, err := open("db", memory(im.fs))
+		if err != nil {
+			t.Fatalf("%s: open: %v", what, err)
+		}
+		checkPrefix(t, what, d, im.synced, im.begun)
+		mustClose(t, d)
+	}
+}
+
+// TestFailingDisk makes every write-side operation from the nth on fail, for every n: with an I/O error and with a full
+// disk. The store says so, answers reads with what it acknowledged, closes, and has all of it when opened again.
+func TestFailingDisk(t *testing.T) {
+	total, step := writes(t), int64(3)
+	if testing.Short() {
+		step = 31
+	}
+	for _, cause := range []error{syscall.EIO, syscall.ENOSPC} {
+		for n := int64(1); n <= total; n += step {
+			failFrom(t, n, cause)
+		}
+	}
+}
+
+func failFrom(t *testing.T, n int64, cause error) {
+	var (
+		mem   = vfs.NewCrashableMem()
+		l     ledger
+		count atomic.Int64
+		what  = fmt.Sprintf("%v from write %d on", cause, n)
+	)
+	fsys := errorfs.Wrap(mem, atWrite(&count, n, func() error { return cause }))
+	d, err := open("db", memory(fsys))
+	if err == nil {
+		if err = workload(d, &l, batches); err != nil {
+			if !errors.Is(err, store.ErrReadOnly) && !errors.Is(err, store.ErrFull) {
+				t.Fatalf("%s: %v", what, err)
+			}
+			if cause == syscall.ENOSPC && !errors.Is(err, store.ErrFull) {
+				t.Fatalf("%s: the error does not say that the disk is full: %v", what, err)
+			}
+			if err := put(d, "k9999", "more", store.Written); err == nil {
+				t.Fatalf("%s: a write after the failure was acknowledged", what)
+			}
+		}
+		_, acked, _ := l.copy()
+		checkPrefix(t, what+", still open", d, acked, acked)
+		_ = d.Close() // may report the failure again; what counts is what is left
+	}
+	synced, _, begun := l.copy()
+	for _, kept := range []int{0, 100} {
+		clone := mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: kept, RNG: rand.New(rand.NewPCG(uint64(n), 0))})
+		again, err := open("db", memory(clone))
+		if err != nil {
+			t.Fatalf("%s: open again: %v", what, err)
+		}
+		checkPrefix(t, what+", opened again", again, synced, begun)
+		mustClose(t, again)
+	}
+}
+
+// TestBallast fills the disk once: the ballast is given back, the write in progress succeeds, the next ones are
+// refused, and when there is room everything works again without opening anew (RELIABILITY G6-63).
+func TestBallast(t *testing.T) {
+	mem := vfs.NewMem()
+	var full, room atomic.Bool
+	room.Store(true)
+	fsys := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind != errorfs.OpFileWrite || !full.Load() {
+			return nil
+		}
+		if _, err := mem.Stat("db/" + ballastFile); err == nil {
+			return syscall.ENOSPC
+		}
+		return nil
+	}))
+	d := mustOpen(t, "db", Options{FS: fsys, Ballast: 1 << 20, Free: func(string) (uint64, error) {
+		if room.Load() {
+			return 1 << 40, nil
+		}
+		return DefaultLowWater + 2<<20, nil // over the mark, but not once the ballast is gone
+	}})
+	defer mustClose(t, d)
+	storetest.Apply(t, d, "a", "1")
+	room.Store(false)
+	full.Store(true)
+	if err := put(d, "b", "2", store.Synced); err != nil {
+		t.Fatalf("the write that met the full disk: %v", err)
+	}
+	if _, err := mem.Stat("db/" + ballastFile); err == nil {
+		t.Fatal("the ballast is still there")
+	}
+	if err := put(d, "c", "3", store.Synced); !errors.Is(err, store.ErrFull) {
+		t.Fatalf("after the ballast is gone: %v", err)
+	}
+	full.Store(false)
+	room.Store(true)
+	storetest.Apply(t, d, "d", "4")
+	if got := storetest.Dump(t, d); got != "a=1 b=2 d=4" {
+		t.Fatalf("holds %s", got)
+	}
+	if _, err := mem.Stat("db/" + ballastFile); err != nil {
+		t.Fatalf("the ballast was not written again: %v", err)
+	}
+}

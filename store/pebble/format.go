@@ -1,0 +1,114 @@
+package pebble
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strconv"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/hyperhyperspace/hhs-go/store"
+)
+
+const (
+	// formatFile never changes its name or its form, so that any version can read it of any other.
+	formatFile = "HHS-FORMAT"
+	// Format is the version of what the keys and values mean that this program writes.
+	Format = 1
+	// maxFormatFile bounds what is read of it: a number and a line feed.
+	maxFormatFile = 32
+)
+
+// readFormat returns the version in dir, or 0 if there is no store. It writes nothing.
+func readFormat(fsys vfs.FS, dir string) (int, error) {
+	f, err := fsys.Open(fsys.PathJoin(dir, formatFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, foreignFiles(fsys, dir)
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFormatFile))
+	if err != nil {
+		return 0, err
+	}
+	version, ok := parseFormat(data)
+	switch {
+	case !ok:
+		return 0, fmt.Errorf("%w: %s holds %q", store.ErrCorrupt, formatFile, data)
+	case version > Format:
+		return 0, fmt.Errorf("%w: format %d, this program knows up to %d; nothing was changed", store.ErrNewer, version, Format)
+	}
+	return version, nil
+}
+
+// parseFormat reads a positive decimal number without leading zeros, and a line feed.
+func parseFormat(data []byte) (version int, ok bool) {
+	text, found := bytes.CutSuffix(data, []byte("\n"))
+	version, err := strconv.Atoi(string(text))
+	return version, found && err == nil && version > 0 && strconv.Itoa(version) == string(text)
+}
+
+// foreignFiles refuses a directory with a database that has no format file: it is not ours, or it lost the file.
+func foreignFiles(fsys vfs.FS, dir string) error {
+	names, err := fsys.List(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if strings.HasPrefix(name, "MANIFEST-") {
+			return fmt.Errorf("%w: %s is there but %s is not", store.ErrCorrupt, name, formatFile)
+		}
+	}
+	return nil
+}
+
+// ensureFormat reads the version again, now that the lock is held, and writes it in a new store: durably and before
+// Pebble makes its first file.
+func ensureFormat(fsys vfs.FS, dir string) error {
+	version, err := readFormat(fsys, dir)
+	if err != nil || version != 0 {
+		return err
+	}
+	name := fsys.PathJoin(dir, formatFile)
+	if err := writeSynced(fsys, name+".tmp", fmt.Appendf(nil, "%d\n", Format)); err != nil {
+		return translate(err)
+	}
+	if err := fsys.Rename(name+".tmp", name); err != nil {
+		return err
+	}
+	d, err := fsys.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+func writeSynced(fsys vfs.FS, name string, data []byte) error {
+	f, err := fsys.Create(name, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// lockError tells a lock that somebody holds from one that cannot be taken at all.
+func lockError(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) || errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", store.ErrLocked, err)
+}

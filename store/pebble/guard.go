@@ -1,0 +1,191 @@
+package pebble
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/hyperhyperspace/hhs-go/store"
+)
+
+// retryPause slows down Pebble's flushes and compactions, which begin again at once when they fail.
+const retryPause = 250 * time.Millisecond
+
+// guard stands between Pebble and the file system, and is Pebble's logger. Pebble ends the process, or panics, when its
+// log cannot be written; the guard keeps invariant 3 in another way. The first error of a write-side operation on the
+// log or on a directory, and every Fatalf, is recorded before Pebble hears of it. From then on commits are answered with
+// that failure, removals are not carried out and no table is created, so that the disk stays as it was and a
+// later open recovers all that was acknowledged. Operations on the log itself are reported to Pebble as done: it has no
+// other way to go on serving reads.
+type guard struct {
+	vfs.FS
+	log     *slog.Logger
+	failed  atomic.Pointer[error]
+	closing chan struct{}
+	once    sync.Once
+}
+
+func newGuard(base vfs.FS, sp *space, log *slog.Logger) *guard {
+	return &guard{FS: vfs.OnDiskFull(base, sp.diskFull), log: log, closing: make(chan struct{})}
+}
+
+// failure returns nil, or why nothing more is written.
+func (g *guard) failure() error {
+	if err := g.failed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// fail records the first failure. Closing the store is no failure.
+func (g *guard) fail(what string, cause error) {
+	err := fmt.Errorf("%w until it is opened again: %s: %w", store.ErrReadOnly, what, translate(cause))
+	if g.failed.CompareAndSwap(nil, &err) {
+		g.log.Error("store is read only from now on", "err", err)
+	}
+}
+
+func (g *guard) close() { g.once.Do(func() { close(g.closing) }) }
+
+// Infof implements pebble.Logger.
+func (g *guard) Infof(format string, args ...any) { g.log.Debug(fmt.Sprintf(format, args...)) }
+
+// Errorf implements pebble.Logger.
+func (g *guard) Errorf(format string, args ...any) { g.log.Warn(fmt.Sprintf(format, args...)) }
+
+// Fatalf implements pebble.Logger. It records the failure and returns, which Pebble's callers survive: they return the
+// error they have in hand.
+func (g *guard) Fatalf(format string, args ...any) {
+	cause := fmt.Errorf(format, args...)
+	for _, a := range args {
+		if err, ok := a.(error); ok {
+			cause = fmt.Errorf("%s: %w", strings.TrimSuffix(format, ": %v"), err) // keeps the cause's identity
+			break
+		}
+	}
+	g.fail("engine", cause)
+}
+
+// events keeps Pebble's defaults from ending the process on damaged tables: the reads that meet one fail, the rest works.
+func (g *guard) events() *pebble.EventListener {
+	return &pebble.EventListener{
+		BackgroundError: func(err error) { g.log.Warn("store: background work failed", "err", err) },
+		DataCorruption: func(info pebble.DataCorruptionInfo) {
+			g.log.Error("store: damaged table", "path", info.Path, "err", info.Details)
+		},
+	}
+}
+
+func isLog(name string) bool { return strings.HasSuffix(name, ".log") }
+
+// Create implements vfs.FS.
+func (g *guard) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	return g.create(name, func() (vfs.File, error) { return g.FS.Create(name, category) })
+}
+
+// ReuseForWrite implements vfs.FS.
+func (g *guard) ReuseForWrite(old, name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	return g.create(name, func() (vfs.File, error) { return g.FS.ReuseForWrite(old, name, category) })
+}
+
+func (g *guard) create(name string, create func() (vfs.File, error)) (vfs.File, error) {
+	var f vfs.File
+	err := g.failure()
+	if err == nil {
+		f, err = create()
+	}
+	switch {
+	case err == nil && isLog(name):
+		return &guardedFile{File: f, guard: g, name: name}, nil
+	case err == nil:
+		return f, nil
+	case isLog(name):
+		g.fail("create "+name, err)
+		return vfs.NewMemFile(nil), nil
+	}
+	g.pause()
+	return nil, err
+}
+
+// pause slows down what Pebble repeats at once.
+func (g *guard) pause() {
+	select {
+	case <-g.closing:
+	case <-time.After(retryPause):
+	}
+}
+
+// OpenDir implements vfs.FS.
+func (g *guard) OpenDir(name string) (vfs.File, error) {
+	f, err := g.FS.OpenDir(name)
+	if err != nil {
+		return nil, err
+	}
+	return &guardedFile{File: f, guard: g, name: name}, nil
+}
+
+// Remove implements vfs.FS.
+func (g *guard) Remove(name string) error {
+	if g.failure() != nil {
+		return nil // what is obsolete for Pebble may be all that is left for the next open
+	}
+	return g.FS.Remove(name)
+}
+
+// Unwrap implements vfs.FS.
+func (g *guard) Unwrap() vfs.FS { return g.FS }
+
+// guardedFile is a log or a directory.
+type guardedFile struct {
+	vfs.File
+	guard *guard
+	name  string
+}
+
+// do performs a write-side operation unless something failed before, and reports success to Pebble in any case.
+func (f *guardedFile) do(what string, op func() error) {
+	if f.guard.failure() != nil {
+		return
+	}
+	if err := op(); err != nil {
+		f.guard.fail(what+" "+f.name, err)
+	}
+}
+
+// Write implements vfs.File.
+func (f *guardedFile) Write(p []byte) (int, error) {
+	f.do("write", func() error { _, err := f.File.Write(p); return err })
+	return len(p), nil
+}
+
+// Sync implements vfs.File.
+func (f *guardedFile) Sync() error {
+	f.do("sync", f.File.Sync)
+	return nil
+}
+
+// SyncData implements vfs.File.
+func (f *guardedFile) SyncData() error {
+	f.do("sync", f.File.SyncData)
+	return nil
+}
+
+// SyncTo implements vfs.File.
+func (f *guardedFile) SyncTo(length int64) (full bool, err error) {
+	f.do("sync", func() error { full, err = f.File.SyncTo(length); return err })
+	return full, nil
+}
+
+// Close implements vfs.File. The descriptor is released even after a failure.
+func (f *guardedFile) Close() error {
+	if err := f.File.Close(); err != nil {
+		f.guard.fail("close "+f.name, err)
+	}
+	return nil
+}

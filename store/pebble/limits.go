@@ -1,0 +1,76 @@
+package pebble
+
+import (
+	"runtime"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/sstable/block"
+)
+
+// Numbers of this engine. None is part of the stored format but formatMajorVersion, and that only moves forward.
+const (
+	// DefaultLowWater is the free disk space in bytes under which writes are refused. Until a flush has finished
+	// its bytes exist twice, in the write-ahead log and in the table: maxMemTables of memTableSize.
+	DefaultLowWater = maxMemTables * memTableSize
+	// DefaultBallast is the size in bytes of the file that is given back when the disk is full in spite of the mark,
+	// because another program filled it: enough for the group of batches being written and for a flush.
+	DefaultBallast = 16 << 20
+
+	// cacheSize holds the blocks of tables that were read lately: a quarter of what a node may hold in memory.
+	cacheSize = 32 << 20
+	// memTableSize bounds a replay at open to a fraction of a second and the tables of a flush to one file. Pebble
+	// begins with 256 KiB and doubles up to it, so small nodes do not pay for it.
+	memTableSize = 16 << 20
+	// maxMemTables is how many may wait for their flush before writers wait: 64 MiB of memory at worst.
+	maxMemTables = 4
+	// maxOpenFiles leaves half of the usual limit of 1,024 descriptors to sockets.
+	maxOpenFiles = 500
+	// l0Compaction and l0Stop: begin to merge at 4 files, make writers wait at 24 (a burst of 24 flushes, 384 MiB).
+	l0Compaction, l0Stop = 4, 24
+	// bloomBits per key give one wrong answer in a hundred. "Is this commit here?" is asked of every link received,
+	// mostly in vain, so that the bottom level has a filter too.
+	bloomBits = 10
+	// blockSize: envelopes and index entries are 50 to 500 bytes and are read alone as often as in runs.
+	blockSize = 8 << 10
+	// maxGroup bounds the batches committed with one sync, in bytes: a waiting small one is not held up by many large
+	// ones, and a group fits a memtable. One batch may be larger (store.MaxBatch).
+	maxGroup = 4 << 20
+	// formatMajorVersion of Pebble's files. A fixed one: with "newest" an update of the library would change the
+	// files of an existing store behind the back of an older program.
+	formatMajorVersion = pebble.FormatColumnarBlocks
+	// spaceSlack is kept free beyond a group's own bytes when the mark is checked: records carry headers.
+	spaceSlack = 1 << 20
+)
+
+// compression is Snappy on every level. Records are mostly hashes, keys and signatures, which no method shrinks;
+// see BenchmarkCompression for what each costs.
+var compression = block.SnappyCompression
+
+// engineOptions returns Pebble's options, all of those set that matter here.
+func engineOptions(g *guard, cache *pebble.Cache) *pebble.Options {
+	o := &pebble.Options{
+		FS:                          g,
+		Logger:                      g,
+		EventListener:               g.events(),
+		Cache:                       cache,
+		MemTableSize:                memTableSize,
+		MemTableStopWritesThreshold: maxMemTables,
+		MaxOpenFiles:                maxOpenFiles,
+		FormatMajorVersion:          formatMajorVersion,
+		L0CompactionThreshold:       l0Compaction,
+		L0StopWritesThreshold:       l0Stop,
+		CompactionConcurrencyRange:  func() (int, int) { return 1, max(1, min(2, runtime.GOMAXPROCS(0)-1)) },
+	}
+	for i := range o.Levels {
+		o.Levels[i] = pebble.LevelOptions{
+			BlockSize:      blockSize,
+			IndexBlockSize: 4 * blockSize, // fewer, larger index blocks: one read finds the data block
+			FilterPolicy:   bloom.FilterPolicy(bloomBits),
+			FilterType:     sstable.TableFilter,
+			Compression:    func() *sstable.CompressionProfile { return compression },
+		}
+	}
+	return o
+}

@@ -1,0 +1,214 @@
+// Package pebble keeps a store in a directory with CockroachDB's Pebble, a log-structured merge tree. It is the engine
+// of native nodes: one instance per node, in which spaces are key prefixes.
+//
+//	db, err := pebble.Open(dir, pebble.Options{Log: log})
+//
+// # What is on disk
+//
+// Besides Pebble's own files the directory holds HHS-FORMAT, the version of what the keys mean as a decimal number and
+// a line feed, which is read before anything else is touched; LOCK, held as long as the store is open; and BALLAST.
+//
+// # Invariants
+//
+//  1. What Apply acknowledged with store.Synced was fsynced before. Batches waiting at the same time share one fsync.
+//  2. A snapshot shows acknowledged batches only. Pebble itself shows a batch before its fsync has returned, so
+//     readers get the view taken after the last acknowledged group.
+//  3. After any failed write or fsync of the log, the manifest or a directory nothing is acknowledged any more,
+//     nothing is removed from disk and no fsync is repeated (a second one may succeed without the lost pages). The
+//     store answers writes with store.ErrReadOnly and serves reads until it is closed; opening it again replays the log.
+//  4. Under the low-water mark writes fail with store.ErrFull before they reach Pebble, and work again as soon as there
+//     is room. If the disk fills up regardless, the ballast is given back, which lets the write in progress and
+//     flushes end well.
+//
+// # What it does not do
+//
+// It does not repair: a damaged block makes the reads that meet it fail with store.ErrCorrupt. Pebble is asked for no
+// application-level checksums; blocks and log records carry their own.
+package pebble
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/hyperhyperspace/hhs-go/store"
+)
+
+// Options of Open. The zero value is what a node uses.
+type Options struct {
+	// Log receives what Pebble reports and each change between writable and not. Nil discards it.
+	Log *slog.Logger
+	// FS is the file system; nil is that of the operating system.
+	FS vfs.FS
+	// Free returns the bytes free for this user in the directory's file system; nil asks FS.
+	Free func(dir string) (uint64, error)
+	// LowWater is the free space in bytes under which writes are refused; 0 means DefaultLowWater.
+	LowWater uint64
+	// Ballast is the size in bytes of the ballast file; 0 means DefaultBallast, a negative one none.
+	Ballast int64
+
+	tune func(*pebble.Options) // for tests: smaller tables
+}
+
+// DB is an open store.
+type DB struct {
+	dir   string
+	db    *pebble.DB
+	lock  *pebble.Lock
+	guard *guard
+	space *space
+
+	lead  chan struct{} // the token of the one caller that commits a group
+	queue queue
+
+	mu     sync.Mutex // guards what follows
+	cond   sync.Cond  // on mu: reads becomes 0
+	closed bool
+	reads  int // Gets and Scans in progress
+	view   *view
+	views  map[*view]struct{} // all not yet closed
+}
+
+var _ store.Store = (*DB)(nil)
+
+// Open opens the store in dir and creates it if there is none. It fails with store.ErrLocked if another process has it
+// open, and with store.ErrNewer, having changed nothing, if a newer version of this program wrote it.
+func Open(dir string, o Options) (*DB, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	return open(dir, o)
+}
+
+func open(dir string, o Options) (*DB, error) {
+	base := o.FS
+	if base == nil {
+		base = vfs.Default
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if _, err := readFormat(base, dir); err != nil { // before anything is touched
+		return nil, fmt.Errorf("open store %s: %w", dir, err)
+	}
+	if err := base.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("open store %s: %w", dir, err)
+	}
+	lock, err := pebble.LockDirectory(dir, base)
+	if err != nil {
+		return nil, fmt.Errorf("open store %s: %w", dir, lockError(err))
+	}
+	d, err := openLocked(dir, base, lock, o)
+	if err != nil {
+		return nil, fmt.Errorf("open store %s: %w", dir, errors.Join(err, lock.Close()))
+	}
+	return d, nil
+}
+
+func openLocked(dir string, base vfs.FS, lock *pebble.Lock, o Options) (*DB, error) {
+	if err := ensureFormat(base, dir); err != nil {
+		return nil, err
+	}
+	sp := newSpace(base, dir, o)
+	g := newGuard(base, sp, o.Log)
+	cache := pebble.NewCache(cacheSize)
+	defer cache.Unref()
+	po := engineOptions(g, cache)
+	po.Lock = lock
+	if o.tune != nil {
+		o.tune(po)
+	}
+	db, err := pebble.Open(dir, po)
+	if err != nil {
+		return nil, translate(err)
+	}
+	if err := g.failure(); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	d := &DB{
+		dir: dir, db: db, lock: lock, guard: g, space: sp,
+		lead:  make(chan struct{}, 1),
+		views: make(map[*view]struct{}),
+	}
+	d.cond.L = &d.mu
+	d.view = d.newView()
+	sp.restoreBallast()
+	return d, nil
+}
+
+// Health returns nil while the store takes writes, and otherwise the error that it answers them with.
+func (d *DB) Health() error {
+	if d.isClosed() {
+		return store.ErrClosed
+	}
+	if err := d.guard.failure(); err != nil {
+		return err
+	}
+	return d.space.check(0)
+}
+
+// Usage returns the bytes that the store takes on disk, the ballast not counted.
+func (d *DB) Usage() uint64 {
+	if d.beginRead() != nil {
+		return 0
+	}
+	defer d.endRead()
+	return d.db.Metrics().DiskSpaceUsage()
+}
+
+// Close implements store.Store.
+func (d *DB) Close() error {
+	d.mu.Lock()
+	again := d.closed
+	d.closed = true
+	d.mu.Unlock()
+	d.lead <- struct{}{} // a group being committed ends; none begins
+	defer func() { <-d.lead }()
+	if again {
+		return nil
+	}
+	d.queue.failAll(store.ErrClosed)
+	d.guard.close()
+	d.mu.Lock()
+	for d.reads > 0 {
+		d.cond.Wait()
+	}
+	var errs []error
+	for v := range d.views {
+		errs = append(errs, v.snap.Close())
+	}
+	clear(d.views)
+	d.mu.Unlock()
+	errs = append(errs, d.db.Close(), d.lock.Close())
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close store %s: %w", d.dir, translate(err))
+	}
+	return nil
+}
+
+func (d *DB) isClosed() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.closed
+}
+
+// translate gives Pebble's errors the identity that callers branch on.
+func translate(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case pebble.IsCorruptionError(err):
+		return fmt.Errorf("%w: %w", store.ErrCorrupt, err)
+	case errors.Is(err, pebble.ErrClosed):
+		return store.ErrClosed
+	case vfs.IsNoSpaceError(err):
+		return fmt.Errorf("%w: %w", store.ErrFull, err)
+	}
+	return err
+}

@@ -1,0 +1,15 @@
+/** What applications import, apart from `open`, which depends on where it runs. */
+export { Float, type Value, decode, encode } from './cbor.js'
+export type { EngineState, Phase } from './client.js'
+export { type Field, type FieldType, type Fields, SpaceKind, defineSpace, log, register, set } from './define.js'
+export { type ErrorCode, HhsError } from './errors.js'
+export type { Entry, Handle, Handles, LogHandle, LogRange, RegisterHandle, SetHandle } from './fields.js'
+export { Link, type LinkCodec } from './link.js'
+export type { SubscribeOptions, Unsubscribe } from './live.js'
+export type { Candidate, CreateOptions, HhsNode, JoinOptions } from './node.js'
+export type { OpenOptions } from './options.js'
+export {
+  type Infer, Schema, any, bool, bytes, float, identity, integer, link, list, literal, object, oneOf, optional, string, union,
+} from './schema.js'
+export type { Invitation, Peer, Receipt, Space, SpaceInfo, Status } from './space.js'
+export type { LogWriter, RegisterWriter, SetWriter, Writers } from './tx.js'

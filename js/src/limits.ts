@@ -1,0 +1,32 @@
+/** An object's canonical bytes: as package object, so that a block fits one message of the mesh. Part of the format. */
+export const maxBlock = 1 << 20
+
+/** Nesting of lists and maps: as package object; keeps recursion shallow on hostile input. Part of the format. */
+export const maxDepth = 32
+
+/** Text of one `did:key`: as package schema; Ed25519 takes 56, the rest is room for larger keys. Part of the format. */
+export const maxIdentityBytes = 128
+
+/** Entries one read of a log or set returns at most: keeps one message between worker and page under a few milliseconds. */
+export const maxEntries = 1000
+
+/** Entries a log shows when the caller names no number. */
+export const defaultEntries = 100
+
+/** Ticks of a second without a sign of life after which the page closes the worker's direct connections. */
+export const heartbeatsUntilClosed = 5
+
+/** Ticks of a second without a sign of life after which the page replaces the worker. */
+export const heartbeatsUntilRestart = 20
+
+/** Engine starts allowed within `restartWindow` before the page stops trying and says so. */
+export const maxRestarts = 4
+
+/** Milliseconds in which `maxRestarts` are counted. */
+export const restartWindow = 60_000
+
+/** Milliseconds another tab may stay silent while a call waits for it. */
+export const otherTabSilence = 5_000
+
+/** Bytes in flight between page and worker for one pumped data channel, in each direction. */
+export const pumpCredit = 1 << 20

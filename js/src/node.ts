@@ -1,0 +1,161 @@
+/** A node: this device's identity, its spaces, its connections. */
+import type { Value } from './cbor.js'
+import type { Client, Data, EngineState } from './client.js'
+import type { Fields, SpaceKind } from './define.js'
+import { HhsError } from './errors.js'
+import { Link } from './link.js'
+import { Listeners, type SubscribeOptions, type Unsubscribe, observe } from './live.js'
+import { type Space, SpaceBase, type SpaceInfo } from './space.js'
+
+/** A space that answered to three words. Words can be forged: show creator and age, and let a person choose. */
+export interface Candidate {
+  space: string
+  kind: string
+  version: number
+  /** The identity that made it, and when by its own clock. */
+  creator: string
+  created: number
+  link: string
+}
+
+/** Options of `create`. */
+export interface CreateOptions {
+  /** Signalling servers, instead of those given to `open`. */
+  servers?: string[]
+  endpoints?: string[]
+}
+
+/** Options of `join`. */
+export interface JoinOptions {
+  /** Do not wait for the space's first commit; `space.ready()` tells when it is here. */
+  wait?: boolean
+  /** Stops waiting. The space stays joined. */
+  signal?: AbortSignal
+}
+
+export class HhsNode {
+  /** This person, `did:key:...`. */
+  readonly identity: string
+  /** This device, `did:key:...`. */
+  readonly device: string
+  /** The keys were made by this call of `open`. */
+  readonly fresh: boolean
+  private readonly open = new Map<string, Space<any>>()
+  private readonly spacesChanged = new Listeners()
+  private readonly stateListeners = new Listeners()
+
+  constructor(private readonly client: Client, opened: Data) {
+    this.identity = opened.identity as string
+    this.device = opened.device as string
+    this.fresh = opened.fresh as boolean
+    client.onState = () => this.stateListeners.tell()
+  }
+
+  /** Begins to listen; called once by `open`. */
+  async begin(): Promise<void> {
+    await this.client.subscribe({}, e => {
+      if (e.kind === 'spaces' || e.kind === 'restart') this.spacesChanged.tell()
+    })
+  }
+
+  /** Makes a new space of a kind. Local only: works without any network. */
+  async create<F extends Fields>(kind: SpaceKind<F>, options: CreateOptions = {}): Promise<Space<F>> {
+    const args: Data = { manifest: kind.manifest }
+    if (options.servers) args.servers = options.servers
+    if (options.endpoints) args.endpoints = options.endpoints
+    const { space } = await this.client.call('create', args)
+    return this.space(space as string, kind)
+  }
+
+  /**
+   * Opens a space by link, id or a candidate of `lookup`; one that is here already opens without a network. Waits until the space's
+   * first commit is here, unless told not to. Rejects with `bad_link`, `kind_mismatch` or `aborted`.
+   */
+  async join<F extends Fields>(kind: SpaceKind<F>, where: string | Candidate, options: JoinOptions = {}): Promise<Space<F>> {
+    const link = typeof where === 'string' ? where : where.link
+    const { space } = await this.client.call('join', { link, kind: kind.kind, version: kind.version })
+    const joined = await this.space(space as string, kind)
+    if (options.wait !== false) await joined.ready(options.signal)
+    return joined
+  }
+
+  /** The spaces three words find, for a person to choose from; empty when none answers. */
+  async lookup(words: string, options: { servers?: string[] } = {}): Promise<Candidate[]> {
+    const args: Data = { words }
+    if (options.servers) args.servers = options.servers
+    return (await this.client.call('lookup', args)).candidates as unknown as Candidate[]
+  }
+
+  /** All spaces of this device, the most recently active first. */
+  async spaces(): Promise<SpaceInfo[]> {
+    return (await this.client.call('spaces', {})).spaces as unknown as SpaceInfo[]
+  }
+
+  /** Calls `fn` with the spaces now and when one is added, left or becomes ready. */
+  subscribeSpaces(fn: (spaces: SpaceInfo[]) => void, options?: SubscribeOptions): Unsubscribe {
+    return observe(this.spacesChanged.source, () => this.spaces(), fn, options)
+  }
+
+  /** Keeps an object on this device, in no space; `attach` lets it travel. */
+  async put(value: Value): Promise<Link> {
+    return Link.parse((await this.client.call('put', { value })).id as string)
+  }
+
+  /** Reads an object of this device; `not_found` when it is not here. */
+  async get(link: Link | string): Promise<Value> {
+    return (await this.client.call('get', { id: String(link) })).value as Value
+  }
+
+  /** The own name, undefined while none is given. */
+  async name(): Promise<string | undefined> {
+    return (await this.client.call('name', {})).name as string | undefined
+  }
+
+  /** Sets the own name, here and in all spaces. */
+  async setName(name: string): Promise<void> {
+    await this.client.call('setName', { name })
+  }
+
+  /** Where the engine is. */
+  get state(): EngineState {
+    return this.client.state
+  }
+
+  /** Calls `fn` with the engine's state now and when it changes. */
+  subscribeState(fn: (s: EngineState) => void): Unsubscribe {
+    fn(this.state)
+    return this.stateListeners.source(() => fn(this.state))
+  }
+
+  /** Runs the engine in this page from now on; for a person's button when another tab does not answer. */
+  takeOver(): void {
+    this.client.takeOver()
+  }
+
+  /** Tries to start an engine that failed. */
+  retry(): void {
+    this.client.retry()
+  }
+
+  /** Ends this page's part. Everything that was acknowledged is stored. Closing twice does nothing. */
+  async close(): Promise<void> {
+    for (const s of this.open.values()) s.end()
+    this.open.clear()
+    await this.client.close()
+  }
+
+  private async space<F extends Fields>(id: string, kind: SpaceKind<F>): Promise<Space<F>> {
+    const known = this.open.get(id)
+    if (known && known.kind === (kind as SpaceKind<any>)) return known as Space<F>
+    if (known) throw new HhsError('kind_mismatch', `space ${id} is open already as ${known.kind.kind} version ${known.kind.version}`)
+    const made = new SpaceBase(this.client, id, kind) as Space<F>
+    this.open.set(id, made)
+    try {
+      await made.begin()
+    } catch (e) {
+      this.open.delete(id)
+      throw e
+    }
+    return made
+  }
+}

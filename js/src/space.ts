@@ -1,0 +1,282 @@
+/** A space as an application sees it: fields, updates, status, people. */
+import type { Value } from './cbor.js'
+import type { Client, Data, Event } from './client.js'
+import type { Fields, SpaceKind } from './define.js'
+import { HhsError } from './errors.js'
+import { type Handles, handle } from './fields.js'
+import { Listeners, type Source, type SubscribeOptions, type Unsubscribe, observe } from './live.js'
+import { type Writers, collect } from './tx.js'
+
+/** The truth about a space's connections; `js/BRIDGE.md` says exactly when each state holds. */
+export interface Status {
+  state: 'offline' | 'connecting' | 'syncing' | 'synced'
+  /** The space's first commit is here, so it can be written to. */
+  ready: boolean
+  /** Commits known to be missing here. */
+  toGo: number
+  /** Connected peers, those known to be equal to this copy, and those without a relay in between. */
+  peers: number
+  synced: number
+  direct: number
+  /** Signalling servers reachable. */
+  servers: number
+  error?: { code: string; message: string }
+}
+
+/** A connected peer. */
+export interface Peer {
+  identity: string
+  device: string
+  name?: string
+  transport: 'ws' | 'rtc' | 'pipe'
+  direct: boolean
+  state: 'syncing' | 'synced'
+  toGo: number
+  since: number
+  rtt?: number
+}
+
+/** What is stored of a space. */
+export interface SpaceInfo {
+  space: string
+  ready: boolean
+  kind?: string
+  version?: number
+  creator?: string
+  created?: number
+  commits: number
+  bytes: number
+  refused: number
+  servers: string[]
+  endpoints: string[]
+  active: number
+}
+
+/** How others find a space. */
+export interface Invitation {
+  /** Opens the space on any page or program of its kind. */
+  link: string
+  /** Three words that find it at `wordsServer`; absent while no server is known. */
+  words?: string
+  wordsServer?: string
+  servers: string[]
+  endpoints: string[]
+}
+
+/** What a write returns. */
+export interface Receipt {
+  readonly commit: string
+  /** Other devices known to hold the commit durably. */
+  held(): Promise<number>
+  /** Calls `fn` with that number now and when it changes. */
+  subscribe(fn: (held: number) => void, options?: SubscribeOptions): Unsubscribe
+}
+
+const unknownStatus: Status = { state: 'offline', ready: false, toGo: 0, peers: 0, synced: 0, direct: 0, servers: 0 }
+
+/** What every space has; `Space` adds the fields of its kind. */
+export class SpaceBase<F extends Fields> {
+  private current = unknownStatus
+  private readonly statusChanges = new Listeners()
+  private readonly heldChanges = new Listeners()
+  private readonly peerChanges = new Listeners()
+  private readonly fieldChanges = new Map<string, Listeners>()
+  private readonly errorListeners = new Set<(e: HhsError) => void>()
+  private stop: Unsubscribe = () => {}
+
+  constructor(private readonly client: Client, readonly id: string, readonly kind: SpaceKind<F>) {
+    for (const [name, field] of Object.entries(kind.fields)) {
+      const changes = new Listeners()
+      this.fieldChanges.set(name, changes)
+      const access = { changes: changes.source, read: (query: Data) => client.call('read', { space: id, field: name, query }) }
+      Object.defineProperty(this, name, { value: handle(field.name, access), enumerable: true })
+    }
+    this.fieldChanges.set('$names', new Listeners())
+  }
+
+  /** Begins to listen; called once by the node. */
+  async begin(): Promise<void> {
+    this.stop = await this.client.subscribe({ space: this.id }, e => this.event(e))
+    this.setStatus((await this.client.call('status', { space: this.id })) as unknown as Status)
+  }
+
+  /** Ends listening; called by the node. */
+  end(): void {
+    this.stop()
+  }
+
+  /**
+   * Writes several values at once: everything the function does becomes one commit, stored on this device when the promise resolves,
+   * or nothing does. Rejects with `schema` or `value` and the path of what cannot be written.
+   */
+  async update(fn: (r: Writers<F>) => void | Promise<void>): Promise<Receipt> {
+    const { writers, done } = collect(this.kind.fields)
+    let ops
+    try {
+      await fn(writers)
+    } finally {
+      ops = done()
+    }
+    if (ops.ops.length === 0 && ops.attach.length === 0) throw new HhsError('invalid', 'the update writes nothing')
+    const args: Data = { space: this.id, ops: ops.ops }
+    if (ops.attach.length > 0) args.attach = ops.attach
+    const { commit } = await this.client.call('update', args)
+    return this.receipt(commit as string)
+  }
+
+  /** The receipt of a commit made here or elsewhere. */
+  receipt(commit: string): Receipt {
+    const held = async () => (await this.held([commit]))[0]!
+    return {
+      commit,
+      held,
+      subscribe: (fn, options) => {
+        let last: number | undefined
+        const changed = (n: number) => { if (n !== last) fn((last = n)) }
+        return observe(this.heldChanges.source, held, changed, options)
+      },
+    }
+  }
+
+  /** How many other devices hold each commit durably; -1 for a commit that is not here. */
+  async held(commits: string[]): Promise<number[]> {
+    if (commits.length === 0) return []
+    return (await this.client.call('receipt', { space: this.id, commits })).held as number[]
+  }
+
+  /** Calls `fn` whenever some commit became held by more devices. */
+  subscribeHeld(fn: () => void): Unsubscribe {
+    return this.heldChanges.source(fn)
+  }
+
+  /** The status as last heard. */
+  get status(): Status {
+    return this.current
+  }
+
+  /** Calls `fn` with the status now and when it changes. */
+  subscribeStatus(fn: (status: Status) => void): Unsubscribe {
+    fn(this.current)
+    return this.statusChanges.source(() => fn(this.current))
+  }
+
+  /** Calls `fn` with what no call answers for: a full disk, a link of another kind. */
+  subscribeErrors(fn: (e: HhsError) => void): Unsubscribe {
+    this.errorListeners.add(fn)
+    return () => { this.errorListeners.delete(fn) }
+  }
+
+  /** Resolves when the space's first commit is here; rejects with `aborted`, or with what makes it impossible. */
+  ready(signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const finish = (e?: HhsError) => {
+        stop()
+        signal?.removeEventListener('abort', aborted)
+        if (e) reject(e)
+        else resolve()
+      }
+      const aborted = () => finish(new HhsError('aborted', 'stopped waiting for the space; it is kept and syncs when a peer is found'))
+      const look = () => {
+        if (this.current.ready) finish()
+        else if (this.current.error) finish(HhsError.from(this.current.error))
+        else if (signal?.aborted) aborted()
+      }
+      const stop = this.statusChanges.source(look)
+      signal?.addEventListener('abort', aborted)
+      look()
+    })
+  }
+
+  /** How others find this space. */
+  async invitation(): Promise<Invitation> {
+    return (await this.client.call('link', { space: this.id })) as unknown as Invitation
+  }
+
+  /** The link that opens this space. */
+  async link(): Promise<string> {
+    return (await this.invitation()).link
+  }
+
+  /** The three words that find this space, undefined while no server is known. */
+  async words(): Promise<string | undefined> {
+    return (await this.invitation()).words
+  }
+
+  /** Adds signalling servers (and addresses of peers) to this space and its links. */
+  async addServers(servers: string[], endpoints: string[] = []): Promise<void> {
+    await this.client.call('addServers', { space: this.id, servers, endpoints })
+  }
+
+  /** Sets the own name in this space. */
+  async setName(name: string): Promise<void> {
+    await this.client.call('setName', { space: this.id, name })
+  }
+
+  /** The names people gave themselves, by identity. They prove nothing: show them with part of the key. */
+  async names(): Promise<Map<string, string>> {
+    const r = await this.client.call('names', { space: this.id })
+    return new Map((r.names as { identity: string; name: string }[]).map(n => [n.identity, n.name]))
+  }
+
+  /** Calls `fn` with the names now and when they change. */
+  subscribeNames(fn: (names: Map<string, string>) => void, options?: SubscribeOptions): Unsubscribe {
+    return observe(this.changesOf('$names'), () => this.names(), fn, options)
+  }
+
+  /** The connected peers. */
+  async peers(): Promise<Peer[]> {
+    return (await this.client.call('peers', { space: this.id })).peers as unknown as Peer[]
+  }
+
+  /** Calls `fn` with the connected peers now and when they change. */
+  subscribePeers(fn: (peers: Peer[]) => void, options?: SubscribeOptions): Unsubscribe {
+    return observe(this.peerChanges.source, () => this.peers(), fn, options)
+  }
+
+  /** What is stored of this space. */
+  async info(): Promise<SpaceInfo> {
+    return (await this.client.call('info', { space: this.id })) as unknown as SpaceInfo
+  }
+
+  /** Ends taking part and deletes the copy on this device. */
+  async leave(): Promise<void> {
+    await this.client.call('leave', { space: this.id })
+    this.end()
+  }
+
+  private changesOf(field: string): Source {
+    return this.fieldChanges.get(field)!.source
+  }
+
+  private event(e: Event): void {
+    switch (e.kind) {
+      case 'change':
+        for (const name of e.fields as string[]) this.fieldChanges.get(name)?.tell()
+        return
+      case 'status': return this.setStatus(e.status as unknown as Status)
+      case 'held': return this.heldChanges.tell()
+      case 'peers': return this.peerChanges.tell()
+      case 'error': return this.failed(e)
+      case 'restart':
+        for (const l of this.fieldChanges.values()) l.tell()
+        this.heldChanges.tell()
+        this.peerChanges.tell()
+        // The new engine's first status follows its subscription by itself.
+    }
+  }
+
+  private failed(e: Event): void {
+    const error = HhsError.from({ code: e.code, message: e.message as Value })
+    for (const fn of [...this.errorListeners]) fn(error)
+  }
+
+  private setStatus(s: Status): void {
+    const came = s.ready && !this.current.ready
+    this.current = s
+    this.statusChanges.tell()
+    if (came) for (const l of this.fieldChanges.values()) l.tell()
+  }
+}
+
+/** A space of a kind: `space.topic`, `space.messages` and what `SpaceBase` has. */
+export type Space<F extends Fields = Fields> = SpaceBase<F> & Handles<F>

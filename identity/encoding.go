@@ -72,3 +72,9 @@ func smallOrder(e *[32]byte) bool {
 	}
 	return false
 }
+
+// SmallOrderR reports whether the R of a signature is a point of small order. The
+// rule accepts it; WebCrypto does not, so a verifier over it must ask.
+func SmallOrderR(sig []byte) bool {
+	return len(sig) == SignatureSize && smallOrder((*[32]byte)(sig[:32]))
+}

@@ -9,13 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/hyperhyperspace/hhs-go/identity/internal/secret"
 	"github.com/hyperhyperspace/hhs-go/object"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func testRand(seed byte) *mathrand.ChaCha8 { return mathrand.NewChaCha8([32]byte{seed}) }
 

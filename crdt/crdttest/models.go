@@ -1,0 +1,112 @@
+package crdttest
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/hyperhyperspace/hhs-go/crdt"
+	"github.com/hyperhyperspace/hhs-go/history"
+	"github.com/hyperhyperspace/hhs-go/object"
+)
+
+// The models: the text of docs/spec/values.md as code, over all ops at once and sharing nothing with the types.
+
+// order is (height, commit id, index).
+func order(a, b Fact) int {
+	return cmp.Or(cmp.Compare(a.Height, b.Height), bytes.Compare(a.Ref.Commit.Bytes(), b.Ref.Commit.Bytes()),
+		cmp.Compare(a.Ref.Index, b.Ref.Index))
+}
+
+// writes picks the effective ops of one action that carry a valid value, in order.
+func writes(facts []Fact, action string, maxRefs int) []Fact {
+	var picked []Fact
+	for _, f := range facts {
+		v, err := object.Decode(f.Payload)
+		text, ok := v.(string)
+		if f.Effective && f.Action == action && len(f.Refs) <= maxRefs && err == nil && ok && utf8.RuneCountInString(text) <= maxText {
+			picked = append(picked, f)
+		}
+	}
+	slices.SortFunc(picked, order)
+	return picked
+}
+
+func shownOf(f Fact) Shown { return Shown{Entry: crdt.Entry{Value: f.Payload, Ref: f.Ref}} }
+
+func modelRegister(facts []Fact, before func(a, b history.OpRef) bool) []Shown {
+	all := writes(facts, "set", 1<<20)
+	var last []Fact
+	for _, a := range all {
+		if !slices.ContainsFunc(all, func(b Fact) bool { return before(a.Ref, b.Ref) }) {
+			last = append(last, a)
+		}
+	}
+	if len(last) == 0 {
+		return nil
+	}
+	slices.Reverse(last)
+	s := shownOf(last[0])
+	for _, f := range last[1:] {
+		s.Others = append(s.Others, f.Ref)
+	}
+	return []Shown{s}
+}
+
+func modelProfile(facts []Fact, before func(a, b history.OpRef) bool) []Shown {
+	byPerson := map[string][]Fact{}
+	for _, f := range facts {
+		byPerson[string(f.Identity.Bytes())] = append(byPerson[string(f.Identity.Bytes())], f)
+	}
+	var shown []Shown
+	for person, own := range byPerson {
+		for _, s := range modelRegister(own, before) {
+			s.Key = []byte(person)
+			shown = append(shown, s)
+		}
+	}
+	slices.SortFunc(shown, func(a, b Shown) int { return bytes.Compare(a.Key, b.Key) })
+	return shown
+}
+
+func modelLog(facts []Fact, _ func(a, b history.OpRef) bool) []Shown {
+	var shown []Shown
+	for _, f := range writes(facts, "append", 0) {
+		shown = append(shown, shownOf(f))
+	}
+	return shown
+}
+
+// elementKey is the key of a value in a set, from the specification.
+func elementKey(value []byte) []byte {
+	if len(value) > 128 {
+		h := sha256.Sum256(value)
+		return append([]byte{1}, h[:]...)
+	}
+	return append([]byte{0}, value...)
+}
+
+func modelSet(removals bool) func([]Fact, func(a, b history.OpRef) bool) []Shown {
+	return func(facts []Fact, _ func(a, b history.OpRef) bool) []Shown {
+		var shown []Shown
+		for _, add := range writes(facts, "add", 0) { // in order, so that the first live add is met first
+			key := elementKey(add.Payload)
+			covered := removals && slices.ContainsFunc(facts, func(f Fact) bool {
+				v, err := object.Decode(f.Payload)
+				k, ok := v.([]byte)
+				return f.Effective && f.Action == "remove" && err == nil && ok && bytes.Equal(k, key) &&
+					(slices.Contains(f.Refs, add.Ref) || f.Ref.Commit == add.Ref.Commit && f.Ref.Index > add.Ref.Index)
+			})
+			known := slices.ContainsFunc(shown, func(s Shown) bool { return bytes.Equal(s.Key, key) })
+			if !covered && !known {
+				s := shownOf(add)
+				s.Key = key
+				shown = append(shown, s)
+			}
+		}
+		slices.SortFunc(shown, func(a, b Shown) int { return bytes.Compare(a.Key, b.Key) })
+		return shown
+	}
+}

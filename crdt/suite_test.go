@@ -1,0 +1,20 @@
+package crdt_test
+
+import (
+	"testing"
+
+	"github.com/hyperhyperspace/hhs-go/crdt"
+	"github.com/hyperhyperspace/hhs-go/crdt/crdttest"
+)
+
+func TestSuite(t *testing.T) {
+	for _, typ := range crdt.Types() {
+		t.Run(typ.Name(), func(t *testing.T) {
+			gen, ok := crdttest.For(typ)
+			if !ok {
+				t.Fatalf("crdttest has no generator for %s", typ.Name())
+			}
+			crdttest.Run(t, typ, gen)
+		})
+	}
+}

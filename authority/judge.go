@@ -60,7 +60,9 @@ func Judge(f *Founding, c *history.Commit, past Past) (Known, error) {
 	case e.Grant != history.GrantRef{}:
 		return refuse(RuleGrant, "an open space has one grant, 0, to anyone")
 	}
+	first := 0 // op that judgeOps begins with
 	if e.Seq == 1 {
+		first = 1
 		who, detail := certified(e, 0)
 		if detail != "" {
 			return refuse(RuleDevice, detail)
@@ -81,7 +83,7 @@ func Judge(f *Founding, c *history.Commit, past Past) (Known, error) {
 	} else if forked {
 		return refuse(RuleBranch, "it has another branch of its own author in its past")
 	}
-	if r := judgeOps(f, c, 0, known.Identity); r != nil {
+	if r := judgeOps(f, c, first, known.Identity); r != nil {
 		return Known{}, r
 	}
 	return known, nil

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"crypto/sha256"
 	"unsafe"
 
 	"github.com/hyperhyperspace/hhs-go/object"
@@ -50,7 +51,7 @@ const (
 	refCost         = int(unsafe.Sizeof(OpRef{}))
 	partCost        = 32 + 24
 	idCost          = int(unsafe.Sizeof(object.ID{}))
-	objectCost      = 24
+	objectCost      = 24 + 1 + 3*32 // its slice, and what finds it by hash
 	attestationCost = int(unsafe.Sizeof(Attestation{})) + SignatureSize
 )
 
@@ -62,14 +63,31 @@ func envelopeCost(e *Envelope) int {
 	return n
 }
 
-// EncodeBatch returns the wire form.
-func EncodeBatch(b *Batch) ([]byte, error) { return encodeBatch(b) }
+// Attached lists the objects of the batch under the ids that its commits attach them by, in the order in
+// which they do.
+func (b *Batch) Attached() []AttachedObject {
+	if len(b.Objects) == 0 {
+		return nil
+	}
+	blocks := digests(b.Objects)
+	seen := make(map[object.ID]bool, len(b.Objects))
+	var out []AttachedObject
+	for _, c := range b.Commits {
+		for _, id := range c.Attached() {
+			if i, ok := blocks[id.Digest()]; ok && !seen[id] {
+				seen[id] = true
+				out = append(out, AttachedObject{id, b.Objects[i]})
+			}
+		}
+	}
+	return out
+}
 
-// DecodeBatch reads the wire form.
-func DecodeBatch(data []byte, limit int) (*Batch, error) { return decodeBatch(data, limit) }
-
-// Attached lists the objects of the batch under the ids that its commits attach them by.
-func (b *Batch) Attached() []AttachedObject { return nil }
-
-func encodeBatch(b *Batch) ([]byte, error)                  { return nil, nil }
-func decodeBatch(data []byte, limit int) (*Batch, error) { return nil, nil }
+// digests finds blocks by their SHA-256.
+func digests(blocks [][]byte) map[[32]byte]int {
+	m := make(map[[32]byte]int, len(blocks))
+	for i, b := range blocks {
+		m[sha256.Sum256(b)] = i
+	}
+	return m
+}

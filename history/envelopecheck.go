@@ -73,6 +73,9 @@ func (e *Envelope) checkGrant(first bool) error {
 	return nil
 }
 
+// linkBytes is what a link takes.
+const linkBytes = 41
+
 // checkOps reports whether any op names another one.
 func (e *Envelope) checkOps() (named bool, err error) {
 	switch {
@@ -82,6 +85,7 @@ func (e *Envelope) checkOps() (named bool, err error) {
 		return false, broken(RuleParts, itoa(len(e.Parts))+" of at most "+itoa(MaxParts))
 	}
 	var sizes [MaxParts]int
+	least := 0 // bytes that the ops take at the least, before anything is written
 	for i := range e.Ops {
 		op := &e.Ops[i]
 		if err := op.check(len(e.Parts)); err != nil {
@@ -91,6 +95,9 @@ func (e *Envelope) checkOps() (named bool, err error) {
 			sizes[op.Part] += op.Size
 		}
 		named = named || len(op.Refs) > 0
+		if least += linkBytes*len(op.Refs) + len(op.Field) + len(op.Action) + len(op.Body); least > MaxEnvelope {
+			return false, broken(RuleSize, "over "+itoa(MaxEnvelope)+" bytes")
+		}
 	}
 	total := 0
 	for _, n := range sizes {

@@ -76,10 +76,19 @@ func (p *Part) check() error {
 // A part that cannot be decoded does not change its commit's verdict, because another replica may not
 // have loaded it: its ops are ignored by their values, and it attaches nothing.
 func DecodePart(raw []byte) (*Part, error) {
-	if len(raw) > MaxPart {
-		return nil, brokenf(RulePart, "%d bytes, at most %d", len(raw), MaxPart)
-	}
 	p := new(Part)
+	if err := p.decode(raw); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// decode reads raw into p, using the memory p has.
+func (p *Part) decode(raw []byte) error {
+	if len(raw) > MaxPart {
+		return brokenf(RulePart, "%d bytes, at most %d", len(raw), MaxPart)
+	}
+	p.Payloads, p.Attached = p.Payloads[:0], p.Attached[:0]
 	d := envelopeReader{r: object.NewReader(raw)}
 	if n := d.list(RulePart, 3); d.err == nil && n != 3 {
 		d.bad(RulePart, "not a list of 3", nil)
@@ -89,28 +98,21 @@ func DecodePart(raw []byte) (*Part, error) {
 	} else {
 		copy(p.Salt[:], salt)
 	}
-	if n := d.list(RulePart, MaxOps); n > 0 {
-		p.Payloads = make([][]byte, n)
-		for i := range p.Payloads {
-			b, err := d.r.Bytes()
-			if err != nil {
-				d.bad(RulePart, "a payload is not bytes", err)
-				break
-			}
-			p.Payloads[i] = b
+	for n := d.list(RulePart, MaxOps); n > 0 && d.err == nil; n-- {
+		b, err := d.r.Bytes()
+		if err != nil {
+			d.bad(RulePart, "a payload is not bytes", err)
 		}
+		p.Payloads = append(p.Payloads, b)
 	}
-	if n := d.list(RulePart, MaxAttached); n > 0 {
-		p.Attached = make([]object.ID, n)
-		for i := 0; i < n && d.err == nil; i++ {
-			p.Attached[i] = d.link(RulePart)
-		}
+	for n := d.list(RulePart, MaxAttached); n > 0 && d.err == nil; n-- {
+		p.Attached = append(p.Attached, d.link(RulePart))
 	}
 	if err := d.r.End(); err != nil {
 		d.bad(RulePart, "is not the canonical list", err)
 	}
 	if d.err != nil {
-		return nil, d.err
+		return d.err
 	}
-	return p, p.check()
+	return p.check()
 }

@@ -84,8 +84,8 @@ const (
 	// Synced is the default: acknowledged means that the batch, and every one before it, is on disk and survives a
 	// loss of power as far as the operating system and the drive keep their word about fsync.
 	Synced Durability = iota
-	// Written means that the operating system (or browser) has the bytes: they survive the end of the process, not
-	// necessarily the loss of power.
+	// Written does not wait for the disk: the batch survives Close, and the end of a process that does not Close may
+	// take the last ones with it, never one from the middle. Applying an empty batch with Synced settles all of them.
 	Written
 	// Memory promises visibility only. Engines may treat it as Written.
 	Memory

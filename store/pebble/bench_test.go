@@ -54,7 +54,6 @@ func BenchmarkApply(b *testing.B) {
 }
 
 // BenchmarkCompression writes 200,000 records, merges them and reads them all: time per record and bytes on disk.
-// On the machine where compression was chosen (two cores), per record: see limits.go.
 func BenchmarkCompression(b *testing.B) {
 	const records = 200_000
 	for _, p := range []*sstable.CompressionProfile{block.NoCompression, block.SnappyCompression, block.ZstdCompression, block.BalancedCompression} {

@@ -26,6 +26,9 @@ func TestMain(m *testing.M) {
 		fmt.Print(err)
 		os.Exit(0)
 	}
+	if dir := os.Getenv("HHS_TEST_WRITE"); dir != "" {
+		writeForever(dir)
+	}
 	// Pebble leaves this goroutine behind when its Open fails after creating it, which TestFailingDisk makes it do.
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction(
 		"github.com/cockroachdb/pebble/v2.(*ConcurrencyLimitScheduler).periodicGranter"))

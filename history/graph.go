@@ -111,7 +111,10 @@ func (g *Graph) Add(edges []Num) (Num, error) {
 	slices.Sort(own)
 	own = slices.Compact(own)
 	n := g.next
-	if g.extends(own) {
+	work := maxRedundancyWork + 4*len(own)
+	own = g.dominators(own, &work)
+	// When the budget did not suffice own may hold an ancestor too many, which costs a run and is never wrong.
+	if len(own) == 1 && own[0]+1 == n {
 		g.runs[len(g.runs)-1].len++
 	} else {
 		g.startRun(own, 1)
@@ -119,23 +122,6 @@ func (g *Graph) Add(edges []Num) (Num, error) {
 	g.next++
 	g.moveHeads(own, n)
 	return n, nil
-}
-
-// extends reports whether a number with these edges (sorted) continues the last run. When that
-// cannot be decided in maxRedundancyWork steps the answer is no, which costs a run and is never wrong.
-func (g *Graph) extends(edges []Num) bool {
-	if len(edges) == 0 || edges[len(edges)-1]+1 != g.next {
-		return false
-	}
-	last := g.next - 1
-	work := maxRedundancyWork + 4*len(edges)
-	for i := len(edges) - 2; i >= 0; i-- {
-		in, done := g.reaches(last, edges[i], &work)
-		if !in || !done {
-			return false
-		}
-	}
-	return true
 }
 
 // startRun appends a run whose first number has the sorted edges.

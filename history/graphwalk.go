@@ -2,6 +2,7 @@ package history
 
 import (
 	"iter"
+	"math"
 	"slices"
 )
 
@@ -22,9 +23,10 @@ type visit struct {
 type walkQueue struct {
 	items []visit
 	open  int // entries that are not on both sides
+	pops  int // what the walk cost so far
 }
 
-func (q *walkQueue) reset() { q.items, q.open = q.items[:0], 0 }
+func (q *walkQueue) reset() { q.items, q.open, q.pops = q.items[:0], 0, 0 }
 
 func (q *walkQueue) push(n Num, side uint8) {
 	if side != sideBoth {
@@ -43,6 +45,7 @@ func (q *walkQueue) push(n Num, side uint8) {
 
 func (q *walkQueue) pop() visit {
 	top := q.items[0]
+	q.pops++
 	if top.side != sideBoth {
 		q.open--
 	}
@@ -81,48 +84,35 @@ func (g *Graph) Contains(version []Num, n Num) bool {
 			q.push(v, sideA)
 		}
 	}
-	found, _ := g.descend(n, nil)
-	return found
-}
-
-// reaches is Contains for one number, giving up when *work is used up: done is false then.
-func (g *Graph) reaches(from, n Num, work *int) (in, done bool) {
-	g.queue.reset()
-	g.queue.push(from, sideA)
-	return g.descend(n, work)
+	return g.descend(n)
 }
 
 // descend walks down from what is queued, never below n, and reports whether it met n.
-func (g *Graph) descend(n Num, work *int) (in, done bool) {
+func (g *Graph) descend(n Num) bool {
 	q := &g.queue
 	height := g.Height(n)
 	for len(q.items) > 0 {
-		if work != nil {
-			if *work--; *work < 0 {
-				return false, false
-			}
-		}
 		v := q.pop().num
 		r := &g.runs[g.find(v)]
 		for len(q.items) > 0 && q.items[0].num >= r.start {
 			q.pop()
 		}
 		if r.start <= n || n < r.floor {
-			return true, true
+			return true
 		}
 		if r.height <= height {
 			continue // nothing below the run's first number is high enough to have n in its past
 		}
 		for _, e := range r.edges {
 			if e == n {
-				return true, true
+				return true
 			}
 			if e > n {
 				q.push(e, sideA)
 			}
 		}
 	}
-	return false, true
+	return false
 }
 
 // Diff compares two versions: the numbers only in a's past-or-equal and only in b's, as ascending
@@ -204,17 +194,27 @@ func (g *Graph) Dominators(version []Num) []Num {
 	for len(in) > 0 && in[len(in)-1] >= g.next {
 		in = in[:len(in)-1]
 	}
+	work := math.MaxInt
+	return g.dominators(in, &work)
+}
+
+// dominators does that for ascending numbers, each there once. When *work runs out it leaves what it has not looked at.
+func (g *Graph) dominators(in []Num, work *int) []Num {
 	if len(in) < 2 {
 		return in
 	}
-	// A number given enters the queue on side A, whatever is only an ancestor on both sides.
+	// What was given is in the queue on side A, what was reached from above on both.
 	q := &g.queue
 	q.reset()
 	for _, n := range in {
 		q.push(n, sideA)
 	}
-	out := in[:0:0]
-	for q.open > 0 {
+	out := make([]Num, 0, len(in))
+	floor := Num(0) // everything below is an ancestor of what was popped
+	for q.open > 0 && q.items[0].num >= floor {
+		if *work--; *work < 0 {
+			return g.undecided(out)
+		}
 		top := q.pop()
 		r := &g.runs[g.find(top.num)]
 		dominates := top.side == sideA
@@ -226,8 +226,22 @@ func (g *Graph) Dominators(version []Num) []Num {
 		if dominates {
 			out = append(out, top.num)
 		}
+		floor = max(floor, r.floorAt(top.num))
 		for _, e := range r.edges {
-			q.push(e, sideBoth)
+			if e >= floor {
+				q.push(e, sideBoth)
+			}
+		}
+	}
+	slices.Reverse(out)
+	return out
+}
+
+// undecided adds to out, descending, what the walk left that was given, and returns it ascending.
+func (g *Graph) undecided(out []Num) []Num {
+	for len(g.queue.items) > 0 {
+		if v := g.queue.pop(); v.side == sideA {
+			out = append(out, v.num)
 		}
 	}
 	slices.Reverse(out)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -12,13 +13,27 @@ import (
 // is not UTF-8, the zero ID, too deep or too large, which includes cycles) is a *[ValueError] with its path.
 // Negative zero is written as zero.
 func Encode(v any) ([]byte, error) {
-	var scratch [512]byte // most values fit: one allocation, of the right size
-	b, err := Append(scratch[:0], v)
-	if err != nil {
-		return nil, err
+	scratch := scratchPool.Get().(*[]byte)
+	b, err := Append((*scratch)[:0], v)
+	var out []byte
+	if err == nil {
+		out = append(make([]byte, 0, len(b)), b...)
 	}
-	return append(make([]byte, 0, len(b)), b...), nil
+	if cap(b) <= scratchKept {
+		*scratch = b[:0]
+	}
+	scratchPool.Put(scratch)
+	return out, err
 }
+
+// scratchPool holds buffers to encode into, so that Encode allocates once, and of the right size.
+var scratchPool = sync.Pool{New: func() any {
+	b := make([]byte, 0, 512)
+	return &b
+}}
+
+// scratchKept is the largest buffer that goes back, in bytes: one huge value must not pin its memory.
+const scratchKept = 64 << 10
 
 // Append appends the canonical form of v to dst, as [Encode] does. On an error it returns dst as it was.
 func Append(dst []byte, v any) ([]byte, error) {

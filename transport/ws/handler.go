@@ -14,8 +14,8 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/hyperhyperspace/hhs-go/internal/netlimit"
 	"github.com/hyperhyperspace/hhs-go/transport"
-	"github.com/hyperhyperspace/hhs-go/transport/internal/clientaddr"
 )
 
 // Config adjusts a Handler; zero fields mean the defaults of limits.go.
@@ -85,7 +85,7 @@ type Handler struct {
 	stats   Stats
 	conns   map[string]int     // open, per address group
 	waiting []*ticket          // nothing sent yet, oldest first
-	rates   *rates             // new connections, per address group
+	rates   *netlimit.Rates    // new connections, per address group
 	pending map[*conn]struct{} // upgraded, not accepted
 }
 
@@ -101,7 +101,7 @@ func NewHandler(cfg Config) *Handler {
 	cfg = cfg.withDefaults()
 	return &Handler{
 		cfg: cfg, accept: make(chan *conn, cfg.Handshakes), closed: make(chan struct{}),
-		conns: make(map[string]int), pending: make(map[*conn]struct{}), rates: newRates(cfg.Rate),
+		conns: make(map[string]int), pending: make(map[*conn]struct{}), rates: netlimit.NewRates(float64(cfg.Rate), float64(2*cfg.Rate)),
 	}
 }
 
@@ -154,7 +154,7 @@ func (h *Handler) Close() error {
 // ServeHTTP upgrades a request, within the limits.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	remote := h.cfg.Address(r)
-	t := h.admit(w, clientaddr.Group(remote))
+	t := h.admit(w, netlimit.Group(remote))
 	if t == nil {
 		return
 	}
@@ -224,7 +224,7 @@ func (h *Handler) admit(w http.ResponseWriter, group string) *ticket {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
-	case !h.rates.take(group, time.Now()):
+	case !h.rates.Take(group, time.Now()):
 		h.stats.Rate++
 		http.Error(w, "too many new connections from your address, try again later", http.StatusTooManyRequests)
 	case h.conns[group] >= h.cfg.PerAddress:

@@ -36,9 +36,6 @@ const (
 	DefaultHandshakesPerAddress = 8
 	DefaultRate                 = 32
 
-	// maxRates bounds the address groups whose rate is remembered.
-	maxRates = 4096
-
 	// DefaultFirstMessage is the time a new connection has to send something.
 	DefaultFirstMessage = 10 * time.Second
 )

@@ -234,17 +234,6 @@ func TestRate(t *testing.T) {
 	}
 }
 
-func TestRatesForget(t *testing.T) {
-	r := newRates(1)
-	now := time.Unix(0, 0)
-	for i := range 2 * maxRates {
-		r.take(string(rune(i)), now)
-	}
-	if len(r.buckets) > maxRates {
-		t.Fatalf("%d groups remembered", len(r.buckets))
-	}
-}
-
 func TestHandlerClose(t *testing.T) {
 	h, url := serve(t, Config{})
 	a, err := (&Dialer{}).Dial(t.Context(), url)

@@ -1,6 +1,6 @@
-// Package clientaddr groups addresses for limits: what one customer of a
-// network provider gets counts as one.
-package clientaddr
+// Package netlimit has what servers open to anyone limit by: groups of
+// addresses and rates per group.
+package netlimit
 
 import "net/netip"
 

@@ -1,0 +1,4 @@
+package pace
+
+// Poster is poster, for tests.
+var Poster = poster

@@ -108,3 +108,5 @@ func sig(n byte) []byte {
 }
 
 func sortIDs(ids []object.ID) { slices.SortFunc(ids, object.ID.Compare) }
+
+func sorted(ids ...object.ID) []object.ID { sortIDs(ids); return ids }

@@ -1,5 +1,5 @@
 /** What applications import, apart from `open`, which depends on where it runs. */
-export { Float, type Value, decode, encode } from './cbor.js'
+export { DecodeError, type DecodeReason, Float, type Value, decode, encode } from './cbor.js'
 export type { EngineState, Phase } from './client.js'
 export { type Field, type FieldType, type Fields, SpaceKind, defineSpace, log, register, set } from './define.js'
 export { type ErrorCode, HhsError } from './errors.js'
@@ -9,7 +9,7 @@ export type { SubscribeOptions, Unsubscribe } from './live.js'
 export type { Candidate, CreateOptions, HhsNode, JoinOptions } from './node.js'
 export type { OpenOptions } from './options.js'
 export {
-  type Infer, Schema, any, bool, bytes, float, identity, integer, link, list, literal, object, oneOf, optional, string, union,
+  type Infer, type Rule, Schema, Violation, any, bool, bytes, float, identity, integer, link, list, literal, object, oneOf, optional, string, union,
 } from './schema.js'
 export type { Invitation, Peer, Receipt, Space, SpaceInfo, Status } from './space.js'
 export type { LogWriter, RegisterWriter, SetWriter, Writers } from './tx.js'

@@ -15,7 +15,7 @@
  * Anything else is refused by name and path: a value that would come back as something else is worse than an error.
  */
 import { HhsError } from './errors.js'
-import { maxBlock, maxDepth } from './limits.js'
+import { maxBlock, maxContainers, maxDepth } from './limits.js'
 import { Link } from './link.js'
 
 /** Any value that can be stored. */
@@ -98,8 +98,10 @@ class Writer {
   private view = new DataView(this.buf.buffer)
   private n = 0
   private readonly open = new Set<object>()
+  private containers = 0
 
   finish(): Uint8Array {
+    if (this.n > maxBlock) throw new HhsError('value', `larger than ${maxBlock} bytes; split it`)
     return this.buf.slice(0, this.n)
   }
 
@@ -153,7 +155,7 @@ class Writer {
     if (v instanceof Link) return this.link(v)
     if (v instanceof Float) {
       if (!Number.isFinite(v.value)) throw new HhsError('value', `${v.value} cannot be stored`, path)
-      return this.float(v.value)
+      return this.float(v.value === 0 ? 0 : v.value)
     }
     const isList = Array.isArray(v)
     if (!isList && !isPlain(v)) {
@@ -161,6 +163,7 @@ class Writer {
     }
     if (this.open.has(v)) throw new HhsError('value', 'contains itself (a cycle) and cannot be stored', path)
     if (depth >= maxDepth) throw new HhsError('value', `nested deeper than ${maxDepth} levels`, path)
+    if (++this.containers > maxContainers) throw new HhsError('value', `more than ${maxContainers} lists and objects in one value; split it`, path)
     this.open.add(v)
     if (isList) this.list(v, path, depth)
     else this.map(v, path, depth)
@@ -232,7 +235,8 @@ class Writer {
 
   private room(extra: number): void {
     const need = this.n + extra
-    if (need > maxBlock + 16) throw new HhsError('value', `larger than ${maxBlock} bytes; split it`)
+    // A head asks for the longest form's room.
+    if (need > maxBlock + 9) throw new HhsError('value', `larger than ${maxBlock} bytes; split it`)
     if (need <= this.buf.length) return
     const next = new Uint8Array(Math.max(need, this.buf.length * 2))
     next.set(this.buf.subarray(0, this.n))
@@ -246,37 +250,53 @@ export interface DecodeOptions {
   floats?: 'number' | 'Float'
 }
 
-/** Decodes one canonical value; anything that is not its only canonical form is refused with `invalid` and the offset. */
+/** Decodes one canonical value; anything that is not a value's only form is refused with a `DecodeError`. */
 export function decode(block: Uint8Array, options: DecodeOptions = {}): Value {
-  if (block.length > maxBlock) throw new HhsError('invalid', `block of ${block.length} bytes, limit ${maxBlock}`)
+  if (block.length > maxBlock) throw new DecodeError('size', maxBlock)
   const r = new Reader(block, options.floats === 'Float')
   const v = r.value(0)
   r.end()
   return v
 }
 
+/** Why a block is refused, the same words as in Go and in testdata/vectors/object.json. */
+export type DecodeReason =
+  | 'truncated' | 'trailing' | 'not-minimal' | 'int-range' | 'indefinite' | 'reserved' | 'simple' | 'float' | 'utf8'
+  | 'key-type' | 'key-order' | 'tag' | 'link' | 'depth' | 'containers' | 'size'
+
+/** A block that is not the canonical form of any value. */
+export class DecodeError extends HhsError {
+  constructor(readonly reason: DecodeReason, readonly offset: number) {
+    super('invalid', `not a canonical block: ${reason} at byte ${offset}`)
+    this.name = 'DecodeError'
+  }
+}
+
 class Reader {
   private readonly view: DataView
   private n = 0
+  /** Where the value being read begins: what errors name. */
+  private at = 0
+  private containers = 0
 
   constructor(private readonly buf: Uint8Array, private readonly wrap: boolean) {
     this.view = new DataView(buf.buffer, buf.byteOffset, buf.byteLength)
   }
 
   end(): void {
-    if (this.n !== this.buf.length) this.fail('trailing bytes')
+    if (this.n !== this.buf.length) throw new DecodeError('trailing', this.n)
   }
 
   value(depth: number): Value {
-    const at = this.n
-    const first = this.need(1)
+    this.at = this.n
+    const first = this.byte()
     switch (first >> 5) {
       case 0: return this.integer(this.argument(first), false)
       case 1: return this.integer(this.argument(first), true)
-      case 2: return this.bytes(this.length(first)).slice()
-      case 3: return this.text(this.length(first))
-      case 4: return this.list(this.length(first), depth)
-      case 5: return this.map(this.length(first), depth)
+      case 2: return this.bytes(this.length(first, 1)).slice()
+      case 3: return this.text(this.length(first, 1))
+      case 4: return this.list(this.container(first, 1, depth), depth)
+      case 5: return this.map(this.container(first, 2, depth), depth)
       case 6: return this.link(first)
     }
     switch (first) {
@@ -284,13 +304,15 @@ class Reader {
       case 0xf5: return true
       case 0xf6: return null
       case 0xfb: return this.float()
+      case 0xf9: case 0xfa: return this.fail('float')
+      case 0xfc: case 0xfd: case 0xfe: return this.fail('reserved')
+      case 0xff: return this.fail('indefinite')
     }
-    this.n = at
-    return this.fail(first === 0xf9 || first === 0xfa ? 'a float must have 64 bits' : 'unknown simple value')
+    return this.fail('simple')
   }
 
   private integer(n: number | bigint, negative: boolean): number | bigint {
-    if (typeof n === 'bigint' && n > 0x7fffffffffffffffn) this.fail('integer beyond 64 bits signed')
+    if (typeof n === 'bigint' && n > 0x7fffffffffffffffn) this.fail('int-range')
     if (!negative) return n
     const v = -1n - BigInt(n)
     return v >= BigInt(Number.MIN_SAFE_INTEGER) ? Number(v) : v
@@ -299,7 +321,7 @@ class Reader {
   private float(): number | Float {
     this.room(8)
     const v = this.view.getFloat64(this.n)
-    if (!Number.isFinite(v)) this.fail('NaN and infinities are not values')
+    if (!Number.isFinite(v) || Object.is(v, -0)) this.fail('float')
     this.n += 8
     return this.wrap ? new Float(v) : v
   }
@@ -309,31 +331,35 @@ class Reader {
     try {
       return strictText.decode(bytes)
     } catch {
-      return this.fail('text is not UTF-8')
+      return this.fail('utf8')
     }
   }
 
+  private container(first: number, each: number, depth: number): number {
+    const n = this.length(first, each)
+    if (depth >= maxDepth) this.fail('depth')
+    if (++this.containers > maxContainers) this.fail('containers')
+    return n
+  }
+
   private list(n: number, depth: number): Value[] {
-    if (depth >= maxDepth) this.fail(`nested deeper than ${maxDepth} levels`)
-    this.room(n)
     const out: Value[] = []
     for (let i = 0; i < n; i++) out.push(this.value(depth + 1))
     return out
   }
 
   private map(n: number, depth: number): { [key: string]: Value } {
-    if (depth >= maxDepth) this.fail(`nested deeper than ${maxDepth} levels`)
-    this.room(2 * n)
     const out: { [key: string]: Value } = {}
     let last: Uint8Array | undefined
     for (let i = 0; i < n; i++) {
-      const first = this.need(1)
-      if (first >> 5 !== 3) this.fail('a map key must be text')
-      const size = this.length(first)
+      this.at = this.n
+      const first = this.byte()
+      if (first >> 5 !== 3) this.fail('key-type')
+      const size = this.length(first, 1)
       const start = this.n
       const name = this.text(size)
       const key = this.buf.subarray(start, start + size)
-      if (last && compareKeys(last, key) >= 0) this.fail('map keys must be unique and sorted by length, then bytes')
+      if (last && compareKeys(last, key) >= 0) this.fail('key-order')
       last = key
       const v = this.value(depth + 1)
       // Assignment would call the setter of a property named __proto__.
@@ -344,28 +370,28 @@ class Reader {
   }
 
   private link(first: number): Link {
-    if (this.argument(first) !== 42) this.fail('the only tag is 42, a link')
-    const head = this.need(1)
-    if (head >> 5 !== 2) this.fail('a link must be bytes')
-    const bytes = this.bytes(this.length(head))
-    if (bytes[0] !== 0) this.fail('a link must start with a zero byte')
+    if (this.argument(first) !== 42) this.fail('tag')
+    const head = this.byte()
+    if (head >> 5 !== 2) this.fail('link')
+    const bytes = this.bytes(this.length(head, 1))
+    if (bytes[0] !== 0) this.fail('link')
     try {
       return Link.fromBytes(bytes.subarray(1))
     } catch {
-      return this.fail('not a link: expected CIDv1, dag-cbor or raw, sha2-256')
+      return this.fail('link')
     }
   }
 
   private bytes(n: number): Uint8Array {
-    this.room(n)
     const out = this.buf.subarray(this.n, this.n + n)
     this.n += n
     return out
   }
 
-  private length(first: number): number {
+  /** A length or count, of which the rest of the block must hold at least `each` bytes per one. */
+  private length(first: number, each: number): number {
     const n = this.argument(first)
-    if (typeof n === 'bigint' || n > maxBlock) return this.fail('length beyond the block limit')
+    if (typeof n === 'bigint' || n * each > this.buf.length - this.n) return this.fail('truncated')
     return n
   }
 
@@ -373,45 +399,32 @@ class Reader {
   private argument(first: number): number | bigint {
     const info = first & 31
     if (info < 24) return info
-    let n: number
-    switch (info) {
-      case 24:
-        n = this.need(1)
-        if (n < 24) this.fail('integer not in its shortest form')
-        return n
-      case 25:
-        this.room(2)
-        n = this.view.getUint16(this.n)
-        this.n += 2
-        if (n < 0x100) this.fail('integer not in its shortest form')
-        return n
-      case 26:
-        this.room(4)
-        n = this.view.getUint32(this.n)
-        this.n += 4
-        if (n < 0x10000) this.fail('integer not in its shortest form')
-        return n
-      case 27: {
-        this.room(8)
-        const big = this.view.getBigUint64(this.n)
-        this.n += 8
-        if (big < 0x100000000n) this.fail('integer not in its shortest form')
-        return big <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(big) : big
-      }
+    if (info === 31) return this.fail('indefinite')
+    if (info > 27) return this.fail('reserved')
+    const size = 1 << (info - 24)
+    this.room(size)
+    const at = this.n
+    this.n += size
+    if (size === 8) {
+      const big = this.view.getBigUint64(at)
+      if (big < 0x100000000n) this.fail('not-minimal')
+      return big <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(big) : big
     }
-    return this.fail(info === 31 ? 'indefinite length' : 'reserved head')
+    const n = size === 1 ? this.buf[at]! : size === 2 ? this.view.getUint16(at) : this.view.getUint32(at)
+    if (n < (size === 1 ? 24 : size === 2 ? 0x100 : 0x10000)) this.fail('not-minimal')
+    return n
   }
 
-  private need(_: 1): number {
+  private byte(): number {
     this.room(1)
     return this.buf[this.n++]!
   }
 
   private room(n: number): void {
-    if (this.buf.length - this.n < n) this.fail('ends too early')
+    if (this.buf.length - this.n < n) this.fail('truncated')
   }
 
-  private fail(reason: string): never {
-    throw new HhsError('invalid', `${reason} (at byte ${this.n})`)
+  private fail(reason: DecodeReason): never {
+    throw new DecodeError(reason, this.at)
   }
 }

@@ -1,6 +1,7 @@
 /** Kinds: what a space holds, said once, in the manifest that every replica of every language shares. */
 import { type Value, encode } from './cbor.js'
 import { HhsError } from './errors.js'
+import { maxFields, maxKind, maxKindVersion } from './limits.js'
 import { type ObjectType, type Props, Schema, object } from './schema.js'
 
 /** The replicated types this version knows. */
@@ -53,14 +54,14 @@ export class SpaceKind<F extends Fields = Fields> {
   readonly bytes: Uint8Array
 
   constructor(readonly kind: string, readonly version: number, readonly fields: F) {
-    if (!/^[a-z0-9][a-z0-9.-]*(\/[A-Za-z0-9._-]+)+$/.test(kind) || kind.length > 200) {
+    if (!/^[a-z0-9][a-z0-9.-]*(\/[A-Za-z0-9._-]+)+$/.test(kind) || kind.length > maxKind) {
       throw new HhsError('invalid', `${JSON.stringify(kind)} is not a kind's name; use a domain you own and a path, such as example.org/chat`)
     }
-    if (!Number.isSafeInteger(version) || version < 1) throw new HhsError('invalid', `version ${version} of ${kind} must be a whole number from 1`)
+    if (!Number.isInteger(version) || version < 1 || version > maxKindVersion) throw new HhsError('invalid', `version ${version} of ${kind} must be a whole number from 1`)
     const names = Object.keys(fields)
-    if (names.length === 0) throw new HhsError('invalid', `${kind} has no fields`)
+    if (names.length === 0 || names.length > maxFields) throw new HhsError('invalid', `${kind} has ${names.length} fields; a kind has 1 to ${maxFields}`)
     for (const name of names) {
-      if (!/^[a-z][A-Za-z0-9]*$/.test(name)) throw new HhsError('invalid', 'a field name starts with a small letter and has letters and digits only', name)
+      if (!/^[A-Za-z_][A-Za-z0-9_]{0,127}$/.test(name)) throw new HhsError('invalid', 'a field name has letters, digits and _ only, and starts with no digit', name)
       if (reserved.has(name)) throw new HhsError('invalid', `a space has a member ${name} of its own; choose another name`, name)
     }
     this.manifest = {

@@ -46,7 +46,7 @@ export class RegisterHandle<T> {
     return r.entry === undefined ? undefined : entry<T>(r.entry)
   }
 
-  /** Values set at the same time as the one shown, by others who had not seen it; empty after the next write. */
+  /** Every value written concurrently with the one shown, that one first; one element where nobody wrote at the same time. */
   async conflicts(): Promise<Entry<T>[]> {
     return ((await this.access.read({})).conflicts as Value[]).map(v => entry<T>(v))
   }

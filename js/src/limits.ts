@@ -4,6 +4,27 @@ export const maxBlock = 1 << 20
 /** Nesting of lists and maps: as package object; keeps recursion shallow on hostile input. Part of the format. */
 export const maxDepth = 32
 
+/** Lists and maps in one block: as package object, bounds what a small block costs in memory. Part of the format. */
+export const maxContainers = 1 << 14
+
+/** Schemas inside each other, and in one schema: as package schema. Part of the format. */
+export const maxSchemaDepth = 12
+export const maxSchemaNodes = 1024
+
+/** Bytes of the name of a property, tag or variant: as package schema. Part of the format. */
+export const maxSchemaName = 128
+
+/** Alternatives of an enum, and bytes of text in one: as package schema. Part of the format. */
+export const maxEnum = 256
+export const maxConst = 1024
+
+/** Bytes of a kind's name, and its highest version: as package authority. Part of the format. */
+export const maxKind = 128
+export const maxKindVersion = 2 ** 31
+
+/** Fields of a kind: as package authority. Part of the format. */
+export const maxFields = 256
+
 /** Text of one `did:key`: as package schema; Ed25519 takes 56, the rest is room for larger keys. Part of the format. */
 export const maxIdentityBytes = 128
 

@@ -7,8 +7,19 @@
  */
 import { Float, type Value, compareKeys, describe, encode, isPlain, isWellFormed, joinPath } from './cbor.js'
 import { HhsError } from './errors.js'
-import { maxDepth, maxIdentityBytes } from './limits.js'
+import { maxConst, maxEnum, maxIdentityBytes, maxSchemaDepth, maxSchemaName, maxSchemaNodes } from './limits.js'
 import { Link } from './link.js'
+
+/** The keyword a value breaks, the same words as in Go and in testdata/vectors/schema.json. */
+export type Rule = 'type' | 'min' | 'max' | 'maxBytes' | 'const' | 'enum' | 'required' | 'unknown' | 'tag' | 'identity'
+
+/** A value that its schema refuses: which keyword, where. */
+export class Violation extends HhsError {
+  constructor(readonly rule: Rule, why: string, path: string) {
+    super('schema', why, path)
+    this.name = 'Violation'
+  }
+}
 
 type Data = { [key: string]: Value }
 
@@ -21,7 +32,7 @@ export class Schema<T> {
 
   /** Checks the form of a schema read from anywhere; an unknown keyword is refused by name (`invalid`). */
   static parse<T = unknown>(v: unknown, path = 'schema'): Schema<T> {
-    parse(v, path, 0)
+    parse(v, path, 1, { nodes: 0 })
     return new Schema<T>(v as Data)
   }
 
@@ -83,8 +94,8 @@ export function bool(): Schema<boolean> {
   return make('bool')
 }
 
-/** Bytes, at most `max` of them. */
-export function bytes(options: { max?: number } = {}): Schema<Uint8Array> {
+/** Bytes, from `min` to `max` of them. */
+export function bytes(options: { min?: number; max?: number } = {}): Schema<Uint8Array> {
   return make('bytes', options)
 }
 
@@ -108,20 +119,22 @@ export function oneOf<const T extends readonly Value[]>(...values: T): Schema<T[
   return Schema.parse<T[number]>({ enum: [...values] }, 'oneOf')
 }
 
-/** A list of values, at most `max` of them. */
-export function list<T>(items: Schema<T>, options: { max?: number } = {}): Schema<T[]> {
+/** A list of values, from `min` to `max` of them. */
+export function list<T>(items: Schema<T>, options: { min?: number; max?: number } = {}): Schema<T[]> {
   return make('list', { items: items.value, ...options })
 }
 
 /** An object with these properties and, unless `open`, no others. */
 export function object<P extends Props>(props: P, options: { open?: boolean } = {}): Schema<ObjectType<P>> {
-  const value: Data = { type: 'object', props: {} }
+  const value: Data = { type: 'object' }
+  const inner: Data = {}
   const required: string[] = []
   for (const [name, p] of Object.entries(props)) {
-    const optional = p instanceof Optional
-    ;(value.props as Data)[name] = (optional ? p.schema : p).value
-    if (!optional) required.push(name)
+    const absent = p instanceof Optional
+    inner[name] = (absent ? p.schema : p).value
+    if (!absent) required.push(name)
   }
+  if (Object.keys(inner).length > 0) value.props = inner
   if (required.length > 0) value.required = required.sort(byText)
   if (options.open) value.open = true
   return Schema.parse<ObjectType<P>>(value, 'object')
@@ -147,11 +160,18 @@ export function any(): Schema<any> {
 
 const utf8 = new TextEncoder()
 
-/** Text order of manifests: by the bytes of UTF-8, as Go sorts. */
+/** Text order of `required`: by the bytes of UTF-8, as Go sorts. */
 function byText(a: string, b: string): number {
   const [x, y] = [utf8.encode(a), utf8.encode(b)]
   for (let i = 0; i < Math.min(x.length, y.length); i++) if (x[i] !== y[i]) return x[i]! - y[i]!
   return x.length - y.length
+}
+
+/** Keys in the order of maps: shorter first, then by bytes. */
+function sortedKeys(...maps: object[]): string[] {
+  const names = new Set(maps.flatMap(m => Object.keys(m)))
+  const keyed = [...names].map(name => ({ name, bytes: utf8.encode(name) }))
+  return keyed.sort((a, b) => compareKeys(a.bytes, b.bytes)).map(k => k.name)
 }
 
 const keywords: { [type: string]: string[] } = {
@@ -159,10 +179,10 @@ const keywords: { [type: string]: string[] } = {
   integer: ['min', 'max'],
   float: ['min', 'max'],
   bool: [],
-  bytes: ['max'],
+  bytes: ['min', 'max'],
   link: [],
   identity: [],
-  list: ['items', 'max'],
+  list: ['items', 'min', 'max'],
   object: ['props', 'required', 'open'],
   union: ['tag', 'of'],
   any: [],
@@ -172,78 +192,116 @@ function refuse(path: string, why: string): never {
   throw new HhsError('invalid', why, path)
 }
 
+interface Count {
+  nodes: number
+}
+
 /** Checks the form of a schema's data. */
-function parse(v: unknown, path: string, depth: number): void {
+function parse(v: unknown, path: string, depth: number, count: Count): void {
   if (!isPlain(v)) refuse(path, `a schema is an object, not ${describe(v)}`)
-  if (depth > maxDepth / 2) refuse(path, 'nested too deeply')
-  if (Object.hasOwn(v, 'const') || Object.hasOwn(v, 'enum')) return parseConstant(v, path)
+  if (depth > maxSchemaDepth) refuse(path, `more than ${maxSchemaDepth} schemas inside each other`)
+  if (++count.nodes > maxSchemaNodes) refuse(path, `more than ${maxSchemaNodes} schemas in one`)
+  if (Object.hasOwn(v, 'const')) return parseConstant(v, path)
+  if (Object.hasOwn(v, 'enum')) return parseEnum(v, path)
   const type = v.type
-  if (typeof type !== 'string' || !Object.hasOwn(keywords, type)) refuse(joinPath(path, 'type'), `unknown type ${JSON.stringify(type)}`)
-  for (const k of Object.keys(v)) {
-    if (k !== 'type' && !keywords[type]!.includes(k)) refuse(joinPath(path, k), `unknown keyword ${k} for ${type}`)
-  }
+  if (typeof type !== 'string' || !Object.hasOwn(keywords, type)) refuse(joinPath(path, 'type'), 'not a type of schema/1')
+  onlyKeys(v, path, ['type', ...keywords[type]!])
   parseBounds(v, type, path)
-  if (type === 'list') parse(v.items, joinPath(path, 'items'), depth + 1)
-  if (type === 'object') parseObject(v, path, depth)
-  if (type === 'union') parseUnion(v, path, depth)
+  if (type === 'list') parse(v.items, joinPath(path, 'items'), depth + 1, count)
+  if (type === 'object') parseObject(v, path, depth, count)
+  if (type === 'union') parseUnion(v, path, depth, count)
+}
+
+function onlyKeys(v: object, path: string, allowed: string[]): void {
+  for (const k of sortedKeys(v)) if (!allowed.includes(k)) refuse(joinPath(path, k), 'not a keyword here')
 }
 
 function parseConstant(v: Record<string, unknown>, path: string): void {
-  for (const k of Object.keys(v)) {
-    if (k !== 'const' && k !== 'enum') refuse(joinPath(path, k), `unknown keyword ${k} beside const or enum`)
-  }
-  if (Object.hasOwn(v, 'const') && Object.hasOwn(v, 'enum')) refuse(path, 'const and enum exclude each other')
-  if (Object.hasOwn(v, 'enum') && (!Array.isArray(v.enum) || v.enum.length === 0)) refuse(joinPath(path, 'enum'), 'must be a list of at least one value')
-  if (Array.isArray(v.enum)) {
-    const seen = new Set(v.enum.map((x, i) => String(encode(x, joinPath(joinPath(path, 'enum'), i)))))
-    if (seen.size !== v.enum.length) refuse(joinPath(path, 'enum'), 'a value occurs twice')
-  } else {
-    encode(v.const, joinPath(path, 'const'))
-  }
+  onlyKeys(v, path, ['const'])
+  scalar(v.const, joinPath(path, 'const'))
 }
 
-function parseBounds(v: Record<string, unknown>, type: string, path: string): void {
-  const signed = type === 'integer' || type === 'float'
-  for (const k of ['min', 'max', 'maxBytes']) {
-    const n = v[k]
-    if (n === undefined) continue
-    const ok = type === 'float' ? isFloat(n) : isInteger(n) && (signed || n >= 0)
-    if (!ok) refuse(joinPath(path, k), `must be ${type === 'float' ? 'a float' : signed ? 'an integer' : 'an integer of at least 0'}, not ${describe(n)}`)
-  }
-  if (v.min !== undefined && v.max !== undefined && order(v.min) > order(v.max)) refuse(joinPath(path, 'min'), 'is above max')
-}
-
-function parseObject(v: Record<string, unknown>, path: string, depth: number): void {
-  const props = v.props === undefined ? {} : v.props
-  if (!isPlain(props)) refuse(joinPath(path, 'props'), 'must be an object')
-  for (const [name, s] of Object.entries(props)) parse(s, joinPath(joinPath(path, 'props'), name), depth + 1)
-  if (v.open !== undefined && v.open !== true) refuse(joinPath(path, 'open'), 'is true or absent')
-  if (v.required === undefined) return
-  const at = joinPath(path, 'required')
-  if (!Array.isArray(v.required) || v.required.length === 0) refuse(at, 'must be a list of names, absent when empty')
-  v.required.forEach((name: unknown, i: number, all: unknown[]) => {
-    if (typeof name !== 'string' || !Object.hasOwn(props, name)) refuse(joinPath(at, i), 'must name a property')
-    if (i > 0 && byText(all[i - 1] as string, name) >= 0) refuse(at, 'must be sorted and without repetition')
+function parseEnum(v: Record<string, unknown>, path: string): void {
+  onlyKeys(v, path, ['enum'])
+  const at = joinPath(path, 'enum')
+  if (!Array.isArray(v.enum) || v.enum.length === 0 || v.enum.length > maxEnum) refuse(at, `a list of 1 to ${maxEnum} alternatives`)
+  const seen = new Set<string>()
+  v.enum.forEach((x: unknown, i) => {
+    scalar(x, joinPath(at, i))
+    const form = String(encode(x))
+    if (seen.has(form)) refuse(joinPath(at, i), 'an alternative that stands there twice')
+    seen.add(form)
   })
 }
 
-function parseUnion(v: Record<string, unknown>, path: string, depth: number): void {
-  if (typeof v.tag !== 'string' || v.tag === '') refuse(joinPath(path, 'tag'), 'must be the name of a property')
+function scalar(v: unknown, path: string): void {
+  if (Array.isArray(v) || isPlain(v)) refuse(path, 'not a single value: lists and maps have no place here')
+  const size = typeof v === 'string' ? utf8.encode(v).length : v instanceof Uint8Array ? v.length : 0
+  if (size > maxConst) refuse(path, `longer than ${maxConst} bytes`)
+  encode(v, path)
+}
+
+function parseBounds(v: Record<string, unknown>, type: string, path: string): void {
+  const least: { [k: string]: number } = { min: 1, max: 0, maxBytes: 1 }
+  for (const k of ['min', 'max', 'maxBytes']) {
+    const n = v[k]
+    const at = joinPath(path, k)
+    if (n === undefined && !Object.hasOwn(v, k)) continue
+    if (type === 'float' ? !isFloat(n) : !isInteger(n)) refuse(at, `must be ${type === 'float' ? 'a float' : 'an integer'}, not ${describe(n)}`)
+    if (type !== 'float' && type !== 'integer' && order(n) < least[k]!) refuse(at, `not an integer of at least ${least[k]}`)
+  }
+  if (v.min !== undefined && v.max !== undefined && order(v.min) > order(v.max)) refuse(joinPath(path, 'min'), 'greater than max')
+}
+
+function isName(name: string): boolean {
+  const n = utf8.encode(name).length
+  return n > 0 && n <= maxSchemaName
+}
+
+function parseObject(v: Record<string, unknown>, path: string, depth: number, count: Count): void {
+  const props = Object.hasOwn(v, 'props') ? v.props : undefined
+  if (Object.hasOwn(v, 'props')) {
+    const at = joinPath(path, 'props')
+    if (!isPlain(props) || Object.keys(props).length === 0) refuse(at, 'a map of at least one property')
+    parseNamed(props, at, depth, count)
+  }
+  if (Object.hasOwn(v, 'open') && v.open !== true) refuse(joinPath(path, 'open'), 'is true or absent')
+  if (!Object.hasOwn(v, 'required')) return
+  const at = joinPath(path, 'required')
+  if (!Array.isArray(v.required) || v.required.length === 0) refuse(at, 'a list of at least one name')
+  v.required.forEach((name: unknown, i: number, all: unknown[]) => {
+    if (typeof name !== 'string') refuse(joinPath(at, i), 'not a name')
+    if (i > 0 && byText(all[i - 1] as string, name) >= 0) refuse(joinPath(at, i), 'names are sorted bytewise and stand there once')
+    if (!Object.hasOwn(props ?? {}, name)) refuse(joinPath(at, i), 'not among props')
+  })
+}
+
+function parseNamed(schemas: Record<string, unknown>, path: string, depth: number, count: Count): void {
+  for (const name of sortedKeys(schemas)) {
+    if (!isName(name)) refuse(joinPath(path, name), `a name has 1 to ${maxSchemaName} bytes`)
+    parse(schemas[name], joinPath(path, name), depth + 1, count)
+  }
+}
+
+function parseUnion(v: Record<string, unknown>, path: string, depth: number, count: Count): void {
+  if (typeof v.tag !== 'string' || !isName(v.tag)) refuse(joinPath(path, 'tag'), `a name of 1 to ${maxSchemaName} bytes`)
   const of = v.of
-  if (!isPlain(of) || Object.keys(of).length === 0) refuse(joinPath(path, 'of'), 'must be an object of at least one schema')
-  for (const [name, s] of Object.entries(of)) {
-    const at = joinPath(joinPath(path, 'of'), name)
-    parse(s, at, depth + 1)
-    const it = s as Record<string, unknown>
-    if (it.type !== 'object') refuse(at, 'must be an object schema')
-    if (isPlain(it.props) && Object.hasOwn(it.props, v.tag)) refuse(at, `must not name the tag ${v.tag} as a property`)
+  const at = joinPath(path, 'of')
+  if (!isPlain(of) || Object.keys(of).length === 0) refuse(at, 'a map of at least one variant')
+  parseNamed(of, at, depth, count)
+  for (const name of sortedKeys(of)) {
+    const it = of[name] as Record<string, unknown>
+    if (it.type !== 'object') refuse(joinPath(at, name), 'a variant is an object')
+    if (Object.hasOwn((it.props as object | undefined) ?? {}, v.tag)) {
+      refuse(joinPath(at, name), 'names the tag, which the union adds by itself')
+    }
   }
 }
 
 /** Checks v against a parsed schema and returns it, floats marked. In one pass over the value: work is linear in its size. */
 function walk(s: Data, v: unknown, path: string, strict: boolean): Value {
-  if (Object.hasOwn(s, 'const')) return among([s.const!], v, path)
-  if (Object.hasOwn(s, 'enum')) return among(s.enum as Value[], v, path)
+  if (Object.hasOwn(s, 'const')) return among([s.const!], v, path, 'const')
+  if (Object.hasOwn(s, 'enum')) return among(s.enum as Value[], v, path, 'enum')
   switch (s.type) {
     case 'string': return text(s, v, path)
     case 'integer':
@@ -257,7 +315,7 @@ function walk(s: Data, v: unknown, path: string, strict: boolean): Value {
     case 'bool': return typeof v === 'boolean' ? v : wrong('true or false', v, path)
     case 'bytes':
       if (!(v instanceof Uint8Array)) wrong('bytes', v, path)
-      if (s.max !== undefined && v.length > bound(s.max)) broken(`${v.length} bytes, at most ${String(s.max)} allowed`, path)
+      sized(s, v.length, 'bytes', path)
       return v
     case 'link': return v instanceof Link ? v : wrong('a link', v, path)
     case 'identity': return did(v, path)
@@ -272,54 +330,64 @@ function walk(s: Data, v: unknown, path: string, strict: boolean): Value {
 function text(s: Data, v: unknown, path: string): string {
   if (typeof v !== 'string') wrong('a string', v, path)
   if (!isWellFormed(v)) throw new HhsError('value', 'text with a lone surrogate (half of a character) cannot be stored', path)
-  let points = 0
-  for (const _ of v) points++
-  if (s.min !== undefined && points < bound(s.min)) broken(`${points} characters, at least ${String(s.min)} needed`, path)
-  if (s.max !== undefined && points > bound(s.max)) broken(`${points} characters, at most ${String(s.max)} allowed`, path)
   if (s.maxBytes !== undefined) {
     const n = utf8.encode(v).length
-    if (n > bound(s.maxBytes)) broken(`${n} bytes of text, at most ${String(s.maxBytes)} allowed`, path)
+    if (n > bound(s.maxBytes)) broken('maxBytes', `${n} bytes of text, at most ${String(s.maxBytes)} allowed`, path)
   }
+  let points = 0
+  for (const _ of v) points++
+  sized(s, points, 'characters', path)
   return v
 }
 
+function sized(s: Data, n: number, unit: string, path: string): void {
+  if (s.min !== undefined && n < bound(s.min)) broken('min', `${n} ${unit}, at least ${String(s.min)} needed`, path)
+  if (s.max !== undefined && n > bound(s.max)) broken('max', `${n} ${unit}, at most ${String(s.max)} allowed`, path)
+}
+
 function bounded(s: Data, v: number | bigint | Float, path: string): number | bigint | Float {
-  if (s.min !== undefined && order(v) < order(s.min)) broken(`${String(order(v))} is below the minimum ${String(order(s.min))}`, path)
-  if (s.max !== undefined && order(v) > order(s.max)) broken(`${String(order(v))} is above the maximum ${String(order(s.max))}`, path)
+  if (s.min !== undefined && order(v) < order(s.min)) broken('min', `${String(order(v))} is below the minimum ${String(order(s.min))}`, path)
+  if (s.max !== undefined && order(v) > order(s.max)) broken('max', `${String(order(v))} is above the maximum ${String(order(s.max))}`, path)
   return v
 }
 
 function did(v: unknown, path: string): string {
   if (typeof v !== 'string') wrong('an identity (did:key:...)', v, path)
-  if (!/^did:key:z[1-9A-HJ-NP-Za-km-z]+$/.test(v)) broken(`${JSON.stringify(v.slice(0, 40))} is not an identity (did:key:...)`, path)
-  if (v.length > maxIdentityBytes) broken(`identity of ${v.length} bytes, at most ${maxIdentityBytes} allowed`, path)
+  if (v.length > maxIdentityBytes || !/^did:key:z[1-9A-HJ-NP-Za-km-z]+$/.test(v)) {
+    broken('identity', `${JSON.stringify(v.slice(0, 40))} is not an identity (did:key:...)`, path)
+  }
   return v
 }
 
 function items(s: Data, v: unknown, path: string, strict: boolean): Value[] {
   if (!Array.isArray(v)) wrong('a list', v, path)
-  if (s.max !== undefined && v.length > bound(s.max)) broken(`${v.length} items, at most ${String(s.max)} allowed`, path)
+  sized(s, v.length, 'items', path)
   const out: Value[] = []
   // By index: a hole must be seen as undefined and refused.
   for (let i = 0; i < v.length; i++) out.push(walk(s.items as Data, v[i], joinPath(path, i), strict))
   return out
 }
 
+/** Judges properties in key order, so that every implementation names the same first offence. */
 function properties(s: Data, v: unknown, path: string, strict: boolean, tag?: string): Data {
   if (!isPlain(v)) wrong('an object', v, path)
   const odd = Object.getOwnPropertySymbols(v)[0]
   if (odd) throw new HhsError('value', `a property named by a symbol (${String(odd)}) cannot be stored`, path)
   const props = (s.props ?? {}) as Data
+  const required = (s.required ?? []) as string[]
   const out: Data = {}
-  for (const name of Object.keys(v)) {
+  for (const name of sortedKeys(props, v)) {
     const at = joinPath(path, name)
-    const x = v[name]
-    if (Object.hasOwn(props, name)) define(out, name, walk(props[name] as Data, x, at, strict))
-    else if (name === tag || s.open === true) define(out, name, any().fit(x, at))
-    else broken('is not a property of this schema', at)
-  }
-  for (const name of (s.required ?? []) as string[]) {
-    if (!Object.hasOwn(v, name)) broken('is missing', joinPath(path, name))
+    if (!Object.hasOwn(v, name)) {
+      if (required.includes(name)) broken('required', 'is missing', at)
+    } else if (Object.hasOwn(props, name)) {
+      define(out, name, walk(props[name] as Data, v[name], at, strict))
+    } else if (name === tag || s.open === true) {
+      encode(v[name], at)
+      define(out, name, v[name] as Value)
+    } else {
+      broken('unknown', 'is not a property of this schema', at)
+    }
   }
   return out
 }
@@ -327,19 +395,22 @@ function properties(s: Data, v: unknown, path: string, strict: boolean, tag?: st
 function variant(s: Data, v: unknown, path: string, strict: boolean): Data {
   if (!isPlain(v)) wrong('an object', v, path)
   const tag = s.tag as string
-  const at = joinPath(path, tag)
-  if (!Object.hasOwn(v, tag)) broken('is missing', at)
-  const name = v[tag]
-  if (typeof name !== 'string') wrong('a string', name, at)
-  if (!Object.hasOwn(s.of as Data, name)) broken(`${JSON.stringify(name)} is not one of ${Object.keys(s.of as Data).join(', ')}`, at)
+  const name = Object.hasOwn(v, tag) ? v[tag] : undefined
+  if (typeof name !== 'string' || !Object.hasOwn(s.of as Data, name)) {
+    broken('tag', `${name === undefined ? 'is missing' : 'is not the name of a variant'} (${Object.keys(s.of as Data).join(', ')})`, joinPath(path, tag))
+  }
   return properties((s.of as Data)[name] as Data, v, path, strict, tag)
 }
 
-function among(allowed: Value[], v: unknown, path: string): Value {
+function among(allowed: Value[], v: unknown, path: string, rule: Rule): Value {
   const own = encode(v, path)
-  const hit = allowed.find(a => compareKeys(encode(a), own) === 0)
-  if (hit === undefined) broken(`not the value allowed here (${allowed.map(show).join(', ')})`, path)
+  const hit = allowed.find(a => sameBytes(encode(a), own))
+  if (hit === undefined) broken(rule, `not a value allowed here (${allowed.map(show).join(', ')})`, path)
   return hit
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return compareKeys(a, b) === 0
 }
 
 function show(v: Value): string {
@@ -370,9 +441,9 @@ function order(v: unknown): number | bigint {
 }
 
 function wrong(expected: string, v: unknown, path: string): never {
-  throw new HhsError('schema', `expected ${expected}, not ${describe(v)}`, path)
+  throw new Violation('type', `expected ${expected}, not ${describe(v)}`, path)
 }
 
-function broken(why: string, path: string): never {
-  throw new HhsError('schema', why, path)
+function broken(rule: Rule, why: string, path: string): never {
+  throw new Violation(rule, why, path)
 }

@@ -91,7 +91,7 @@ export class SpaceBase<F extends Fields> {
       const access = { changes: changes.source, read: (query: Data) => client.call('read', { space: id, field: name, query }) }
       Object.defineProperty(this, name, { value: handle(field.name, access), enumerable: true })
     }
-    this.fieldChanges.set('$names', new Listeners())
+    this.fieldChanges.set('$profile', new Listeners())
   }
 
   /** Begins to listen; called once by the node. */
@@ -220,7 +220,7 @@ export class SpaceBase<F extends Fields> {
 
   /** Calls `fn` with the names now and when they change. */
   subscribeNames(fn: (names: Map<string, string>) => void, options?: SubscribeOptions): Unsubscribe {
-    return observe(this.changesOf('$names'), () => this.names(), fn, options)
+    return observe(this.changesOf('$profile'), () => this.names(), fn, options)
   }
 
   /** The connected peers. */

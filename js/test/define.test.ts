@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { encode } from '../src/cbor.js'
+import { type SpaceKind, defineSpace, log, register, set } from '../src/define.js'
+import type { LogHandle, RegisterHandle, SetHandle } from '../src/fields.js'
+import { type Infer, any, bool, float, identity, integer, list, literal, object, oneOf, optional, string, union } from '../src/schema.js'
+import type { Space } from '../src/space.js'
+import type { Writers } from '../src/tx.js'
+import { fromDagJSON, idOf, toHex, vectors } from './vectors.js'
+
+/** The kinds of testdata/vectors/manifest.json; Go defines the same ones. */
+const Chat = defineSpace('example.org/chat', 1, {
+  topic: register(string()),
+  participants: set(identity()),
+  messages: log({ text: string({ max: 4000 }) }),
+})
+
+const Item = object({
+  name: string({ min: 1, max: 100 }),
+  count: integer({ min: 1, max: 999 }),
+  unit: oneOf('piece', 'gram', 'litre'),
+  price: optional(float({ min: 0 })),
+  tags: optional(list(string({ max: 20 }), { max: 5 })),
+})
+
+const Shopping = defineSpace('example.org/shopping-list', 2, {
+  title: register(string({ max: 200 })),
+  items: set(Item),
+  shared: register(bool()),
+  history: log({ note: string({ max: 500 }), item: optional(string()) }),
+})
+
+const kinds: { [name: string]: SpaceKind<any> } = { chat: Chat, 'shopping list': Shopping }
+
+interface ManifestVectors {
+  accept: { name: string; json: string; hex: string; id: string }[]
+}
+
+test('kinds have the manifests of the vectors', () => {
+  const { accept } = vectors<ManifestVectors>('manifest.json')
+  for (const v of accept) {
+    const kind = kinds[v.name]
+    assert.ok(kind, v.name)
+    assert.equal(toHex(kind.bytes), v.hex, v.name)
+    assert.equal(idOf(kind.bytes), v.id, v.name)
+    assert.equal(toHex(encode(fromDagJSON(v.json))), v.hex, `${v.name}: from its DAG-JSON`)
+  }
+  assert.deepEqual(accept.map(v => v.name).sort(), Object.keys(kinds).sort())
+})
+
+test('a mistake in a kind is refused by name', () => {
+  const f = { a: register(string()) }
+  for (const [make, message] of [
+    [() => defineSpace('chat', 1, f), /domain/],
+    [() => defineSpace('example.org/chat', 0, f), /version/],
+    [() => defineSpace('example.org/chat', 1.5, f), /version/],
+    [() => defineSpace('example.org/chat', 1, {}), /0 fields/],
+    [() => defineSpace('example.org/chat', 1, { update: f.a }), /own/],
+    [() => defineSpace('example.org/chat', 1, { 'a b': f.a }), /letters/],
+  ] as const) {
+    assert.throws(make, (e: Error) => message.test(e.message), String(message))
+  }
+})
+
+// Type tests: these lines do not compile when a type is wrong.
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false
+function is<_ extends true>(): void {}
+
+const Shape = union('kind', { circle: object({ r: float() }), box: object({ w: integer(), h: integer() }) })
+type Room = Space<typeof Chat.fields>
+
+test('types are those of the schema', () => {
+  is<Equal<Infer<typeof Item>,
+    { name: string; count: number; unit: 'piece' | 'gram' | 'litre'; price?: number; tags?: string[] }>>()
+  is<Equal<Infer<typeof Shape>, { kind: 'circle'; r: number } | { kind: 'box'; w: number; h: number }>>()
+  const one = literal(1)
+  is<Equal<Infer<typeof one>, 1>>()
+  is<Equal<Room['topic'], RegisterHandle<string>>>()
+  is<Equal<Room['participants'], SetHandle<string>>>()
+  is<Equal<Room['messages'], LogHandle<{ text: string }>>>()
+  const anything = any()
+  is<Equal<Infer<typeof anything>, any>>()
+  const write = (w: Writers<typeof Chat.fields>) => {
+    w.topic.set('t')
+    w.messages.append({ text: 'm' })
+    // @ts-expect-error a number is no text
+    w.topic.set(1)
+    // @ts-expect-error a property the schema does not have
+    w.messages.append({ text: 'm', extra: 1 })
+    // @ts-expect-error a log has no remove
+    w.messages.remove({ text: 'm' })
+    // @ts-expect-error no such field
+    w.other.set(1)
+  }
+  assert.equal(typeof write, 'function')
+})

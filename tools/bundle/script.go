@@ -1,0 +1,133 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/evanw/esbuild/pkg/api"
+)
+
+// target is the oldest JavaScript the output may use; the features hhs requires at run time are younger.
+const target = api.ES2022
+
+// options are those of every script; callers set format, platform and what goes in.
+func (b *build) options() api.BuildOptions {
+	return api.BuildOptions{
+		AbsWorkingDir:     b.path(),
+		Bundle:            true,
+		Target:            target,
+		Charset:           api.CharsetUTF8,
+		LegalComments:     api.LegalCommentsNone,
+		MinifyWhitespace:  b.minify,
+		MinifyIdentifiers: b.minify,
+		MinifySyntax:      b.minify,
+		LogLevel:          api.LogLevelSilent,
+		Plugins:           []api.Plugin{b.wasmExecPlugin()},
+		// The Go runtime looks for Node.js only where it may find it.
+		Define: map[string]string{},
+	}
+}
+
+// wasmExecPlugin resolves the import of hhs:wasm_exec to the Go distribution's file.
+func (b *build) wasmExecPlugin() api.Plugin {
+	return api.Plugin{Name: "wasm_exec", Setup: func(p api.PluginBuild) {
+		p.OnResolve(api.OnResolveOptions{Filter: `^hhs:wasm_exec$`}, func(api.OnResolveArgs) (api.OnResolveResult, error) {
+			return api.OnResolveResult{Path: b.wasmExec, SideEffects: api.SideEffectsTrue}, nil
+		})
+	}}
+}
+
+// compile runs esbuild and returns its files; a warning is an error.
+func compile(o api.BuildOptions) ([]api.OutputFile, error) {
+	r := api.Build(o)
+	messages := append(api.FormatMessages(r.Errors, api.FormatMessagesOptions{Kind: api.ErrorMessage}),
+		api.FormatMessages(r.Warnings, api.FormatMessagesOptions{Kind: api.WarningMessage})...)
+	if len(messages) > 0 {
+		return nil, fmt.Errorf("esbuild:\n%s", strings.Join(messages, "\n"))
+	}
+	return r.OutputFiles, nil
+}
+
+// script bundles one entry point into bytes.
+func (b *build) script(entry string, format api.Format, define map[string]string) ([]byte, error) {
+	o := b.options()
+	o.EntryPoints = []string{b.path(filepath.FromSlash(entry))}
+	o.Outfile = filepath.Join(b.path(), "out.js") // never written
+	o.Format = format
+	o.Platform = api.PlatformBrowser
+	o.Define = define
+	files, err := compile(o)
+	if err != nil {
+		return nil, err
+	}
+	return files[0].Contents, nil
+}
+
+// npm builds what the npm package holds, apart from types. Names stay plain: bundlers of applications add hashes.
+func (b *build) npm() error {
+	if b.wasm == "" {
+		return fmt.Errorf("the package needs the engine: give -wasm")
+	}
+	if err := b.fresh(); err != nil {
+		return err
+	}
+	minify := b.minify
+	for _, s := range []struct {
+		entry, out string
+		platform   api.Platform
+		format     api.Format
+		external   []string
+		minify     bool
+	}{
+		// What applications bundle themselves stays readable.
+		{"js/src/index.ts", "index.js", api.PlatformBrowser, api.FormatESModule, nil, false},
+		{"js/src/index.node.ts", "index.node.js", api.PlatformNode, api.FormatESModule, nil, false},
+		{"js/src/react.ts", "react.js", api.PlatformNeutral, api.FormatESModule, []string{"react", "./index.js"}, false},
+		{"js/src/worker.ts", "worker.js", api.PlatformBrowser, api.FormatIIFE, nil, minify},
+	} {
+		b.minify = s.minify
+		o := b.options()
+		o.EntryPoints = []string{b.path(filepath.FromSlash(s.entry))}
+		o.Outfile, _ = filepath.Abs(filepath.Join(b.out, s.out))
+		o.Platform, o.Format, o.External = s.platform, s.format, s.external
+		o.Write = true
+		if _, err := compile(o); err != nil {
+			return err
+		}
+	}
+	b.minify = minify
+	wasm, err := os.ReadFile(b.wasm)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(b.out, "hhs.wasm"), wasm, 0o644); err != nil {
+		return err
+	}
+	return b.mark()
+}
+
+// tests bundles every js/test/*.test.ts for node --test.
+func (b *build) tests() error {
+	if err := b.fresh(); err != nil {
+		return err
+	}
+	entries, err := filepath.Glob(b.path("js", "test", "*.test.ts"))
+	if err != nil {
+		return err
+	}
+	b.minify = false
+	o := b.options()
+	o.EntryPoints = entries
+	o.Outdir, _ = filepath.Abs(b.out)
+	o.OutExtension = map[string]string{".js": ".mjs"}
+	o.Platform, o.Format = api.PlatformNode, api.FormatESModule
+	o.Sourcemap = api.SourceMapInline
+	o.Write = true
+	o.Define = map[string]string{"HHS_VECTORS": fmt.Sprintf("%q", filepath.ToSlash(b.path("testdata", "vectors")))}
+	if _, err := compile(o); err != nil {
+		return err
+	}
+	return b.mark()
+}

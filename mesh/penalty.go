@@ -1,0 +1,112 @@
+package mesh
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/hyperhyperspace/hhs-go/identity"
+)
+
+// penalties remembers who misbehaved: device keys and address groups. Only what
+// an authenticated peer did itself counts, never what a third party can cause.
+// Under Mesh.mu.
+type penalties struct {
+	lim  *Limits
+	by   map[string]*penalty
+	line []string // oldest first
+}
+
+type penalty struct {
+	wait  time.Duration
+	until time.Time
+}
+
+func newPenalties(lim *Limits) penalties {
+	return penalties{lim: lim, by: map[string]*penalty{}}
+}
+
+func (p *penalties) add(key string, now time.Time) {
+	if key == "" {
+		return
+	}
+	e := p.by[key]
+	if e == nil {
+		if len(p.line) >= p.lim.Penalties {
+			delete(p.by, p.line[0])
+			p.line = p.line[1:]
+		}
+		e = &penalty{}
+		p.by[key] = e
+		p.line = append(p.line, key)
+	}
+	e.wait = min(max(2*e.wait, p.lim.Penalty), p.lim.PenaltyMax)
+	e.until = now.Add(e.wait)
+}
+
+func (p *penalties) active(key string, now time.Time) bool {
+	e := p.by[key]
+	return key != "" && e != nil && now.Before(e.until)
+}
+
+func deviceKey(k identity.PublicKey) string { return "device " + string(k.Bytes()) }
+
+// addressGroup names the network a remote address belongs to: /24 or /48, what
+// one person commonly commands. Empty where there is no address, and for this
+// machine itself, which anyone's proxy may stand for.
+func addressGroup(remote string) string {
+	host := remote
+	if _, rest, ok := strings.Cut(host, "://"); ok {
+		host, _, _ = strings.Cut(rest, "/")
+	}
+	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	if err != nil {
+		ap, err := netip.ParseAddrPort(host)
+		if err != nil {
+			return ""
+		}
+		addr = ap.Addr()
+	}
+	addr = addr.Unmap().WithZone("")
+	if addr.IsLoopback() || addr.IsUnspecified() {
+		return ""
+	}
+	bits := 48
+	if addr.Is4() {
+		bits = 24
+	}
+	prefix, err := addr.Prefix(bits)
+	if err != nil {
+		return ""
+	}
+	return "net " + prefix.String()
+}
+
+// gate bounds handshakes that others begin. Under Mesh.mu.
+type gate struct {
+	lim  *Limits
+	now  int
+	by   map[string]int
+	rate bucket
+}
+
+func newGate(lim *Limits, now time.Time) gate {
+	every := time.Second / time.Duration(lim.HandshakesPerSecond)
+	return gate{lim: lim, by: map[string]int{}, rate: newBucket(lim.HandshakesPerSecond, every, now)}
+}
+
+func (g *gate) enter(address string, now time.Time) bool {
+	if g.now >= g.lim.Handshakes || address != "" && g.by[address] >= g.lim.HandshakesPerAddress || !g.rate.take(now) {
+		return false
+	}
+	g.now++
+	g.by[address]++
+	return true
+}
+
+func (g *gate) leave(address string) {
+	g.now--
+	if g.by[address]--; g.by[address] <= 0 {
+		delete(g.by, address)
+	}
+}

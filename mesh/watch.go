@@ -1,0 +1,123 @@
+package mesh
+
+import (
+	"encoding/binary"
+	"time"
+)
+
+// liveness is what a link knows of time; under link.mu.
+type liveness struct {
+	heard   time.Time // last record
+	ticked  time.Time // last look at the clock
+	active  time.Time // last time there was a stream
+	sending time.Time // since when the transport holds a record, or zero
+	bye     time.Time // when the goodbye was queued
+	pinged  time.Time
+	number  uint64 // of the last ping
+	rtt     time.Duration
+	answers []probe
+}
+
+// probe waits for the answer to a ping.
+type probe struct {
+	number uint64
+	done   chan struct{}
+}
+
+// tick is how often a link looks at the clock: Dead plus one tick stays below
+// the 8 s within which a silent peer must be noticed.
+const tick = 500 * time.Millisecond
+
+// refresh is how often the round trip is measured on a busy link.
+const refresh = 15 * time.Second
+
+func (t *liveness) pong(payload []byte, now time.Time) {
+	n := binary.BigEndian.Uint64(payload)
+	if n == t.number && !t.pinged.IsZero() {
+		t.rtt = now.Sub(t.pinged)
+	}
+	rest := t.answers[:0]
+	for _, p := range t.answers {
+		if p.number <= n && n <= t.number {
+			close(p.done)
+		} else {
+			rest = append(rest, p)
+		}
+	}
+	t.answers = rest
+}
+
+func (l *link) ping() {
+	l.times.number++
+	l.times.pinged = l.clock.Now()
+	l.say(frame{kind: framePing, payload: binary.BigEndian.AppendUint64(nil, l.times.number)})
+}
+
+// probe asks for a sign of life; the channel is closed when it comes.
+func (l *link) probe() <-chan struct{} {
+	l.mu.Lock()
+	defer l.unlock()
+	p := probe{done: make(chan struct{})}
+	if l.err == nil {
+		l.ping()
+		p.number = l.times.number
+		l.times.answers = append(l.times.answers, p)
+	}
+	return p.done
+}
+
+// watch looks at the clock until the link is over.
+func (l *link) watch() {
+	for {
+		t, stop := l.clock.Timer(tick)
+		select {
+		case now := <-t:
+			l.mu.Lock()
+			l.look(now)
+			l.unlock()
+		case <-l.done:
+			stop()
+			return
+		}
+	}
+}
+
+func (l *link) look(now time.Time) {
+	t := &l.times
+	if now.Sub(t.ticked) > l.lim.Dead/2 {
+		// This process stood still; what was sent meanwhile is yet to be read.
+		t.heard = now
+		if !t.sending.IsZero() {
+			t.sending = now
+		}
+		l.ping()
+	}
+	t.ticked = now
+	silent := now.Sub(t.heard)
+	switch {
+	case silent >= l.lim.Dead, !t.sending.IsZero() && now.Sub(t.sending) >= l.lim.SendTime:
+		l.endLocked(&ClosedError{Reason: ReasonDead})
+		return
+	case l.bye != nil && now.Sub(t.bye) >= l.lim.Linger:
+		l.endLocked(l.bye)
+		return
+	case silent >= l.lim.Ping && now.Sub(t.pinged) >= l.lim.Ping, now.Sub(t.pinged) >= refresh:
+		l.ping()
+	}
+	if len(l.streams) > 0 {
+		t.active = now
+	} else if now.Sub(t.active) >= l.lim.Idle {
+		l.goodbyeLocked(&ClosedError{Reason: ReasonIdle})
+	}
+	for _, s := range l.ordered() {
+		s.look(now)
+	}
+	l.serveLarge()
+}
+
+// retiring reports whether the link was retired here: its streams have to move.
+func (l *link) retiring() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.retiredHere || l.err != nil
+}

@@ -286,7 +286,7 @@ func (c *Client) announce(ctx context.Context, topic Topic, key identity.Signer)
 	if err != nil {
 		return fmt.Errorf("prove listening key: %w", err)
 	}
-	return c.send(ctx, &message{kind: kindListen, topic: topic, key: key.Public(), expiry: expiry, sig: sig})
+	return c.send(ctx, &message{kind: kindListen, topic: topic, key: key.Public(), name: c.server, expiry: expiry, sig: sig})
 }
 
 // serverTime is now by the server's clock, so that a wrong clock here does no

@@ -14,7 +14,7 @@ type Code string
 const (
 	CodeMalformed Code = "malformed" // (closes) not a message of this protocol, or not one a client sends
 	CodeProof     Code = "proof"     // (closes) the signature does not prove the key for this server, nonce, topic and expiry
-	CodeName      Code = "name"      // the signature is good for a name this server does not know as its own
+	CodeName      Code = "name"      // the name the client dialled is not one this server knows as its own (--public-url)
 	CodeExpiry    Code = "expiry"    // the expiry asked for has passed or is over an hour away
 	CodeTopics    Code = "topics"    // too many topics on this connection
 	CodeFull      Code = "full"      // the topic or the server holds as many listeners as it may

@@ -25,7 +25,7 @@ type kind int64
 
 const (
 	kindHello     kind = 0  // server: [0, version, name, nonce, time, topics]
-	kindListen    kind = 1  // client: [1, topic, key, expiry, signature]
+	kindListen    kind = 1  // client: [1, topic, key, name, expiry, signature]
 	kindListening kind = 2  // server: [2, topic, handle, expiry]
 	kindUnlisten  kind = 3  // client: [3, topic]
 	kindPresent   kind = 4  // server: [4, topic, handle, existing]
@@ -71,9 +71,10 @@ func (m *message) encode() []byte {
 		w.Int(m.time)
 		w.Int(m.topics)
 	case kindListen:
-		m.head(w, 5)
+		m.head(w, 6)
 		w.Bytes(m.topic[:])
 		w.Bytes(m.key.Bytes())
+		w.String(m.name)
 		w.Int(m.expiry)
 		w.Bytes(m.sig)
 	case kindListening:
@@ -167,7 +168,7 @@ func decode(b []byte) (*message, error) {
 }
 
 // elements is the length of the list of each kind.
-var elements = [...]int{6, 5, 4, 2, 4, 3, 4, 4, 2, 2, 5}
+var elements = [...]int{6, 6, 4, 2, 4, 3, 4, 4, 2, 2, 5}
 
 const maxInt = 1<<63 - 1
 
@@ -188,6 +189,7 @@ func (d *decoder) fields(m *message) {
 	case kindListen:
 		d.topic(m)
 		m.key = d.key()
+		m.name = d.text("name", MaxName)
 		m.expiry = d.int("expiry", 0, maxInt)
 		m.sig = d.bytes("signature", identity.SignatureSize, identity.SignatureSize)
 	case kindListening:

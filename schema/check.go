@@ -85,7 +85,7 @@ func (s *Schema) checkScalar(v any) *Violation {
 			return checkIdentity(v)
 		}
 		if s.kind == kindString {
-			return s.checkString(v)
+			return s.checkText(len(v), func() int { return utf8.RuneCountInString(v) })
 		}
 	case int64:
 		if s.kind == kindInteger {
@@ -111,14 +111,15 @@ func (s *Schema) checkScalar(v any) *Violation {
 	return s.wrongType()
 }
 
-func (s *Schema) checkString(v string) *Violation {
-	if s.maxBytes > 0 && int64(len(v)) > s.maxBytes {
-		return broken(RuleMaxBytes, "%d bytes, and at most %d are allowed", len(v), s.maxBytes)
+// checkText judges a string of n bytes; its code points are counted only where the schema asks for them.
+func (s *Schema) checkText(n int, count func() int) *Violation {
+	if s.maxBytes > 0 && int64(n) > s.maxBytes {
+		return broken(RuleMaxBytes, "%d bytes, and at most %d are allowed", n, s.maxBytes)
 	}
 	if !s.hasMin && !s.hasMax {
 		return nil
 	}
-	return s.checkLength(int64(utf8.RuneCountInString(v)), "characters")
+	return s.checkLength(int64(count()), "characters")
 }
 
 func (s *Schema) checkLength(n int64, unit string) *Violation {
@@ -155,17 +156,19 @@ const didKey = "did:key:z"
 
 // checkIdentity judges the text form alone: whether a key can be read from it is the business of those who
 // verify with it.
-func checkIdentity(v string) *Violation {
-	if len(v) > len(didKey) && len(v) <= MaxIdentity && v[:len(didKey)] == didKey {
-		rest := v[len(didKey):]
-		for i := 0; i < len(rest); i++ {
-			if !base58(rest[i]) {
-				return broken(RuleIdentity, "not a did:key")
-			}
+func checkIdentity[T string | []byte](v T) *Violation {
+	ok := len(v) > len(didKey) && len(v) <= MaxIdentity
+	for i := 0; ok && i < len(v); i++ {
+		if i < len(didKey) {
+			ok = v[i] == didKey[i]
+		} else {
+			ok = base58(v[i])
 		}
-		return nil
 	}
-	return broken(RuleIdentity, "not a did:key")
+	if !ok {
+		return broken(RuleIdentity, "not a did:key")
+	}
+	return nil
 }
 
 func base58(c byte) bool {
@@ -254,7 +257,11 @@ func (s *Schema) checkUnion(m map[string]any) *Violation {
 		sub = s.variant(value)
 	}
 	if sub == nil {
-		return at(object.PathKey("", s.tag), broken(RuleTag, "is not the name of a variant"))
+		return s.noVariant()
 	}
 	return sub.checkObject(m, s.tag)
+}
+
+func (s *Schema) noVariant() *Violation {
+	return at(object.PathKey("", s.tag), broken(RuleTag, "is not the name of a variant"))
 }

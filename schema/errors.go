@@ -7,7 +7,7 @@ type Error struct {
 	Reason string // for people
 }
 
-func (e *Error) Error() string { return message("schema", e.Path, e.Reason) }
+func (e *Error) Error() string { return errorText("schema", e.Path, e.Reason) }
 
 // Rule names the keyword that a value breaks. The words are the same in Go, in TypeScript and in
 // testdata/vectors/schema.json.
@@ -34,9 +34,9 @@ type Violation struct {
 	Reason string // for people
 }
 
-func (e *Violation) Error() string { return message("value", e.Path, e.Reason) }
+func (e *Violation) Error() string { return errorText("value", e.Path, e.Reason) }
 
-func message(what, path, reason string) string {
+func errorText(what, path, reason string) string {
 	if path == "" {
 		return what + ": " + reason
 	}

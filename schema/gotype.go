@@ -20,7 +20,7 @@ var (
 )
 
 // FromGo is the schema of the values that [FromGoValue] makes of Go values of type t. tag is the text of a
-// `hhs` struct tag that applies to t itself, "" for none.
+// `hhs` struct tag that applies to t itself, "" for none; a name in it is for [NameOf] and does not matter here.
 //
 // Strings, bools, integers, floats, []byte and [n]byte, slices, arrays and structs map to their like,
 // [object.ID] to a link, any to any, map[string]any to an open object, and a [Typed] string to its type.
@@ -32,9 +32,6 @@ func FromGo(t reflect.Type, tag string) (*Schema, error) {
 	parsed, err := parseTag(tag)
 	if err != nil {
 		return nil, err
-	}
-	if parsed.name != "" {
-		return nil, bad("", "tag %q: a name has no place here", parsed.name)
 	}
 	v, err := goSchema(t, parsed, 1)
 	if err != nil {

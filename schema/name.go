@@ -1,6 +1,10 @@
 package schema
 
-import "unicode"
+import (
+	"reflect"
+	"strings"
+	"unicode"
+)
 
 // FieldName is the name that the Go field called goName has in values, schemas and manifests: the upper-case
 // letters it begins with become lower case, save one that begins the next word. Text is text, URL is url,
@@ -14,4 +18,14 @@ func FieldName(goName string) string {
 		r[i] = unicode.ToLower(r[i])
 	}
 	return string(r)
+}
+
+// NameOf is the name of a struct field in values and manifests: the one its `hhs` tag gives, or that of
+// [FieldName].
+func NameOf(f reflect.StructField) string {
+	first, _, _ := strings.Cut(f.Tag.Get("hhs"), ",")
+	if first != "" && !strings.Contains(first, "=") {
+		return first
+	}
+	return FieldName(f.Name)
 }

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// A tag is what stands in `hhs:"..."`: parts separated by commas. The first part without = is the name of the
-// field in values, "-" leaves the field out; the others are keywords of the schema:
+// A tag is what stands in `hhs:"..."`: parts separated by commas. A first part without = is the name of the
+// field in values, and "-" leaves the field out; the others are keywords of the schema:
 //
 //	min=1 max=4000 maxBytes=9000 enum=red|green
 //
@@ -59,16 +59,26 @@ func (t tag) apply(m map[string]any, gt reflect.Type) error {
 			}
 			continue
 		}
-		if _, fixed := m[k.key]; fixed && gt.Kind() == reflect.Array {
-			return bad("", "tag %s: the length of an array is fixed", k.key)
-		}
 		v, err := number(k.value, m["type"] == "float")
 		if err != nil {
 			return bad("", "tag %s=%s: not a number", k.key, k.value)
 		}
+		if wider(m[k.key], v, k.key == "min") {
+			return bad("", "tag %s=%s: beyond what a Go %s holds", k.key, k.value, gt)
+		}
 		m[k.key] = v
 	}
 	return nil
+}
+
+// wider reports whether bound leaves more room than what the Go type has, if it has a bound.
+func wider(have, bound any, isMin bool) bool {
+	h, ok := have.(int64)
+	b, isInt := bound.(int64)
+	if !ok || !isInt {
+		return false
+	}
+	return isMin && b < h || !isMin && b > h
 }
 
 func number(s string, float bool) (any, error) {

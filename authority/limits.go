@@ -27,4 +27,7 @@ const (
 	// MaxProofPath is how many commits lie between an attested commit and the fork in a proof of equivocation.
 	// Past it the proof waits for a nearer attestation. 256 envelopes of usual size are 64 KiB.
 	MaxProofPath = 256
+
+	// MaxProof is the longest encoded proof of equivocation, in bytes: it fits into one message of a stream.
+	MaxProof = 2 << 20
 )

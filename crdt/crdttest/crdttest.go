@@ -24,6 +24,8 @@ type Gen struct {
 	// Model computes the same from all ops. before is the causal order, of ops in one commit too. It may leave out
 	// what the suite knows by itself: of an Entry it gives Value and Ref, and Key where the type's order is by key.
 	Model func(facts []Fact, before func(a, b history.OpRef) bool) []Shown
+	// Check holds the type's other readers (counters, paging) against what Read gave; may be nil.
+	Check func(env *crdt.Env, shown []Shown) error
 }
 
 // Shown is one visible value and the refs of those behind it (conflicts), in the type's order.
@@ -45,8 +47,8 @@ const (
 )
 
 const (
-	defaultSeeds = 150
-	shortSeeds   = 25
+	defaultSeeds = 60
+	shortSeeds   = 15
 	steps        = 40
 )
 

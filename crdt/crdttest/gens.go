@@ -1,8 +1,11 @@
 package crdttest
 
 import (
+	"bytes"
 	"fmt"
+	"iter"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/hyperhyperspace/hhs-go/crdt"
@@ -19,13 +22,13 @@ func For(typ crdt.Type) (Gen, bool) {
 	case "register":
 		g.Draft, g.Read, g.Model = draftRegister, readRegister, modelRegister
 	case "profile":
-		g.Draft, g.Read, g.Model = draftProfile, readProfile, modelProfile
+		g.Draft, g.Read, g.Model, g.Check = draftProfile, readProfile, modelProfile, checkProfile
 	case "set":
-		g.Draft, g.Read, g.Model = draftSet, readSet, modelSet(true)
+		g.Draft, g.Read, g.Model, g.Check = draftSet, readSet, modelSet(true), checkSet
 	case "growset":
-		g.Draft, g.Read, g.Model = draftSet, readSet, modelSet(false)
+		g.Draft, g.Read, g.Model, g.Check = draftSet, readSet, modelSet(false), checkSet
 	case "log":
-		g.Draft, g.Read, g.Model = draftLog, readLog, modelLog
+		g.Draft, g.Read, g.Model, g.Check = draftLog, readLog, modelLog, checkLog
 	default:
 		return Gen{}, false
 	}
@@ -116,10 +119,6 @@ func readProfile(env *crdt.Env) ([]Shown, error) {
 		if err != nil {
 			return nil, err
 		}
-		one, ok, err := crdt.ProfileValue(env, who)
-		if err != nil || !ok || one.Ref != e.Ref {
-			return nil, fmt.Errorf("scan shows %v, value %v (%v, %w)", e.Ref, one.Ref, ok, err)
-		}
 		shown = append(shown, Shown{e, others(all)})
 	}
 	return shown, nil
@@ -131,16 +130,9 @@ func readSet(env *crdt.Env) ([]Shown, error) {
 		if err != nil {
 			return nil, err
 		}
-		if has, err := crdt.SetHas(env, e.Value); err != nil || !has {
-			return nil, fmt.Errorf("scan shows %s, has says %v, %w", show(e.Value), has, err)
-		}
 		shown = append(shown, Shown{Entry: e})
 	}
-	n, err := crdt.SetLen(env)
-	if err == nil && n != uint64(len(shown)) {
-		err = fmt.Errorf("the scan shows %d elements, the counter says %d", len(shown), n)
-	}
-	return shown, err
+	return shown, nil
 }
 
 func readLog(env *crdt.Env) ([]Shown, error) {
@@ -151,9 +143,83 @@ func readLog(env *crdt.Env) ([]Shown, error) {
 		}
 		shown = append(shown, Shown{Entry: e})
 	}
-	n, err := crdt.LogLen(env)
-	if err == nil && n != uint64(len(shown)) {
-		err = fmt.Errorf("the scan shows %d entries, the counter says %d", len(shown), n)
+	return shown, nil
+}
+
+// checkSet holds membership, counter and paging against the scan.
+func checkSet(env *crdt.Env, shown []Shown) error {
+	for _, e := range shown {
+		if has, err := crdt.SetHas(env, e.Value); err != nil || !has {
+			return fmt.Errorf("the scan shows %s, SetHas says %v, error %v", show(e.Value), has, err)
+		}
 	}
-	return shown, err
+	if n, err := crdt.SetLen(env); err != nil || n != uint64(len(shown)) {
+		return fmt.Errorf("the scan shows %d elements, the counter says %d, error %v", len(shown), n, err)
+	}
+	return paged(shown, func(after, before []byte, reverse bool) iter.Seq2[crdt.Entry, error] {
+		return crdt.SetScan(env, crdt.SetRange{After: after, Before: before, Reverse: reverse})
+	})
+}
+
+// checkLog holds counter and paging against the scan.
+func checkLog(env *crdt.Env, shown []Shown) error {
+	if n, err := crdt.LogLen(env); err != nil || n != uint64(len(shown)) {
+		return fmt.Errorf("the scan shows %d entries, the counter says %d, error %v", len(shown), n, err)
+	}
+	return paged(shown, func(after, before []byte, reverse bool) iter.Seq2[crdt.Entry, error] {
+		return crdt.LogScan(env, crdt.LogRange{After: after, Before: before, Reverse: reverse})
+	})
+}
+
+// checkProfile holds reading one by one against the scan.
+func checkProfile(env *crdt.Env, shown []Shown) error {
+	for _, s := range shown {
+		who, err := identity.PublicKeyFromBytes(s.Key)
+		if err != nil {
+			return err
+		}
+		if e, ok, err := crdt.ProfileValue(env, who); err != nil || !ok || e.Ref != s.Ref {
+			return fmt.Errorf("the scan shows %v for %s, ProfileValue says %v, %v, error %v", s.Ref, who, e.Ref, ok, err)
+		}
+	}
+	return nil
+}
+
+// page is how many entries paged reads at a time.
+const page = 3
+
+// paged reads all again from either end, a page at a time by cursor, and compares.
+func paged(all []Shown, scan func(after, before []byte, reverse bool) iter.Seq2[crdt.Entry, error]) error {
+	for _, reverse := range []bool{false, true} {
+		want := slices.Clone(all)
+		if reverse {
+			slices.Reverse(want)
+		}
+		var from, to, cursor []byte
+		for len(want) > 0 || cursor == nil {
+			if from = cursor; reverse {
+				from, to = nil, cursor
+			}
+			n := 0
+			for e, err := range scan(from, to, reverse) {
+				if err != nil {
+					return err
+				}
+				if len(want) == 0 || want[0].Ref != e.Ref || !bytes.Equal(want[0].Value, e.Value) {
+					return fmt.Errorf("paging (reverse %v) after %x shows %s, the scan does not", reverse, cursor, show(e.Value))
+				}
+				want, cursor = want[1:], e.Key
+				if n++; n == page {
+					break
+				}
+			}
+			if n == 0 {
+				break
+			}
+		}
+		if len(want) > 0 {
+			return fmt.Errorf("paging (reverse %v) ends %d before the scan", reverse, len(want))
+		}
+	}
+	return nil
 }

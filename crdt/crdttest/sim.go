@@ -183,7 +183,7 @@ func (s *sim) apply(p *replica, op crdt.Op, effective bool) *failure {
 	if err != nil {
 		return s.fail("apply %s: %v", s.opName(op), err)
 	}
-	if f := s.follow(p, changes, "apply "+s.opName(op)); f != nil || s.r.IntN(4) > 0 {
+	if f := s.follow(p, changes, "apply "+s.opName(op)); f != nil || s.r.IntN(8) > 0 {
 		return f
 	}
 	return s.again(p, op)
@@ -197,7 +197,7 @@ func (s *sim) flip(p *replica, op crdt.Op, effective bool) *failure {
 		return s.fail("flip %s to effective=%v: %v", s.opName(op), effective, err)
 	}
 	what := fmt.Sprintf("flip %s to effective=%v", s.opName(op), effective)
-	if f := s.follow(p, changes, what); f != nil || s.r.IntN(4) > 0 {
+	if f := s.follow(p, changes, what); f != nil || s.r.IntN(8) > 0 {
 		return f
 	}
 	return s.again(p, op)
@@ -205,11 +205,11 @@ func (s *sim) flip(p *replica, op crdt.Op, effective bool) *failure {
 
 // again tells what is known already, both ways.
 func (s *sim) again(p *replica, op crdt.Op) *failure {
-	was := p.state.Dump()
+	was := p.state.bytes()
 	for _, tell := range []func(*crdt.Env, crdt.Op, bool) ([]crdt.Change, error){s.typ.Apply, s.typ.Flip} {
 		changes, err := tell(s.env(p), op, p.verdict[op.Ref])
-		if err != nil || len(changes) > 0 || p.state.Dump() != was {
-			return s.fail("telling %s again: changes %v, error %v, state\n%sthen\n%s", s.opName(op), changes, err, was, p.state.Dump())
+		if err != nil || len(changes) > 0 || p.state.bytes() != was {
+			return s.fail("telling %s again: changes %v, error %v, state\n%sthen\n%s", s.opName(op), changes, err, dump(was), p.state.Dump())
 		}
 	}
 	return nil
@@ -339,10 +339,10 @@ func (s *sim) converge() *failure {
 			return f
 		}
 	}
-	want := s.replicas[0].state.Dump()
+	want := s.replicas[0].state.bytes()
 	for i, p := range s.replicas[1:] {
-		if got := p.state.Dump(); got != want {
-			return s.fail("replicas A and %s have the same ops and verdicts, but the states\n%sand\n%s", name(i+1), want, got)
+		if got := p.state.bytes(); got != want {
+			return s.fail("replicas A and %s have the same ops and verdicts, but the states\n%sand\n%s", name(i+1), dump(want), dump(got))
 		}
 	}
 	return s.replay(all, final, want)
@@ -360,8 +360,8 @@ func (s *sim) replay(all []int, final map[history.OpRef]bool, want string) *fail
 				}
 			}
 		}
-		if got := p.state.Dump(); got != want {
-			return s.fail("a replay in the order %v gives the state\n%sthe replicas have\n%s", p.has, got, want)
+		if got := p.state.bytes(); got != want {
+			return s.fail("a replay in the order %v gives the state\n%sthe replicas have\n%s", p.has, dump(got), dump(want))
 		}
 	}
 	return nil
@@ -396,6 +396,11 @@ func (s *sim) compare(p *replica, where string) *failure {
 	want := s.gen.Model(facts, s.before)
 	if !slices.EqualFunc(got, want, same) {
 		return s.fail("%s reads\n%sthe model says\n%s", where, s.list(got), s.list(want))
+	}
+	if s.gen.Check != nil {
+		if err := s.gen.Check(s.env(p), got); err != nil {
+			return s.fail("%s: %v", where, err)
+		}
 	}
 	for _, e := range got {
 		op := ops[e.Ref]

@@ -2,6 +2,7 @@ package crdttest
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
@@ -85,13 +86,30 @@ func scribble(b []byte) {
 	}
 }
 
-// Dump writes the state out, a line for each key: equal states have equal dumps.
-func (s *State) Dump() string {
-	var b strings.Builder
+// bytes returns all keys and values, each after its length: equal states have equal bytes.
+func (s *State) bytes() string {
+	var b []byte
 	for kv := range s.tx.Scan(nil, nil, false) {
-		fmt.Fprintf(&b, "%x = %x\n", kv.Key, kv.Value)
+		for _, part := range [][]byte{kv.Key, kv.Value} {
+			b = append(binary.AppendUvarint(b, uint64(len(part))), part...)
+		}
 	}
-	return b.String()
+	return string(b)
+}
+
+// Dump writes the state out for people, a line for each key.
+func (s *State) Dump() string { return dump(s.bytes()) }
+
+func dump(state string) string {
+	var lines strings.Builder
+	for b := []byte(state); len(b) > 0; {
+		for _, end := range []string{" = ", "\n"} {
+			n, size := binary.Uvarint(b)
+			fmt.Fprintf(&lines, "%x%s", b[size:size+int(n)], end)
+			b = b[size+int(n):]
+		}
+	}
+	return lines.String()
 }
 
 // Size returns the number of keys and the bytes of keys and values.

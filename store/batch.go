@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"fmt"
+	"iter"
 )
 
 // Op is the kind of one operation in a Batch. The numbers are stored by store/idb and never change.
@@ -95,7 +96,31 @@ func (b *Batch) Each(f func(op Op, key, value []byte)) {
 	}
 }
 
-// Bytes returns the encoding, which aliases the batch.
+// Split yields the operations in order in batches of about size bytes, at least one operation each. They alias b.
+func (b *Batch) Split(size int) iter.Seq[*Batch] {
+	return func(yield func(*Batch) bool) {
+		var part Batch
+		for start, rest := b.buf, b.buf; len(rest) > 0; {
+			_, _, _, next, err := cut(rest)
+			if err != nil {
+				return // unreachable, as in Each
+			}
+			rest = next
+			part.n++
+			part.buf = start[:len(start)-len(rest)]
+			if len(part.buf) < size && len(rest) > 0 {
+				continue
+			}
+			if whole := part; !yield(&whole) {
+				return
+			}
+			part, start = Batch{}, rest
+		}
+	}
+}
+
+// Bytes returns the encoding, which aliases the batch. Encodings can be joined: the result is that of a batch with the
+// operations of the first and then those of the second.
 func (b *Batch) Bytes() []byte { return b.buf }
 
 // DecodeBatch reads what Bytes returned. The batch aliases data, which the caller leaves alone. Anything that Put,

@@ -174,6 +174,33 @@ func TestBatchLimit(t *testing.T) {
 	}
 }
 
+// TestSplit: the parts joined are the whole, for every size.
+func TestSplit(t *testing.T) {
+	var b store.Batch
+	for i := range 20 {
+		b.Put(fmt.Appendf(nil, "key%d", i), make([]byte, i*3))
+		b.Delete(fmt.Appendf(nil, "key%d", i))
+	}
+	b.DeleteRange([]byte("x"), nil)
+	for _, size := range []int{0, 1, 20, 100, b.Size(), b.Size() + 1} {
+		var joined []byte
+		n := 0
+		for part := range b.Split(size) {
+			if part.Len() == 0 || (part.Size() > size && part.Len() > 1 && part.Size() > size+80) {
+				t.Fatalf("size %d: part of %d bytes with %d operations", size, part.Size(), part.Len())
+			}
+			joined = append(joined, part.Bytes()...)
+			n += part.Len()
+		}
+		if string(joined) != string(b.Bytes()) || n != b.Len() {
+			t.Fatalf("size %d: the parts are not the whole", size)
+		}
+	}
+	for range new(store.Batch).Split(10) {
+		t.Fatal("an empty batch has no parts")
+	}
+}
+
 // FuzzDecodeBatch: what is accepted was written by a Batch, and writing it again gives the same bytes.
 func FuzzDecodeBatch(f *testing.F) {
 	var b store.Batch

@@ -3,120 +3,20 @@ package pebble
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/hyperhyperspace/hhs-go/store"
 )
 
-// request is one waiting Apply.
-type request struct {
-	batch  *store.Batch
-	sync   bool
-	answer chan error // buffered: the leader never waits
-}
-
-// queue holds the Applies that wait for a leader, in order of arrival.
-type queue struct {
-	mu      sync.Mutex
-	waiting []*request
-}
-
-func (q *queue) add(r *request) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.waiting = append(q.waiting, r)
-}
-
-// withdraw removes r; it returns false if a leader has taken it.
-func (q *queue) withdraw(r *request) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	i := slices.Index(q.waiting, r)
-	if i < 0 {
-		return false
-	}
-	q.waiting = slices.Delete(q.waiting, i, i+1)
-	return true
-}
-
-// take removes the next group: at least one request, further ones up to maxGroup bytes.
-func (q *queue) take() (group []*request, size int) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	n := 0
-	for _, r := range q.waiting {
-		if n > 0 && size+r.batch.Size() > maxGroup {
-			break
-		}
-		size += r.batch.Size()
-		n++
-	}
-	group = slices.Clone(q.waiting[:n])
-	q.waiting = slices.Delete(q.waiting, 0, n)
-	return group, size
-}
-
-func (q *queue) failAll(err error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for _, r := range q.waiting {
-		r.answer <- err
-	}
-	q.waiting = nil
-}
-
-// Apply implements store.Store. Whoever gets the token commits for all that wait, so that writers that come while an
-// fsync is running share the next one.
+// Apply implements store.Store.
 func (d *DB) Apply(ctx context.Context, b *store.Batch, dur store.Durability) error {
-	if err := errors.Join(b.Err(), ctx.Err()); err != nil {
-		return fmt.Errorf("apply batch: %w", err)
-	}
-	r := &request{batch: b, sync: dur == store.Synced, answer: make(chan error, 1)}
-	d.queue.add(r)
-	if err := d.wait(ctx, r); err != nil {
-		return fmt.Errorf("apply batch: %w", err)
-	}
-	return nil
+	return d.queue.Apply(ctx, b, dur)
 }
 
-func (d *DB) wait(ctx context.Context, r *request) error {
-	for {
-		select {
-		case err := <-r.answer:
-			return err
-		case <-ctx.Done():
-			if d.queue.withdraw(r) {
-				return ctx.Err()
-			}
-			return <-r.answer
-		case d.lead <- struct{}{}:
-			d.commitNext()
-			<-d.lead
-		}
-	}
-}
-
-// commitNext commits one group and answers it. The caller holds the token.
-func (d *DB) commitNext() {
-	if d.isClosed() {
-		d.queue.failAll(store.ErrClosed)
-		return
-	}
-	group, size := d.queue.take()
-	if len(group) == 0 {
-		return
-	}
-	err := d.commit(group, size)
-	for _, r := range group {
-		r.answer <- err
-	}
-}
-
-func (d *DB) commit(group []*request, size int) error {
+// commit is what the queue calls with one group at a time.
+func (d *DB) commit(batches []*store.Batch, size int, sync bool) error {
 	if err := d.guard.failure(); err != nil {
 		return err
 	}
@@ -125,19 +25,19 @@ func (d *DB) commit(group []*request, size int) error {
 			return err
 		}
 	}
-	b := d.db.NewBatchWithSize(size + len(group)*16)
+	b := d.db.NewBatchWithSize(size + 16) // a header
 	defer b.Close()
-	mode := pebble.NoSync
-	for _, r := range group {
-		if r.sync {
-			mode = pebble.Sync
-		}
-		if err := fill(b, r.batch); err != nil {
+	for _, from := range batches {
+		if err := fill(b, from); err != nil {
 			return translate(err)
 		}
 	}
+	mode := pebble.NoSync
+	if sync {
+		mode = pebble.Sync
+	}
 	if b.Empty() {
-		if mode == pebble.NoSync {
+		if !sync {
 			return nil
 		}
 		// Data that Pebble logs and otherwise ignores: the way to sync the log without changing anything.

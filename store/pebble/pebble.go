@@ -37,6 +37,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/hyperhyperspace/hhs-go/store"
+	"github.com/hyperhyperspace/hhs-go/store/internal/group"
 )
 
 // Options of Open. The zero value is what a node uses.
@@ -63,8 +64,7 @@ type DB struct {
 	guard *guard
 	space *space
 
-	lead  chan struct{} // the token of the one caller that commits a group
-	queue queue
+	queue *group.Committer
 
 	mu     sync.Mutex // guards what follows
 	cond   sync.Cond  // on mu: reads becomes 0
@@ -133,10 +133,10 @@ func openLocked(dir string, base vfs.FS, lock *pebble.Lock, o Options) (*DB, err
 	}
 	d := &DB{
 		dir: dir, db: db, lock: lock, guard: g, space: sp,
-		lead:  make(chan struct{}, 1),
 		views: make(map[*view]struct{}),
 	}
 	d.cond.L = &d.mu
+	d.queue = group.New(maxGroup, d.commit)
 	d.view = d.newView()
 	sp.restoreBallast()
 	return d, nil
@@ -165,15 +165,11 @@ func (d *DB) Usage() uint64 {
 // Close implements store.Store.
 func (d *DB) Close() error {
 	d.mu.Lock()
-	again := d.closed
 	d.closed = true
 	d.mu.Unlock()
-	d.lead <- struct{}{} // a group being committed ends; none begins
-	defer func() { <-d.lead }()
-	if again {
+	if !d.queue.Close() {
 		return nil
 	}
-	d.queue.failAll(store.ErrClosed)
 	d.guard.close()
 	d.mu.Lock()
 	for d.reads > 0 {

@@ -1,7 +1,6 @@
 package pebble
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -242,25 +241,5 @@ func TestDamagedTable(t *testing.T) {
 	}
 	if err := put(d, "new", "1", store.Synced); err != nil {
 		t.Errorf("a damaged table does not stop writes: %v", err)
-	}
-}
-
-func TestGroupsAreBounded(t *testing.T) {
-	var q queue
-	for range 10 {
-		var b store.Batch
-		b.Put([]byte("k"), make([]byte, maxGroup/3))
-		q.add(&request{batch: &b})
-	}
-	for _, want := range []int{2, 2, 2, 2, 2, 0} {
-		if group, _ := q.take(); len(group) != want {
-			t.Fatalf("group of %d, want %d", len(group), want)
-		}
-	}
-	var big store.Batch
-	big.Put([]byte("k"), bytes.Repeat([]byte{1}, store.MaxValue))
-	q.add(&request{batch: &big})
-	if group, size := q.take(); len(group) != 1 || size <= maxGroup {
-		t.Fatalf("a large batch makes a group of its own: %d, %d bytes", len(group), size)
 	}
 }

@@ -30,7 +30,7 @@ type session struct {
 	mute   context.CancelFunc
 
 	messages, checks netlimit.Bucket      // the reader's
-	proven           bool            // the reader's: a key was proven
+	proven           bool                 // the reader's: a key was proven
 	heard            atomic.Int64         // nanoseconds of the last sign of life
 	mine             map[Topic]*listening // guarded by the hub
 }

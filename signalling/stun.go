@@ -41,6 +41,9 @@ const (
 	// most 2.2 times the bytes of its request.
 	stunRate, stunBurst = 10, 40
 
+	// stunFailures is how many reads may fail in a row.
+	stunFailures = 100
+
 	// stunTotal bounds the answers to all.
 	stunTotal, stunTotalBurst = 2000, 4000
 )
@@ -54,16 +57,20 @@ func ServeSTUN(ctx context.Context, conn net.PacketConn) error {
 	perGroup := netlimit.NewRates(stunRate, stunBurst)
 	total := netlimit.Bucket{PerSecond: stunTotal, Burst: stunTotalBurst}
 	buf := make([]byte, stunMax+1)
-	for {
+	for failed := 0; ; {
 		n, from, err := conn.ReadFrom(buf)
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case errors.Is(err, net.ErrClosed):
-			return fmt.Errorf("serve STUN: %w", err)
 		case err != nil:
-			continue // about one packet: a port that is closed at the other end, say
+			// Some errors are about one packet (a port closed at the other end);
+			// many in a row are about the socket.
+			if failed++; failed > stunFailures || errors.Is(err, net.ErrClosed) {
+				return fmt.Errorf("serve STUN: %w", err)
+			}
+			continue
 		}
+		failed = 0
 		udp, ok := from.(*net.UDPAddr)
 		if !ok || udp.Port == 0 {
 			continue

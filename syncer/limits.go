@@ -1,0 +1,72 @@
+package syncer
+
+import (
+	"time"
+
+	"github.com/hyperhyperspace/hhs-go/history"
+)
+
+// Limits of the protocol. A peer that exceeds one is closed, so none may be
+// lowered without a new Version; times are local and may change.
+const (
+	// Version is the protocol spoken here. Another one is refused.
+	Version = 1
+
+	// MaxMessage is the longest message: a batch of the longest wire form with
+	// room for what stands around it. Streams carry 4 MiB.
+	MaxMessage = history.MaxBatchWire + 256
+
+	// MaxHeads is how many heads a message lists, 32 bytes each. Where there are
+	// more, the hash still covers all of them.
+	MaxHeads = 1024
+
+	// MaxChains is how many author branches one message lists, about 70 bytes
+	// each. Branches left out are sent whole from what is known to be common.
+	MaxChains = 4096
+
+	// MaxInFlight is how many batches are sent before the first is acknowledged:
+	// one is being stored while the next travels.
+	MaxInFlight = 2
+
+	// MaxRetries is how many times one side may ask for everything again.
+	MaxRetries = 1
+)
+
+const (
+	// DefaultBatch is how many bytes of commits are gathered into one batch. Each
+	// costs the receiver one durable write and the sender one round trip of
+	// window; at 256 KiB both are small against the signatures inside.
+	DefaultBatch = 256 << 10
+
+	// HelloTimeout is how long a peer has for its first message.
+	HelloTimeout = 15 * time.Second
+
+	// ProgressTimeout is how long a peer may take for the next step it owes: an
+	// acknowledgement or a batch. It covers the largest batch over 70 kB/s and a
+	// browser that stores it.
+	ProgressTimeout = time.Minute
+
+	// RelayDelay is how long commits that came from one peer wait before they go
+	// on to another: by then the other has mostly said that it has them too, since
+	// their author pushed them to it at the same time.
+	RelayDelay = 25 * time.Millisecond
+
+	// byeTimeout is how long a closing session waits for its last words to go out.
+	byeTimeout = time.Second
+
+	// haveRate and haveBurst bound how many receipts of a peer are looked at: each
+	// costs a lookup per head. Faster ones wait in the stream, whose flow control
+	// then slows the peer down. All other messages are bounded by their protocol.
+	haveRate  = 500 // per second
+	haveBurst = 1000
+
+	// maxOutbox bounds what waits to be sent: hello, two chains, MaxInFlight
+	// batches, bye, and have messages between them, which replace each other.
+	maxOutbox = 16
+
+	// maxCount is the largest number shown of commits to come: a peer may tell any.
+	maxCount = 1 << 30
+
+	// maxRelayed is how many ids of relayed commits are remembered for RelayDelay.
+	maxRelayed = 4096
+)

@@ -1,0 +1,88 @@
+package syncer
+
+import (
+	"bytes"
+	"compress/flate"
+	"encoding/binary"
+	"io"
+	"sync"
+
+	"github.com/hyperhyperspace/hhs-go/history"
+)
+
+// How a batch is packed: the first byte of its data.
+const (
+	packStored  = 0 // the wire form of history as it is
+	packDeflate = 1 // its length as a varint, then raw DEFLATE (RFC 1951)
+)
+
+// level was chosen by BenchmarkPack on batches of chat messages: 1 takes 60 % of
+// the time of 6 and its output is 8 % larger, which on a browser's one thread and
+// on any network faster than 2 MB/s is the better trade.
+const level = flate.BestSpeed
+
+// smallest is what is not worth compressing: most of a short batch is ids and
+// signatures, which do not compress.
+const smallest = 512
+
+// A compressor holds about 600 kB, so sessions share them.
+var deflaters = sync.Pool{New: func() any {
+	w, err := flate.NewWriter(nil, level)
+	if err != nil {
+		panic("syncer: the compression level does not exist") // a constant of ours
+	}
+	return w
+}}
+
+// pack makes the data of a batch from its wire form.
+func pack(wire []byte) ([]byte, error) {
+	if len(wire) >= smallest {
+		var b bytes.Buffer
+		b.Grow(len(wire)/2 + 64)
+		b.WriteByte(packDeflate)
+		b.Write(binary.AppendUvarint(nil, uint64(len(wire))))
+		w := deflaters.Get().(*flate.Writer)
+		defer deflaters.Put(w)
+		w.Reset(&b)
+		if _, err := w.Write(wire); err != nil {
+			return nil, err
+		}
+		if err := w.Close(); err != nil {
+			return nil, err
+		}
+		if b.Len() < len(wire) {
+			return b.Bytes(), nil
+		}
+	}
+	return append([]byte{packStored}, wire...), nil
+}
+
+// unpack returns the wire form of a batch. It never makes more than
+// history.MaxBatchWire bytes, nor more than the length told, and reserves memory
+// only as the bytes come.
+func unpack(data []byte) ([]byte, error) {
+	if len(data) == 0 {
+		return nil, malformed("a batch is empty")
+	}
+	switch data[0] {
+	case packStored:
+		return data[1:], nil
+	case packDeflate:
+	default:
+		return nil, malformed("a batch is packed in an unknown way")
+	}
+	size, n := binary.Uvarint(data[1:])
+	if n <= 0 || n > 1 && data[n] == 0 || size > history.MaxBatchWire {
+		return nil, malformed("a batch has an impossible length")
+	}
+	in := bytes.NewReader(data[1+n:])
+	r := flate.NewReader(in)
+	var b bytes.Buffer
+	if _, err := io.Copy(&b, io.LimitReader(r, int64(size)+1)); err != nil {
+		return nil, malformed("a batch does not inflate")
+	}
+	if uint64(b.Len()) != size || in.Len() != 0 {
+		return nil, malformed("a batch does not have the length it tells")
+	}
+	return b.Bytes(), nil
+}

@@ -1,0 +1,191 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/hyperhyperspace/hhs-go/history"
+	"github.com/hyperhyperspace/hhs-go/object"
+	"github.com/hyperhyperspace/hhs-go/replica"
+)
+
+// This file is the work that takes time: reading batches and storing them.
+
+// load answers Open, Load and Cancel, one after the other.
+func (d *driver) load(ctx context.Context) {
+	var t *transfer
+	defer func() { t.close() }()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case e := <-d.loads:
+			switch e := e.(type) {
+			case Open:
+				t.close()
+				t = openTransfer(d.replica, e, d.opts.Batch)
+			case Cancel:
+				t.close()
+				t = nil
+			case Load:
+				if t == nil || t.id != e.Transfer {
+					continue
+				}
+				loaded, err := t.load()
+				var ev Event = loaded
+				if err != nil {
+					ev = Failed{err}
+				}
+				if !d.report(ctx, ev) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// transfer reads one batch ahead, so that the last is known to be the last.
+type transfer struct {
+	id    int
+	next  func() (*history.Batch, error, bool)
+	stop  func()
+	ahead *history.Batch
+	begun bool
+	total uint64 // commits in all; 0: not known
+	given uint64
+	err   error
+}
+
+func openTransfer(r Replica, e Open, size int) *transfer {
+	t := &transfer{id: e.Transfer}
+	if c, ok := r.(Counter); ok {
+		n, err := c.CountMissing(e.Have)
+		t.total, t.err = uint64(max(n, 0)), err
+	}
+	t.next, t.stop = iter.Pull2(r.Batches(e.Have, size))
+	return t
+}
+
+func (t *transfer) close() {
+	if t != nil {
+		t.stop()
+	}
+}
+
+func (t *transfer) pull() error {
+	b, err, ok := t.next()
+	if err != nil {
+		return err
+	}
+	t.ahead = nil
+	if ok {
+		t.ahead = b
+	}
+	return nil
+}
+
+func (t *transfer) load() (Loaded, error) {
+	if t.err == nil && !t.begun {
+		t.begun, t.err = true, t.pull()
+	}
+	if t.err != nil {
+		return Loaded{}, t.err
+	}
+	b := t.ahead
+	if b == nil {
+		return Loaded{Transfer: t.id, Last: true}, nil
+	}
+	if err := t.pull(); err != nil {
+		return Loaded{}, err
+	}
+	wire, err := history.EncodeBatch(b)
+	if err != nil {
+		return Loaded{}, err
+	}
+	data, err := pack(wire)
+	if err != nil {
+		return Loaded{}, err
+	}
+	t.given += uint64(len(b.Commits))
+	l := Loaded{Transfer: t.id, Data: data, Last: t.ahead == nil}
+	if t.ahead != nil {
+		l.Left = uint64(len(t.ahead.Commits))
+		if t.total > t.given {
+			l.Left = t.total - t.given
+		}
+	}
+	return l, nil
+}
+
+// ingest hands batches to the door, in order. It goes on with what was received
+// when the session is over, and stops with the node.
+func (d *driver) ingest(parent, session context.Context) {
+	for e := range d.ingests {
+		if parent.Err() != nil {
+			continue
+		}
+		ev := d.admit(parent, e)
+		select {
+		case d.events <- ev:
+		case <-session.Done():
+		}
+	}
+}
+
+func (d *driver) admit(ctx context.Context, e Ingest) Ingested {
+	ev := Ingested{Round: e.Round}
+	b, err := unbatch(e.Data)
+	if err != nil {
+		ev.Outcome, ev.Err = Broken, err
+		return ev
+	}
+	ev.Tips, ev.Edges = ends(b)
+	d.opts.Relay.add(ev.Tips) // before the door opens: others hear of it at once
+	_, ev.Err = d.replica.Ingest(ctx, b, d.opts.Peer)
+	ev.Outcome = outcome(ev.Err)
+	return ev
+}
+
+func unbatch(data []byte) (*history.Batch, error) {
+	wire, err := unpack(data)
+	if err != nil {
+		return nil, err
+	}
+	b, err := history.DecodeBatch(wire, history.MaxBatchSize)
+	if err != nil {
+		return nil, err
+	}
+	if len(b.Commits) == 0 {
+		return nil, malformed("a batch has no commits")
+	}
+	return b, nil
+}
+
+func outcome(err error) Outcome {
+	var reject *replica.Reject
+	switch {
+	case err == nil:
+		return Admitted
+	case errors.Is(err, replica.ErrMissing):
+		return Missing
+	case errors.As(err, &reject):
+		return Rejected
+	}
+	return Unable
+}
+
+// ends returns the commits of a batch that no other of it has as an edge, and all
+// edges.
+func ends(b *history.Batch) (tips, edges []object.ID) {
+	var set idSet
+	for _, c := range b.Commits {
+		set.add(c.Edges()...)
+	}
+	for _, c := range b.Commits {
+		if !set.has(c.ID) {
+			tips = append(tips, c.ID)
+		}
+	}
+	return tips, set.sorted()
+}

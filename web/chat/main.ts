@@ -1,0 +1,267 @@
+/** The chat page: your rooms, one room, and how to find others. */
+import { type Candidate, HhsError, type HhsNode, type SpaceInfo, type Status } from '../../js/src/index.js'
+import { boot } from '../lib/boot.js'
+import { byId, h, setText, show } from '../lib/dom.js'
+import { publish } from '../lib/publish.js'
+import { statusSentence } from '../lib/text.js'
+import { handleFinder } from './finder.js'
+import { handleServers, showInvitation } from './invite.js'
+import { Chat, type Room } from './kind.js'
+import { Messages } from './messages.js'
+import { People } from './people.js'
+import { showStored } from './stored.js'
+
+const lastKey = 'hhs.chat.last'
+
+/** The room on the screen and what follows it. */
+interface Shown {
+  room: Room
+  messages: Messages
+  stops: (() => void)[]
+}
+
+class Page {
+  private shown: Shown | undefined
+  private readonly topics = new Map<string, string>()
+
+  constructor(private readonly node: HhsNode) {}
+
+  async start(): Promise<void> {
+    this.handleName()
+    this.handleTopic()
+    this.handleComposer()
+    this.handleSides()
+    handleServers(() => this.shown?.room)
+    handleFinder(this.node, where => this.open(where))
+    byId('new-room').onclick = byId('welcome-new').onclick = () => void this.guard(() => this.create())
+    byId('leave').onclick = () => void this.guard(() => this.leave())
+    byId('stored').addEventListener('toggle', () => this.shown && void this.guard(() => showStored(this.node, this.shown!.room)))
+    globalThis.addEventListener('hashchange', () => void this.guard(() => this.openAddress()))
+    this.node.subscribeSpaces(spaces => void this.drawRooms(spaces))
+    setText(byId('own-key'), this.node.identity.slice(-8))
+    await this.guard(() => this.openAddress())
+    publish({ booted: true })
+  }
+
+  /** Opens the room the address names, else the one of last time. */
+  private async openAddress(): Promise<void> {
+    const link = decodeURI(location.hash.slice(1))
+    if (link.startsWith('hhs:')) {
+      if (!this.shown || !link.startsWith(`hhs:${this.shown.room.id}`)) await this.open(link)
+      return
+    }
+    const spaces = (await this.node.spaces()).filter(isChat)
+    const last = spaces.find(s => s.space === localStorage.getItem(lastKey)) ?? spaces[0]
+    if (last) await this.open(last.space)
+    else show(byId('welcome'), true)
+  }
+
+  /** Opens a room; it is shown at once, also while its first copy is still to come. */
+  private async open(where: string | Candidate): Promise<void> {
+    await this.display(await this.node.join(Chat, where, { wait: false }))
+  }
+
+  private async create(): Promise<void> {
+    const room = await this.node.create(Chat)
+    await this.display(room)
+    byId('topic').focus()
+    void navigator.storage.persist()
+  }
+
+  private async leave(): Promise<void> {
+    const room = this.shown?.room
+    if (!room || !confirm('Leave this room and delete its copy in this browser?')) return
+    if (room.status.ready) await room.update(r => r.participants.remove(this.node.identity))
+    this.hide()
+    await room.leave()
+    history.replaceState(null, '', location.pathname + location.search)
+    await this.openAddress()
+  }
+
+  private hide(): void {
+    this.shown?.messages.stop()
+    for (const stop of this.shown?.stops ?? []) stop()
+    this.shown = undefined
+    show(byId('room'), false)
+    show(byId('people-side'), false)
+    publish({ room: '', ready: false, status: '', messages: 0, held: 0, link: '', words: '' })
+  }
+
+  private async display(room: Room): Promise<void> {
+    if (this.shown?.room === room) return
+    this.hide()
+    localStorage.setItem(lastKey, room.id)
+    const me = this.node.identity
+    const messages = new Messages(room, me)
+    const people = new People(me, room)
+    let entered = false
+    const shown: Shown = {
+      room,
+      messages,
+      stops: [
+        () => people.stop(),
+        room.topic.subscribe(t => this.showTopic(room, t)),
+        room.subscribeNames(names => {
+          messages.setNames(names)
+          people.setNames(names)
+        }),
+        room.subscribeErrors(e => this.showError(e.message)),
+        room.subscribeStatus(s => {
+          this.showStatus(s)
+          if (!s.ready || entered) return
+          entered = true
+          void this.guard(() => this.enter(room))
+        }),
+      ],
+    }
+    this.shown = shown
+    show(byId('welcome'), false)
+    show(byId('room'), true)
+    show(byId('people-side'), true)
+    publish({ room: room.id })
+    await showInvitation(room)
+    await this.drawRooms(await this.node.spaces())
+  }
+
+  /** Says that this person takes part, once. */
+  private async enter(room: Room): Promise<void> {
+    if (!(await room.participants.has(this.node.identity))) await room.update(r => r.participants.add(this.node.identity))
+    await showInvitation(room)
+  }
+
+  private showStatus(s: Status): void {
+    publish({ status: s.state, togo: s.toGo, peers: s.peers, synced: s.synced, direct: s.direct, ready: s.ready })
+    setText(byId('status-text'), statusSentence(s))
+    this.showError(s.error?.message ?? '')
+    for (const id of ['text', 'topic']) byId<HTMLInputElement>(id).disabled = !s.ready
+  }
+
+  private showError(text: string): void {
+    setText(byId('room-error'), text)
+    show(byId('room-error'), text !== '')
+    publish({ roomError: text })
+  }
+
+  private showTopic(room: Room, topic: string | undefined): void {
+    const field = byId<HTMLInputElement>('topic')
+    field.dataset.saved = topic ?? ''
+    if (document.activeElement !== field) field.value = topic ?? ''
+    document.title = topic ? `${topic} · hhs chat` : 'hhs chat'
+    this.topics.set(room.id, topic ?? '')
+    publish({ topic: topic ?? '' })
+    void this.guard(async () => this.drawRooms(await this.node.spaces()))
+  }
+
+  private handleTopic(): void {
+    const field = byId<HTMLInputElement>('topic')
+    const save = () => this.guard(async () => {
+      const room = this.shown?.room
+      const text = field.value.trim()
+      if (room?.status.ready && text !== (field.dataset.saved ?? '')) await room.update(r => r.topic.set(text))
+    })
+    byId<HTMLFormElement>('topic-form').onsubmit = e => {
+      e.preventDefault()
+      field.blur()
+    }
+    field.onblur = () => void save()
+    field.onkeydown = e => {
+      if (e.key !== 'Escape') return
+      field.value = field.dataset.saved ?? ''
+      field.blur()
+    }
+  }
+
+  private handleName(): void {
+    const field = byId<HTMLInputElement>('name')
+    const read = () => this.guard(async () => {
+      const name = (await this.node.name()) ?? ''
+      field.value = name
+      publish({ name })
+    })
+    void read()
+    byId<HTMLFormElement>('name-form').onsubmit = e => {
+      e.preventDefault()
+      const name = field.value.trim()
+      if (name) void this.guard(() => this.node.setName(name)).then(read)
+    }
+  }
+
+  private handleComposer(): void {
+    const field = byId<HTMLTextAreaElement>('text')
+    const form = byId<HTMLFormElement>('composer')
+    form.onsubmit = async e => {
+      e.preventDefault()
+      const room = this.shown?.room
+      const text = field.value.trim()
+      if (!room || !text) return
+      field.value = ''
+      try {
+        await room.update(r => r.messages.append({ text }))
+        setText(byId('composer-note'), '')
+      } catch (err) {
+        // What was typed must not be lost with the error, nor what was typed since.
+        field.value = field.value ? `${text}\n${field.value}` : text
+        setText(byId('composer-note'), `Not sent: ${HhsError.from(err).message}`)
+      }
+    }
+    field.onkeydown = e => {
+      if (e.key !== 'Enter' || e.shiftKey || e.isComposing) return
+      e.preventDefault()
+      form.requestSubmit()
+    }
+  }
+
+  /** On narrow screens the sides are opened by buttons. */
+  private handleSides(): void {
+    for (const button of document.querySelectorAll<HTMLButtonElement>('[data-toggles]')) {
+      button.onclick = () => {
+        const open = button.getAttribute('aria-expanded') !== 'true'
+        for (const other of document.querySelectorAll<HTMLButtonElement>('[data-toggles]')) {
+          const own = other === button && open
+          other.setAttribute('aria-expanded', String(own))
+          byId(other.dataset.toggles!).toggleAttribute('data-open', own)
+        }
+      }
+    }
+  }
+
+  private async drawRooms(spaces: SpaceInfo[]): Promise<void> {
+    const rooms = spaces.filter(s => isChat(s) || s.space === this.shown?.room.id)
+    const unknown = rooms.filter(s => s.ready && !this.topics.has(s.space))
+    await Promise.all(unknown.map(async s => {
+      const room = await this.node.join(Chat, s.space, { wait: false })
+      this.topics.set(s.space, (await room.topic.get()) ?? '')
+    }))
+    byId('rooms').replaceChildren(...rooms.map(s => {
+      const current = s.space === this.shown?.room.id
+      const label = this.topics.get(s.space) || `Room ${s.space.slice(-8)}`
+      const button = h('button', {
+        type: 'button', 'aria-current': current ? 'true' : undefined, onclick: () => void this.guard(() => this.open(s.space)),
+      }, label)
+      return h('li', {}, button)
+    }))
+    show(byId('no-rooms'), rooms.length === 0)
+    publish({ rooms: rooms.length })
+  }
+
+  /** Runs what a person asked for; an error is shown where they look. */
+  private async guard(work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (e) {
+      const error = HhsError.from(e)
+      // The banner says that the engine is being replaced.
+      if (error.code === 'engine_restarted') return
+      if (this.shown) return this.showError(error.message)
+      show(byId('welcome'), true)
+      setText(byId('open-note'), error.message)
+      publish({ roomError: error.message })
+    }
+  }
+}
+
+function isChat(s: SpaceInfo): boolean {
+  return s.kind === Chat.kind && s.version === Chat.version
+}
+
+await new Page(await boot([Chat], './')).start()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"sync"
 )
 
 // Num is a commit's local number in one replica: dense, given in arrival order, so that every edge
@@ -42,7 +43,8 @@ type Run struct {
 //  5. What Add made since the last Flush is undone by Rollback without a trace.
 //
 // The past of a number never changes, so an answer about given numbers stays true for ever.
-// A Graph is not safe for concurrent use; its owner guards it.
+// Questions may be asked concurrently; nothing else may go on during Add, Flush and Rollback. Its owner
+// guards it so.
 //
 // The idea of runs over local numbers and of walking a priority queue of them newest first is that of
 // Gentle and Kleppmann, "Collaborative Text Editing with Eg-walker" (EuroSys 2025).
@@ -56,7 +58,7 @@ type Graph struct {
 	lastLen  uint64 // length of the last of them then
 	unheaded []Num  // flushed numbers that were heads at the last Flush and no longer are
 
-	queue walkQueue // reused by every walk
+	queues sync.Pool // of *walkQueue, for walks
 }
 
 type run struct {
@@ -112,7 +114,9 @@ func (g *Graph) Add(edges []Num) (Num, error) {
 	own = slices.Compact(own)
 	n := g.next
 	work := maxRedundancyWork + 4*len(own)
-	own = g.dominators(own, &work)
+	q := g.queue()
+	own = g.dominators(q, own, &work)
+	g.queues.Put(q)
 	// When the budget did not suffice own may hold an ancestor too many, which costs a run and is never wrong.
 	if len(own) == 1 && own[0]+1 == n {
 		g.runs[len(g.runs)-1].len++

@@ -26,7 +26,15 @@ type walkQueue struct {
 	pops  int // what the walk cost so far
 }
 
-func (q *walkQueue) reset() { q.items, q.open, q.pops = q.items[:0], 0, 0 }
+// queue returns an empty queue; whoever is done puts it back into g.queues.
+func (g *Graph) queue() *walkQueue {
+	q, ok := g.queues.Get().(*walkQueue)
+	if !ok {
+		return new(walkQueue)
+	}
+	q.items, q.open, q.pops = q.items[:0], 0, 0
+	return q
+}
 
 func (q *walkQueue) push(n Num, side uint8) {
 	if side != sideBoth {
@@ -74,8 +82,8 @@ func (g *Graph) Contains(version []Num, n Num) bool {
 	if n >= g.next {
 		return false
 	}
-	q := &g.queue
-	q.reset()
+	q := g.queue()
+	defer g.queues.Put(q)
 	for _, v := range version {
 		if v == n {
 			return true
@@ -84,12 +92,11 @@ func (g *Graph) Contains(version []Num, n Num) bool {
 			q.push(v, sideA)
 		}
 	}
-	return g.descend(n)
+	return g.descend(q, n)
 }
 
 // descend walks down from what is queued, never below n, and reports whether it met n.
-func (g *Graph) descend(n Num) bool {
-	q := &g.queue
+func (g *Graph) descend(q *walkQueue, n Num) bool {
 	height := g.Height(n)
 	for len(q.items) > 0 {
 		v := q.pop().num
@@ -119,8 +126,12 @@ func (g *Graph) descend(n Num) bool {
 // spans. The work is the runs of the difference and those between them and the newest common ones,
 // times the logarithm of the queue. Numbers the graph does not hold are left out.
 func (g *Graph) Diff(a, b []Num) (onlyA, onlyB []Span) {
-	q := &g.queue
-	q.reset()
+	q := g.queue()
+	defer g.queues.Put(q)
+	return g.diff(q, a, b)
+}
+
+func (g *Graph) diff(q *walkQueue, a, b []Num) (onlyA, onlyB []Span) {
 	for _, n := range a {
 		if n < g.next {
 			q.push(n, sideA)
@@ -195,17 +206,17 @@ func (g *Graph) Dominators(version []Num) []Num {
 		in = in[:len(in)-1]
 	}
 	work := math.MaxInt
-	return g.dominators(in, &work)
+	q := g.queue()
+	defer g.queues.Put(q)
+	return g.dominators(q, in, &work)
 }
 
 // dominators does that for ascending numbers, each there once. When *work runs out it leaves what it has not looked at.
-func (g *Graph) dominators(in []Num, work *int) []Num {
+func (g *Graph) dominators(q *walkQueue, in []Num, work *int) []Num {
 	if len(in) < 2 {
 		return in
 	}
 	// What was given is in the queue on side A, what was reached from above on both.
-	q := &g.queue
-	q.reset()
 	for _, n := range in {
 		q.push(n, sideA)
 	}
@@ -213,7 +224,7 @@ func (g *Graph) dominators(in []Num, work *int) []Num {
 	floor := Num(0) // everything below is an ancestor of what was popped
 	for q.open > 0 && q.items[0].num >= floor {
 		if *work--; *work < 0 {
-			return g.undecided(out)
+			return q.undecided(out)
 		}
 		top := q.pop()
 		r := &g.runs[g.find(top.num)]
@@ -238,9 +249,9 @@ func (g *Graph) dominators(in []Num, work *int) []Num {
 }
 
 // undecided adds to out, descending, what the walk left that was given, and returns it ascending.
-func (g *Graph) undecided(out []Num) []Num {
-	for len(g.queue.items) > 0 {
-		if v := g.queue.pop(); v.side == sideA {
+func (q *walkQueue) undecided(out []Num) []Num {
+	for len(q.items) > 0 {
+		if v := q.pop(); v.side == sideA {
 			out = append(out, v.num)
 		}
 	}

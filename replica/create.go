@@ -1,0 +1,87 @@
+package replica
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/hyperhyperspace/hhs-go/authority"
+	"github.com/hyperhyperspace/hhs-go/history"
+	"github.com/hyperhyperspace/hhs-go/identity"
+)
+
+// Create makes a space of the given kind. Its first commit is signed by this
+// device and enters through the door like any other.
+func (n *Node) Create(ctx context.Context, m *authority.Manifest) (*Space, error) {
+	for _, f := range m.Fields {
+		if err := checkField(f); err != nil {
+			return nil, fmt.Errorf("create space: field %s: %w", f.Name, err)
+		}
+	}
+	var salt [authority.SaltSize]byte
+	if _, err := io.ReadFull(n.cfg.Rand, salt[:]); err != nil {
+		return nil, fmt.Errorf("create space: %w", err)
+	}
+	cert := n.cfg.Device.Certificate
+	ops, err := authority.FoundingOps(m, salt, []identity.PublicKey{cert.Identity}, cert)
+	if err != nil {
+		return nil, fmt.Errorf("create space: %w", err)
+	}
+	c, err := history.NewCommit(&history.Envelope{Version: history.Version, Author: n.device(), Seq: 1,
+		Grant: history.GrantRef{Index: history.NoGrant}, Time: n.cfg.Now().UnixMilli(), Ops: ops}, nil)
+	if err != nil {
+		return nil, fmt.Errorf("create space: %w", err)
+	}
+	sig, err := n.sign(ctx, history.AttestationStatement(c.ID, 1, c.ID))
+	if err != nil {
+		return nil, fmt.Errorf("create space: %w", err)
+	}
+	s, err := n.Join(ctx, c.ID)
+	if err != nil {
+		return nil, fmt.Errorf("create space: %w", err)
+	}
+	batch := &history.Batch{Commits: []*history.Commit{c}, Attestations: []history.Attestation{{Commit: c.ID, Sig: sig}}}
+	if _, err := s.Ingest(context.WithoutCancel(ctx), batch, Source{}); err != nil {
+		return nil, fmt.Errorf("create space: %w", err)
+	}
+	return s, nil
+}
+
+// device is the key this node signs with, person the identity it signs for.
+func (n *Node) device() identity.PublicKey { return n.cfg.Device.Signer.Public() }
+func (n *Node) person() identity.PublicKey { return n.cfg.Device.Certificate.Identity }
+
+// sign asks the signer and checks its answer before anything is built on it. It
+// returns when ctx ends even if the signer ignores it; a signature that comes
+// later is thrown away, so its seq can be used again.
+func (n *Node) sign(ctx context.Context, st identity.Statement) ([]byte, error) {
+	signer := n.cfg.Device.Signer
+	if key, inProcess := signer.(identity.PrivateKey); inProcess {
+		sig, err := key.Sign(ctx, st)
+		if err == nil {
+			n.cache.Trust(identity.Check{Key: n.device(), Statement: st, Sig: sig})
+		}
+		return sig, err
+	}
+	type answer struct {
+		sig []byte
+		err error
+	}
+	ch := make(chan answer, 1)
+	go func() {
+		sig, err := signer.Sign(ctx, st)
+		ch <- answer{sig, err}
+	}()
+	select {
+	case a := <-ch:
+		if a.err == nil {
+			a.err = n.cache.Verify(ctx, []identity.Check{{Key: n.device(), Statement: st, Sig: a.sig}})
+		}
+		if a.err != nil {
+			return nil, fmt.Errorf("sign: %w", a.err)
+		}
+		return a.sig, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}

@@ -1,0 +1,387 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/hyperhyperspace/hhs-go/authority"
+	"github.com/hyperhyperspace/hhs-go/history"
+	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/object"
+	"github.com/hyperhyperspace/hhs-go/store"
+)
+
+// Result says what a batch brought.
+type Result struct {
+	New int // commits that were not here before
+}
+
+// Ingest is the door: every batch, made here or received, enters through it,
+// whole or not at all. Commits that are here already are passed over. On an
+// error, a *Reject when the batch is at fault, store and memory are as before.
+// It returns when the batch is as durable as the node's Config asks for.
+func (s *Space) Ingest(ctx context.Context, b *history.Batch, from Source) (Result, error) {
+	s.mu.Lock()
+	res, changes, err := s.ingest(ctx, b, from)
+	s.mu.Unlock()
+	if err != nil {
+		var r *Reject
+		if errors.As(err, &r) {
+			s.refused(r)
+		}
+		return res, err
+	}
+	if res.New > 0 {
+		s.subs.publish(changes)
+	}
+	return res, nil
+}
+
+func (s *Space) ingest(ctx context.Context, b *history.Batch, from Source) (Result, []Change, error) {
+	if s.closed {
+		return Result{}, nil, ErrClosed
+	}
+	d := &door{space: s, from: from, pending: map[object.ID]*entering{}, chains: map[identity.PublicKey]*chain{}, base: s.graph.Len()}
+	if err := d.open(b); err != nil || len(d.fresh) == 0 {
+		return Result{}, nil, err
+	}
+	if err := d.attestations(ctx, b.Attestations); err != nil {
+		return Result{}, nil, err
+	}
+	if err := d.objects(b.Objects); err != nil {
+		return Result{}, nil, err
+	}
+	snap, err := s.node.cfg.Store.Snapshot()
+	if err != nil {
+		return Result{}, nil, fmt.Errorf("open door of space %s: %w", s.id.Short(), err)
+	}
+	defer snap.Close()
+	d.tx = store.NewTx(snap)
+	changes, err := d.admit()
+	if err == nil {
+		err = d.write(ctx)
+	}
+	if err != nil {
+		d.undo()
+		return Result{}, nil, err
+	}
+	d.settle()
+	return Result{New: len(d.fresh)}, changes, nil
+}
+
+// entering is a commit on its way through the door.
+type entering struct {
+	commit   *history.Commit
+	num      history.Num
+	numbered bool
+	sig      []byte // nil when a later commit's attestation vouches for it
+	covered  bool
+	known    authority.Known
+	judged   bool
+}
+
+// door carries one batch through its checks.
+type door struct {
+	space   *Space
+	from    Source
+	fresh   []*entering // commits not here yet, in batch order
+	pending map[object.ID]*entering
+	blocks  map[object.ID][]byte
+	tx      *store.Tx
+	chains  map[identity.PublicKey]*chain // as this batch extends them
+	founded bool
+	base    history.Num // numbers below it were here before
+}
+
+func (d *door) reject(c *history.Commit, rule string, cause error) error {
+	r := &Reject{Space: d.space.id, Rule: rule, Cause: cause, From: d.from}
+	if c != nil {
+		r.Commit = c.ID
+	}
+	return r
+}
+
+// open passes over what is here already and checks that the past of the rest
+// is here or earlier in the batch.
+func (d *door) open(b *history.Batch) error {
+	for _, c := range b.Commits {
+		if _, here := d.pending[c.ID]; here {
+			continue
+		}
+		if _, here, err := d.space.lookup(c.ID); err != nil {
+			return fmt.Errorf("look up commit: %w", err)
+		} else if here {
+			continue
+		}
+		for _, e := range c.Edges() {
+			if _, inBatch := d.pending[e]; inBatch {
+				continue
+			}
+			_, here, err := d.space.lookup(e)
+			if err != nil {
+				return fmt.Errorf("look up commit: %w", err)
+			}
+			if !here {
+				return d.reject(c, RuleMissingPast, fmt.Errorf("%w: it needs commit %s", ErrMissing, e))
+			}
+		}
+		in := &entering{commit: c}
+		d.pending[c.ID] = in
+		d.fresh = append(d.fresh, in)
+	}
+	return nil
+}
+
+// attestations checks that every new commit is vouched for by a valid
+// signature of its author, its own or that of a later commit of the same
+// branch in this batch, and keeps the signatures that were needed.
+func (d *door) attestations(ctx context.Context, list []history.Attestation) error {
+	sigs := make(map[object.ID][]byte, len(list))
+	for _, a := range list {
+		sigs[a.Commit] = a.Sig
+	}
+	var checks []identity.Check
+	var at []*entering
+	for i := len(d.fresh) - 1; i >= 0; i-- {
+		in := d.fresh[i]
+		c := in.commit
+		if !in.covered {
+			sig, ok := sigs[c.ID]
+			if !ok {
+				return d.reject(c, RuleUncovered, errors.New("no attestation in the batch vouches for it"))
+			}
+			in.sig = sig
+			st := history.AttestationStatement(d.space.id, c.Env.Seq, c.ID)
+			checks = append(checks, identity.Check{Key: c.Env.Author, Statement: st, Sig: sig})
+			at = append(at, in)
+		}
+		if prev, ok := d.pending[c.Env.Prev]; ok && prev.commit.Env.Author == c.Env.Author {
+			prev.covered = true
+		}
+	}
+	err := d.space.node.cache.Verify(ctx, checks)
+	var bad *identity.BadSignature
+	if errors.As(err, &bad) && bad.Index < len(at) {
+		return d.reject(at[bad.Index].commit, RuleBadSignature, err)
+	}
+	if err != nil {
+		return fmt.Errorf("verify attestations: %w", err)
+	}
+	return nil
+}
+
+// objects indexes the blocks of the batch by the ids of their bytes.
+func (d *door) objects(blocks [][]byte) error {
+	d.blocks = make(map[object.ID][]byte, len(blocks))
+	for _, block := range blocks {
+		if len(block) > object.MaxBlock {
+			return d.reject(nil, RuleTooLarge, fmt.Errorf("an object of %d bytes, at most %d", len(block), object.MaxBlock))
+		}
+		// The same bytes may be linked as a value or as raw bytes.
+		d.blocks[object.Sum(object.Raw, block)] = block
+		d.blocks[object.Sum(object.DagCBOR, block)] = block
+	}
+	return nil
+}
+
+// admit judges the new commits in order and applies them to the transaction.
+func (d *door) admit() ([]Change, error) {
+	s := d.space
+	a := applier{space: s, tx: d.tx, past: doorPast{d}}
+	var changes []Change
+	for _, in := range d.fresh {
+		c := in.commit
+		if err := d.judge(in); err != nil {
+			return nil, err
+		}
+		if err := d.number(in); err != nil {
+			return nil, err
+		}
+		payloads, err := c.Payloads()
+		if err != nil {
+			return nil, d.reject(c, RuleBadPart, err)
+		}
+		if err := d.store(in); err != nil {
+			return nil, err
+		}
+		chain := d.extend(in)
+		d.tx.Put(s.keys.chain(c.Env.Author), chain.encode())
+		a.device, a.person = c.Env.Author, in.known.Identity
+		ch, err := a.apply(c, payloads, c.Height, true)
+		if err != nil {
+			return nil, fmt.Errorf("apply commit %s: %w", c.ID, err)
+		}
+		changes = append(changes, ch...)
+		s.node.cfg.Pace()
+	}
+	return changes, nil
+}
+
+// number gives the commit its place in the graph.
+func (d *door) number(in *entering) error {
+	edges := in.commit.Edges()
+	nums := make([]history.Num, 0, len(edges))
+	for _, e := range edges {
+		n, ok, err := d.find(e)
+		if err != nil || !ok {
+			return fmt.Errorf("look up commit %s: %w", e, errors.Join(err, missingRef(history.OpRef{Commit: e}, ok)))
+		}
+		nums = append(nums, n)
+	}
+	n, err := d.space.graph.Add(nums)
+	if err != nil {
+		return err
+	}
+	in.num, in.numbered = n, true
+	in.commit.Height = d.space.graph.Height(n)
+	return nil
+}
+
+// find looks a commit up among those of this batch and those here before.
+func (d *door) find(id object.ID) (history.Num, bool, error) {
+	if in, ok := d.pending[id]; ok {
+		return in.num, in.numbered, nil
+	}
+	return d.space.lookup(id)
+}
+
+// extend moves the end of the author's chain, or begins a branch when the
+// author signed another commit with this seq.
+func (d *door) extend(in *entering) *chain {
+	env := in.commit.Env
+	c := d.chain(env.Author)
+	if c == nil {
+		c = &chain{}
+	} else if d.chains[env.Author] == nil {
+		c = c.clone()
+	}
+	end := branch{first: in.num, tipNum: in.num, tip: in.commit.ID, seq: env.Seq, identity: in.known.Identity}
+	if at := c.at(env.Prev); at >= 0 {
+		end.first = c.branches[at].first
+		c.branches[at] = end
+	} else {
+		if c.branches = append(c.branches, end); len(c.branches) > 1 {
+			d.space.node.cfg.Log.Warn("a device key signed two commits with one seq",
+				"space", d.space.id, "device", env.Author, "commit", in.commit.ID)
+		}
+	}
+	d.chains[env.Author] = c
+	return c
+}
+
+// chain is the author's chain as this batch has extended it.
+func (d *door) chain(device identity.PublicKey) *chain {
+	if c := d.chains[device]; c != nil {
+		return c
+	}
+	return d.space.chains[device]
+}
+
+// store puts the commit's records into the transaction.
+func (d *door) store(in *entering) error {
+	s, c := d.space, in.commit
+	d.tx.Put(s.keys.index(c.ID), appendNum(nil, in.num))
+	d.tx.Put(s.keys.commit(in.num), encodeCommitRecord(c, in.sig != nil))
+	if in.sig != nil {
+		d.tx.Put(s.keys.attest(in.num), in.sig)
+	}
+	for i, part := range c.Parts {
+		if part == nil {
+			return d.reject(c, RuleMissingPart, fmt.Errorf("part %d did not come with it", i))
+		}
+		d.tx.Put(s.keys.part(in.num, i), part)
+	}
+	return d.attach(c, c.Attached())
+}
+
+// attach stores the objects that a part lists; each must be in the batch or
+// attached in this space already. Having it for another reason is not enough:
+// otherwise a peer could learn what else this node keeps.
+func (d *door) attach(c *history.Commit, ids []object.ID) error {
+	size := 0
+	for _, id := range ids {
+		key := d.space.keys.attached(id)
+		if _, err := d.tx.Get(key); err == nil {
+			continue
+		} else if !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		block, ok := d.blocks[id]
+		if !ok {
+			return d.reject(c, RuleMissingObject, fmt.Errorf("attached object %s did not come with it", id))
+		}
+		if size += len(block); size > MaxAttachBytes || len(ids) > MaxAttachObjects {
+			return d.reject(c, RuleTooLarge, fmt.Errorf("attaches more than %d objects or %d bytes", MaxAttachObjects, MaxAttachBytes))
+		}
+		if id.Codec() == object.DagCBOR {
+			if err := object.Check(block); err != nil {
+				return d.reject(c, RuleMalformed, fmt.Errorf("attached object %s: %w", id, err))
+			}
+		}
+		d.tx.Put(key, nil)
+		d.tx.Put(objectKey(id), block)
+	}
+	return nil
+}
+
+// write makes the whole batch one transaction of the store.
+func (d *door) write(ctx context.Context) error {
+	s := d.space
+	for run := range s.graph.Dirty() {
+		d.tx.Put(s.keys.run(run.Start), history.AppendRun(nil, run))
+	}
+	if err := s.node.cfg.Store.Apply(ctx, d.tx.Batch(), s.node.cfg.Durable); err != nil {
+		return fmt.Errorf("write %d commits of space %s: %w", len(d.fresh), s.id.Short(), err)
+	}
+	return nil
+}
+
+// settle makes what is in the store now what memory says too.
+func (d *door) settle() {
+	s := d.space
+	s.graph.Flush()
+	for device, c := range d.chains {
+		s.setChain(device, c)
+	}
+	gone := map[object.ID]bool{}
+	for _, in := range d.fresh {
+		s.recent.put(in.commit.ID, in.num)
+		for _, e := range in.commit.Edges() {
+			gone[e] = true
+		}
+	}
+	heads := slices.DeleteFunc(slices.Clone(s.heads), func(id object.ID) bool { return gone[id] })
+	for _, in := range d.fresh {
+		if !gone[in.commit.ID] {
+			heads = append(heads, in.commit.ID)
+		}
+	}
+	slices.SortFunc(heads, object.ID.Compare)
+	s.heads = heads
+}
+
+// undo forgets what the batch changed in memory; the store holds none of it.
+func (d *door) undo() {
+	d.space.graph.Rollback()
+	if d.founded {
+		d.space.founding, d.space.fields = nil, nil
+	}
+}
+
+// doorPast answers for commits of the batch and those here before.
+type doorPast struct{ d *door }
+
+// Before implements crdt.Past.
+func (p doorPast) Before(a, b history.OpRef) (bool, error) {
+	an, aok, err := p.d.find(a.Commit)
+	if err != nil || !aok {
+		return false, errors.Join(err, missingRef(a, aok))
+	}
+	bn, bok, err := p.d.find(b.Commit)
+	if err != nil || !bok {
+		return false, errors.Join(err, missingRef(b, bok))
+	}
+	return an != bn && p.d.space.graph.Contains([]history.Num{bn}, an), nil
+}

@@ -1,0 +1,109 @@
+package replica
+
+import (
+	"encoding/binary"
+
+	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/object"
+)
+
+// Key layout. Integers are big-endian so that keys sort as numbers do.
+//
+//	n <space digest>              registry: local number and state of a space
+//	N                             the next free local number
+//	m <name>                      node metadata (free for package hhs)
+//	o <codec> <digest>            an object's block, once per node
+//	s <space number:4> ...        all of one space:
+//	   c <num:8>                  commit record: flags, height, envelope
+//	   i <digest>                 commit id -> num
+//	   p <num:8> <part:1>         payload part
+//	   t <num:8>                  attestation signature
+//	   g <start:8>                one run of the causal graph
+//	   a <device key>             chain record of an author
+//	   v <codec> <digest>         an object attached in this space
+//	   k <device key>             heads a device acknowledged as durable
+//	   f <field:2> ...            state of one field
+const (
+	prefixSpaceIndex = 'n'
+	prefixNextSpace  = 'N'
+	prefixMeta       = 'm'
+	prefixObject     = 'o'
+	prefixSpace      = 's'
+
+	subCommit   = 'c'
+	subIndex    = 'i'
+	subPart     = 'p'
+	subAttest   = 't'
+	subRun      = 'g'
+	subChain    = 'a'
+	subAttached = 'v'
+	subAck      = 'k'
+	subField    = 'f'
+)
+
+func spaceIndexKey(id object.ID) []byte {
+	d := id.Digest()
+	return append([]byte{prefixSpaceIndex}, d[:]...)
+}
+
+func metaKey(name string) []byte { return append([]byte{prefixMeta}, name...) }
+
+func objectKey(id object.ID) []byte {
+	d := id.Digest()
+	return append([]byte{prefixObject, byte(id.Codec())}, d[:]...)
+}
+
+// keyspace makes the keys of one space.
+type keyspace [5]byte
+
+func newKeyspace(num uint32) (k keyspace) {
+	k[0] = prefixSpace
+	binary.BigEndian.PutUint32(k[1:], num)
+	return k
+}
+
+func (k keyspace) key(sub byte, size int) []byte {
+	b := make([]byte, 0, len(k)+1+size)
+	b = append(b, k[:]...)
+	return append(b, sub)
+}
+
+func (k keyspace) num(sub byte, n uint64) []byte {
+	return binary.BigEndian.AppendUint64(k.key(sub, 9), n)
+}
+
+func (k keyspace) commit(n uint64) []byte { return k.num(subCommit, n) }
+func (k keyspace) attest(n uint64) []byte { return k.num(subAttest, n) }
+func (k keyspace) run(n uint64) []byte    { return k.num(subRun, n) }
+
+func (k keyspace) part(n uint64, i int) []byte { return append(k.num(subPart, n), byte(i)) }
+
+func (k keyspace) index(id object.ID) []byte {
+	d := id.Digest()
+	return append(k.key(subIndex, 32), d[:]...)
+}
+
+func (k keyspace) chain(p identity.PublicKey) []byte {
+	return append(k.key(subChain, 34), p.Bytes()...)
+}
+func (k keyspace) ack(p identity.PublicKey) []byte { return append(k.key(subAck, 34), p.Bytes()...) }
+
+func (k keyspace) attached(id object.ID) []byte {
+	d := id.Digest()
+	return append(append(k.key(subAttached, 33), byte(id.Codec())), d[:]...)
+}
+
+func (k keyspace) field(i int) []byte {
+	return binary.BigEndian.AppendUint16(k.key(subField, 2), uint16(i))
+}
+
+// end is the first key after all keys that begin with prefix.
+func end(prefix []byte) []byte {
+	e := append([]byte(nil), prefix...)
+	for i := len(e) - 1; i >= 0; i-- {
+		if e[i]++; e[i] != 0 {
+			return e[:i+1]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,31 @@
+package replica
+
+// Limits of a replica. None of them is part of a format: a node may be given
+// other ones, except where the comment says that peers rely on it.
+const (
+	// MaxPayload bounds one op's value, in bytes. Larger values are blobs.
+	// Every peer checks the same bound (history checks it on arrival).
+	MaxPayload = 64 << 10
+	// MaxAttachObjects and MaxAttachBytes bound what one commit may bring
+	// along, so that a commit always fits one message of a session.
+	MaxAttachObjects = 1000
+	MaxAttachBytes   = 1 << 20
+	// maxLane bounds the Updates waiting for the lane: past it callers are
+	// told at once instead of piling up behind a signer that does not answer.
+	maxLane = 1024
+	// maxGroup and maxGroupBytes bound how many waiting Updates share one
+	// attestation and one store transaction.
+	maxGroup      = 256
+	maxGroupBytes = 512 << 10
+	// maxPendingChanges bounds what one slow subscriber may keep waiting;
+	// past it its changes are replaced by one that says "read again".
+	maxPendingChanges = 4096
+	// maxRecent bounds the cache of recently admitted ids.
+	maxRecent = 4096
+	// maxRejects is how many refusals are remembered with their reason.
+	maxRejects = 64
+	// maxAckHeads bounds the heads remembered per device that acknowledged.
+	maxAckHeads = 64
+	// maxDevices bounds the devices whose acknowledgements are counted.
+	maxDevices = 4096
+)

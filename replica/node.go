@@ -1,0 +1,280 @@
+package replica
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/object"
+	"github.com/hyperhyperspace/hhs-go/store"
+)
+
+// Config is what a node needs. Store and Device are required; the zero value
+// of everything else is replaced by a default.
+type Config struct {
+	Store    store.Store
+	Device   identity.Device
+	Verifier identity.Verifier // default identity.Serial behind a small cache
+	Now      func() time.Time  // default time.Now; only stamps commits, never orders them
+	Rand     io.Reader         // default crypto/rand
+	Pace     func()            // called in long loops; a page gives way to its event loop here
+	Log      *slog.Logger      // default discards
+	Durable  store.Durability  // when Update and Ingest return; the zero value is store.Synced
+}
+
+// Node holds the copies of spaces that one device keeps in one store.
+// Its methods may be called from any goroutine.
+type Node struct {
+	cfg   Config
+	cache *identity.Cache
+
+	mu     sync.Mutex
+	spaces map[object.ID]*Space
+	closed bool
+}
+
+// Entry is one line of a node's registry of spaces.
+type Entry struct {
+	Space object.ID
+	// Note is kept for package hhs: how the space is reached.
+	Note []byte
+	num  uint32
+}
+
+// Open takes a store and a device and returns a node. It reads nothing but
+// the registry: a space is loaded when it is first asked for.
+func Open(ctx context.Context, cfg Config) (*Node, error) {
+	if cfg.Store == nil || cfg.Device.Signer == nil {
+		return nil, errors.New("open replica: a store and a device are required")
+	}
+	if cfg.Verifier == nil {
+		cfg.Verifier = identity.Serial{}
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Rand == nil {
+		cfg.Rand = rand.Reader
+	}
+	if cfg.Pace == nil {
+		cfg.Pace = func() {}
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if err := cfg.Device.Certificate.Verify(); err != nil {
+		return nil, fmt.Errorf("open replica: the device's certificate: %w", err)
+	}
+	n := &Node{cfg: cfg, cache: identity.NewCache(cfg.Verifier, 8192), spaces: map[object.ID]*Space{}}
+	if _, err := n.Entries(); err != nil {
+		return nil, fmt.Errorf("open replica: %w", err)
+	}
+	return n, nil
+}
+
+// Device is the device this node signs as.
+func (n *Node) Device() identity.Device { return n.cfg.Device }
+
+// Close ends all spaces and watches. It does not close the store.
+func (n *Node) Close() error {
+	n.mu.Lock()
+	spaces := n.spaces
+	n.spaces, n.closed = map[object.ID]*Space{}, true
+	n.mu.Unlock()
+	for _, s := range spaces {
+		s.close()
+	}
+	return nil
+}
+
+// view runs f on a snapshot of the store.
+func (n *Node) view(f func(r store.Reader) error) error {
+	snap, err := n.cfg.Store.Snapshot()
+	if err != nil {
+		return err
+	}
+	defer snap.Close()
+	return f(snap)
+}
+
+// Entries lists the spaces of this node, by id.
+func (n *Node) Entries() ([]Entry, error) {
+	var list []Entry
+	err := n.view(func(r store.Reader) error {
+		for kv, err := range r.Scan([]byte{prefixSpaceIndex}, end([]byte{prefixSpaceIndex}), false) {
+			if err != nil {
+				return err
+			}
+			e, err := decodeEntry(kv.Key, kv.Value)
+			if err != nil {
+				return err
+			}
+			list = append(list, e)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list spaces: %w", err)
+	}
+	return list, nil
+}
+
+func decodeEntry(key, value []byte) (Entry, error) {
+	if len(key) != 33 || len(value) < 4 {
+		return Entry{}, fmt.Errorf("registry of spaces: %w", store.ErrCorrupt)
+	}
+	id := object.IDFromDigest(object.DagCBOR, [32]byte(key[1:]))
+	return Entry{Space: id, num: binary.BigEndian.Uint32(value), Note: append([]byte(nil), value[4:]...)}, nil
+}
+
+func (n *Node) entry(id object.ID) (Entry, error) {
+	var e Entry
+	err := n.view(func(r store.Reader) error {
+		key := spaceIndexKey(id)
+		v, err := r.Get(key)
+		if errors.Is(err, store.ErrNotFound) {
+			return ErrUnknownSpace
+		}
+		if err != nil {
+			return err
+		}
+		e, err = decodeEntry(key, v)
+		return err
+	})
+	return e, err
+}
+
+// Space returns this node's copy of a space, or ErrUnknownSpace.
+func (n *Node) Space(id object.ID) (*Space, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.spaceLocked(id)
+}
+
+func (n *Node) spaceLocked(id object.ID) (*Space, error) {
+	if n.closed {
+		return nil, ErrClosed
+	}
+	if s := n.spaces[id]; s != nil {
+		return s, nil
+	}
+	e, err := n.entry(id)
+	if err != nil {
+		return nil, fmt.Errorf("open space %s: %w", id.Short(), err)
+	}
+	s := newSpace(n, id, e.num)
+	if err := s.load(); err != nil {
+		return nil, fmt.Errorf("open space %s: %w", id.Short(), err)
+	}
+	n.spaces[id] = s
+	return s, nil
+}
+
+// Join makes an empty copy of a space whose id is known. It becomes readable
+// when a batch with its first commit passes the door. Joining a space that is
+// already here returns it.
+func (n *Node) Join(ctx context.Context, id object.ID) (*Space, error) {
+	if id.IsZero() || id.Codec() != object.DagCBOR {
+		return nil, fmt.Errorf("join space: %q is not the id of a space", id)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s, err := n.spaceLocked(id)
+	if !errors.Is(err, ErrUnknownSpace) {
+		return s, err
+	}
+	if err := n.register(ctx, id, nil); err != nil {
+		return nil, fmt.Errorf("join space %s: %w", id.Short(), err)
+	}
+	return n.spaceLocked(id)
+}
+
+// register writes the registry entry of a space with a fresh local number.
+func (n *Node) register(ctx context.Context, id object.ID, note []byte) error {
+	var num uint32
+	err := n.view(func(r store.Reader) error {
+		v, err := r.Get([]byte{prefixNextSpace})
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err == nil && len(v) == 4 {
+			num = binary.BigEndian.Uint32(v)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var b store.Batch
+	b.Put([]byte{prefixNextSpace}, binary.BigEndian.AppendUint32(nil, num+1))
+	b.Put(spaceIndexKey(id), append(binary.BigEndian.AppendUint32(nil, num), note...))
+	return n.cfg.Store.Apply(ctx, &b, n.cfg.Durable)
+}
+
+// SetNote keeps bytes beside the registry entry of a space.
+func (n *Node) SetNote(ctx context.Context, id object.ID, note []byte) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	e, err := n.entry(id)
+	if err != nil {
+		return fmt.Errorf("note on space %s: %w", id.Short(), err)
+	}
+	var b store.Batch
+	b.Put(spaceIndexKey(id), append(binary.BigEndian.AppendUint32(nil, e.num), note...))
+	return n.cfg.Store.Apply(ctx, &b, n.cfg.Durable)
+}
+
+// Note returns the bytes kept by SetNote.
+func (n *Node) Note(id object.ID) ([]byte, error) {
+	e, err := n.entry(id)
+	return e.Note, err
+}
+
+// Leave forgets a space: its copy is deleted from this node in one
+// transaction. Objects that other spaces attach stay.
+func (n *Node) Leave(ctx context.Context, id object.ID) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	e, err := n.entry(id)
+	if err != nil {
+		return fmt.Errorf("leave space %s: %w", id.Short(), err)
+	}
+	if s := n.spaces[id]; s != nil {
+		s.close()
+		delete(n.spaces, id)
+	}
+	k := newKeyspace(e.num)
+	var b store.Batch
+	b.DeleteRange(k[:], end(k[:]))
+	b.Delete(spaceIndexKey(id))
+	if err := n.cfg.Store.Apply(ctx, &b, n.cfg.Durable); err != nil {
+		return fmt.Errorf("leave space %s: %w", id.Short(), err)
+	}
+	return nil
+}
+
+// SetMeta keeps a small named value of the node itself, in no space.
+func (n *Node) SetMeta(ctx context.Context, name string, value []byte) error {
+	var b store.Batch
+	b.Put(metaKey(name), value)
+	return n.cfg.Store.Apply(ctx, &b, n.cfg.Durable)
+}
+
+// Meta returns what SetMeta kept, or ErrNotFound.
+func (n *Node) Meta(name string) (value []byte, err error) {
+	err = n.view(func(r store.Reader) error {
+		value, err = r.Get(metaKey(name))
+		if errors.Is(err, store.ErrNotFound) {
+			return ErrNotFound
+		}
+		return err
+	})
+	return value, err
+}

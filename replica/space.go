@@ -1,0 +1,348 @@
+package replica
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"sync"
+
+	"github.com/hyperhyperspace/hhs-go/authority"
+	"github.com/hyperhyperspace/hhs-go/crdt"
+	"github.com/hyperhyperspace/hhs-go/history"
+	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/object"
+	"github.com/hyperhyperspace/hhs-go/schema"
+	"github.com/hyperhyperspace/hhs-go/store"
+)
+
+// Space is one node's copy of a space. Its methods may be called from any
+// goroutine.
+type Space struct {
+	node *Node
+	id   object.ID
+	keys keyspace
+	subs subscribers
+	lane lane
+
+	// mu guards all below and is held while a batch goes through the door.
+	mu       sync.Mutex
+	graph    *history.Graph
+	heads    []object.ID // ids of graph.Heads(), sorted
+	founding *authority.Founding
+	fields   []*field
+	chains   map[identity.PublicKey]*chain
+	forks    []identity.PublicKey
+	acks     map[identity.PublicKey][]history.Num
+	recent   recent
+	rejects  rejects
+	closed   bool
+}
+
+// field is one replicated value of the space: its place in the store, its type
+// and its schema.
+type field struct {
+	name   string
+	prefix []byte
+	typ    crdt.Type
+	schema *schema.Schema
+}
+
+// ProfileField is the field every space has besides those of its kind: the
+// display name that each identity gives itself there.
+const ProfileField = authority.ProfileField
+
+func newSpace(n *Node, id object.ID, num uint32) *Space {
+	return &Space{node: n, id: id, keys: newKeyspace(num), graph: history.NewGraph(),
+		chains: map[identity.PublicKey]*chain{}, acks: map[identity.PublicKey][]history.Num{}, recent: newRecent()}
+}
+
+// ID is the space's id: the id of its first commit.
+func (s *Space) ID() object.ID { return s.id }
+
+// Node is the node that keeps this copy.
+func (s *Space) Node() *Node { return s.node }
+
+// Founding is what the first commit says, or ErrPending before it is here.
+func (s *Space) Founding() (*authority.Founding, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.founding == nil {
+		return nil, ErrPending
+	}
+	return s.founding, nil
+}
+
+// Heads are the ids of the commits that no other commit has in its past,
+// sorted. Everything they name is durable here.
+func (s *Space) Heads() []object.ID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.heads)
+}
+
+// Len is the number of commits.
+func (s *Space) Len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return int(s.graph.Len())
+}
+
+// Has tells whether a commit is here. A store that cannot be read has nothing.
+func (s *Space) Has(id object.ID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok, err := s.lookup(id)
+	return err == nil && ok
+}
+
+func (s *Space) field(name string) (*field, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.founding == nil {
+		return nil, ErrPending
+	}
+	return s.fieldLocked(name)
+}
+
+func (s *Space) fieldLocked(name string) (*field, error) {
+	for _, f := range s.fields {
+		if f.name == name {
+			return f, nil
+		}
+	}
+	return nil, fmt.Errorf("field %q: %w", name, errNoField)
+}
+
+// found takes the kind of the space from its first commit.
+func (s *Space) found(f *authority.Founding) error {
+	fields := []*field{{name: ProfileField, prefix: s.keys.field(0), typ: profileType, schema: profileSchema}}
+	for i, mf := range f.Manifest.Fields {
+		t, sch, err := parseField(mf)
+		if err != nil {
+			return err
+		}
+		fields = append(fields, &field{name: mf.Name, prefix: s.keys.field(i + 1), typ: t, schema: sch})
+	}
+	s.founding, s.fields = f, fields
+	return nil
+}
+
+// checkField refuses a manifest with a type or schema this software does not
+// know. Every replica checks the same.
+func checkField(f authority.Field) error {
+	_, _, err := parseField(f)
+	return err
+}
+
+func parseField(f authority.Field) (crdt.Type, *schema.Schema, error) {
+	t, ok := crdt.ByName(f.Type)
+	if !ok {
+		return nil, nil, fmt.Errorf("unknown type %q", f.Type)
+	}
+	if f.Schema == nil {
+		return t, nil, nil
+	}
+	sch, err := schema.Parse(f.Schema)
+	return t, sch, err
+}
+
+var (
+	profileType, _ = crdt.ByName("profile")
+	profileSchema  = func() *schema.Schema {
+		s, err := schema.Parse(map[string]any{"type": "string", "max": int64(80)})
+		if err != nil {
+			panic(err) // a constant
+		}
+		return s
+	}()
+)
+
+// state is the field's part of a transaction or snapshot.
+func (f *field) state(tx *store.Tx) crdt.State { return fieldState{f.prefix, tx, tx} }
+
+// reading is the field's part of a snapshot; writing to it is an error.
+func (f *field) reading(r store.Reader) crdt.State { return fieldState{f.prefix, r, nil} }
+
+// fieldState scopes a reader, and maybe a transaction, to one field.
+type fieldState struct {
+	prefix []byte
+	r      store.Reader
+	tx     *store.Tx
+}
+
+func (f fieldState) key(k []byte) []byte {
+	return append(append(make([]byte, 0, len(f.prefix)+len(k)), f.prefix...), k...)
+}
+
+func (f fieldState) Get(key []byte) ([]byte, error) {
+	v, err := f.r.Get(f.key(key))
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	return v, err
+}
+
+func (f fieldState) Put(key, value []byte) error {
+	if f.tx == nil {
+		return store.ErrReadOnly
+	}
+	f.tx.Put(f.key(key), value)
+	return nil
+}
+
+func (f fieldState) Delete(key []byte) error {
+	if f.tx == nil {
+		return store.ErrReadOnly
+	}
+	f.tx.Delete(f.key(key))
+	return nil
+}
+
+func (f fieldState) Scan(lo, hi []byte, reverse bool) iter.Seq2[store.KV, error] {
+	to := end(f.prefix)
+	if hi != nil {
+		to = f.key(hi)
+	}
+	return func(yield func(store.KV, error) bool) {
+		for kv, err := range f.r.Scan(f.key(lo), to, reverse) {
+			if err == nil {
+				kv.Key = kv.Key[len(f.prefix):]
+			}
+			if !yield(kv, err) {
+				return
+			}
+		}
+	}
+}
+
+// View reads the fields of one version of a space. Close it.
+type View struct {
+	space *Space
+	snap  store.Snapshot
+}
+
+// View opens a read of the present version. While it is open, later commits
+// do not show in it.
+func (s *Space) View() (*View, error) {
+	snap, err := s.node.cfg.Store.Snapshot()
+	if err != nil {
+		return nil, fmt.Errorf("read space %s: %w", s.id.Short(), err)
+	}
+	return &View{s, snap}, nil
+}
+
+// Env gives the readers of package crdt access to a field.
+func (v *View) Env(name string) (*crdt.Env, error) {
+	f, err := v.space.field(name)
+	if err != nil {
+		return nil, err
+	}
+	return &crdt.Env{State: f.reading(v.snap), Past: viewPast{v.space}, Schema: f.schema, Space: v.space.id}, nil
+}
+
+// Close releases the version.
+func (v *View) Close() error { return v.snap.Close() }
+
+// viewPast answers for commits that are in the space.
+type viewPast struct{ space *Space }
+
+// Before implements crdt.Past.
+func (p viewPast) Before(a, b history.OpRef) (bool, error) {
+	p.space.mu.Lock()
+	defer p.space.mu.Unlock()
+	return p.space.before(a, b)
+}
+
+// before needs mu.
+func (s *Space) before(a, b history.OpRef) (bool, error) {
+	an, ok, err := s.lookup(a.Commit)
+	if err != nil || !ok {
+		return false, errors.Join(err, missingRef(a, ok))
+	}
+	bn, ok, err := s.lookup(b.Commit)
+	if err != nil || !ok {
+		return false, errors.Join(err, missingRef(b, ok))
+	}
+	return an != bn && s.graph.Contains([]history.Num{bn}, an), nil
+}
+
+func missingRef(r history.OpRef, ok bool) error {
+	if ok {
+		return nil
+	}
+	return fmt.Errorf("commit %s: %w", r.Commit, ErrMissing)
+}
+
+// lookup finds a commit's number; it needs mu.
+func (s *Space) lookup(id object.ID) (n history.Num, ok bool, err error) {
+	if id.IsZero() {
+		return 0, false, nil
+	}
+	if n, ok := s.recent.get(id); ok {
+		return n, true, nil
+	}
+	err = s.node.view(func(r store.Reader) error {
+		n, ok, err = s.lookupIn(r, id)
+		return err
+	})
+	return n, ok, err
+}
+
+func (s *Space) lookupIn(r store.Reader, id object.ID) (history.Num, bool, error) {
+	v, err := r.Get(s.keys.index(id))
+	if errors.Is(err, store.ErrNotFound) {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	if len(v) != 8 {
+		return 0, false, fmt.Errorf("index of commit %s: %w", id, store.ErrCorrupt)
+	}
+	return binary.BigEndian.Uint64(v), true, nil
+}
+
+func appendNum(b []byte, n history.Num) []byte { return binary.BigEndian.AppendUint64(b, n) }
+
+// recent maps the ids of the latest commits to their numbers, so that most
+// look-ups do not touch the store. It holds two generations.
+type recent struct{ young, old map[object.ID]history.Num }
+
+func newRecent() recent { return recent{young: map[object.ID]history.Num{}} }
+
+func (r *recent) get(id object.ID) (history.Num, bool) {
+	n, ok := r.young[id]
+	if !ok {
+		n, ok = r.old[id]
+	}
+	return n, ok
+}
+
+func (r *recent) put(id object.ID, n history.Num) {
+	if len(r.young) >= maxRecent {
+		r.old, r.young = r.young, make(map[object.ID]history.Num, maxRecent)
+	}
+	r.young[id] = n
+}
+
+func (r *recent) remove(id object.ID) {
+	delete(r.young, id)
+	delete(r.old, id)
+}
+
+func (s *Space) close() {
+	s.lane.close()
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.subs.close()
+}
+
+// Wrote tells whether this device has written to the space.
+func (s *Space) Wrote() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.chains[s.node.device()] != nil
+}

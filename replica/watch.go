@@ -1,0 +1,190 @@
+package replica
+
+import (
+	"context"
+	"iter"
+	"sync"
+
+	"github.com/hyperhyperspace/hhs-go/crdt"
+)
+
+// Change is one visible change of one field, delivered after it is durable.
+type Change struct {
+	Field string
+	crdt.Change
+	// Resync says that this subscriber fell behind by more changes than are
+	// kept for it: read the fields again. All other fields are then empty.
+	Resync bool
+}
+
+// subscriber is a mailbox that never makes the door wait. Changes that it has
+// not taken yet are coalesced per field and key: the first Before and the last
+// After of the run.
+type subscriber struct {
+	mu      sync.Mutex
+	pending []Change
+	index   map[string]int
+	resync  bool
+	closed  bool
+	wake    chan struct{}
+}
+
+func newSubscriber() *subscriber {
+	return &subscriber{index: map[string]int{}, wake: make(chan struct{}, 1)}
+}
+
+func (b *subscriber) post(changes []Change) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range changes {
+		if b.resync {
+			break
+		}
+		k := c.Field + "\x00" + string(c.Key)
+		if i, ok := b.index[k]; ok {
+			c.Before = b.pending[i].Before
+			b.pending[i] = c
+			continue
+		}
+		if len(b.pending) >= maxPendingChanges {
+			b.pending, b.index, b.resync = nil, map[string]int{}, true
+			break
+		}
+		b.index[k] = len(b.pending)
+		b.pending = append(b.pending, c)
+	}
+	b.poke()
+}
+
+func (b *subscriber) close() {
+	b.mu.Lock()
+	b.closed = true
+	b.poke()
+	b.mu.Unlock()
+}
+
+func (b *subscriber) poke() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (b *subscriber) take() (changes []Change, closed bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	changes, closed = b.pending, b.closed
+	if b.resync {
+		changes = []Change{{Resync: true}}
+	}
+	b.pending, b.index, b.resync = nil, map[string]int{}, false
+	return changes, closed
+}
+
+// Watch yields every visible change from the moment of the call, in the order
+// the door admitted them, coalesced while the consumer is busy. It subscribes
+// at once, before the first iteration. It ends without an error when the
+// consumer stops or ctx is done, and with ErrClosed when the space is closed.
+// The sequence can be consumed once.
+func (s *Space) Watch(ctx context.Context) iter.Seq2[Change, error] {
+	b := newSubscriber()
+	s.subs.add(b)
+	unwatch := context.AfterFunc(ctx, func() { s.subs.remove(b) })
+	return func(yield func(Change, error) bool) {
+		defer unwatch()
+		defer s.subs.remove(b)
+		for {
+			changes, closed := b.take()
+			for _, c := range changes {
+				if !yield(c, nil) {
+					return
+				}
+			}
+			if closed {
+				yield(Change{}, ErrClosed)
+				return
+			}
+			if len(changes) > 0 {
+				continue
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-b.wake:
+			}
+		}
+	}
+}
+
+// subscribers is the set of mailboxes and signals of one space.
+type subscribers struct {
+	mu     sync.Mutex
+	boxes  map[*subscriber]bool
+	hooks  map[*func()]bool
+	closed bool
+}
+
+func (u *subscribers) add(b *subscriber) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.closed {
+		b.close()
+		return
+	}
+	if u.boxes == nil {
+		u.boxes = map[*subscriber]bool{}
+	}
+	u.boxes[b] = true
+}
+
+func (u *subscribers) remove(b *subscriber) {
+	u.mu.Lock()
+	delete(u.boxes, b)
+	u.mu.Unlock()
+}
+
+func (u *subscribers) hook(f func()) (remove func()) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.hooks == nil {
+		u.hooks = map[*func()]bool{}
+	}
+	u.hooks[&f] = true
+	return func() {
+		u.mu.Lock()
+		delete(u.hooks, &f)
+		u.mu.Unlock()
+	}
+}
+
+// publish delivers changes and runs the hooks, which must not block.
+func (u *subscribers) publish(changes []Change) {
+	u.mu.Lock()
+	hooks := make([]func(), 0, len(u.hooks))
+	for f := range u.hooks {
+		hooks = append(hooks, *f)
+	}
+	if len(changes) > 0 {
+		for b := range u.boxes {
+			b.post(changes)
+		}
+	}
+	u.mu.Unlock()
+	for _, f := range hooks {
+		f()
+	}
+}
+
+func (u *subscribers) close() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.closed = true
+	for b := range u.boxes {
+		b.close()
+	}
+}
+
+// OnChange calls f after commits entered the door and when an acknowledgement
+// arrived, until remove is called. f must not block and must not call back
+// into the space; sessions use it to learn that there is something to send.
+func (s *Space) OnChange(f func()) (remove func()) { return s.subs.hook(f) }

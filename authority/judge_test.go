@@ -9,67 +9,67 @@ import (
 	"github.com/hyperhyperspace/hhs-go/object"
 )
 
-func TestTales(t *testing.T) {
-	for name, lines := range map[string]string{
-		"two people, a merge": `
+// tales are named by what they are about; see tale for the language.
+var tales = map[string]string{
+	"two people, a merge": `
 			G -> A1 -> A2
 			G -> B1
 			A2 B1 -> A3 -> B2 {prev=B1}`,
-		"the creator writes on": `
+	"the creator writes on": `
 			G -> G2 -> G3 {field=topic}`,
-		"profiles are in every space": `
+	"profiles are in every space": `
 			G -> A1 {field=$profile}`,
-		"an empty merge": `
+	"an empty merge": `
 			G -> A1
 			G -> B1
 			A1 B1 -> A2 {empty}`,
 
-		"a device without a certificate": `
+	"a device without a certificate": `
 			G -> A1 {nocert} !device`,
-		"with another one's": `
+	"with another one's": `
 			G -> A1 {cert=B} !device`,
-		"with a forged one": `
+	"with a forged one": `
 			G -> A1 {forged} !device`,
-		"the same identity again": `
+	"the same identity again": `
 			G -> A1 -> A2 {recert=A}`,
-		"another identity later": `
+	"another identity later": `
 			G -> A1 -> A2 {recert=B} !device`,
-		"two identities at once": `
+	"two identities at once": `
 			G -> A1 {recert=B} !device`,
 
-		"seq too high": `
+	"seq too high": `
 			G -> A1 -> A2 {seq=3} !chain`,
-		"prev is another author's": `
+	"prev is another author's": `
 			G -> A1
 			A1 -> B1 {prev=A1} !chain`,
 
-		"another grant": `
+	"another grant": `
 			G -> A1 {grant=1} !grant`,
-		"a grant by an op": `
+	"a grant by an op": `
 			G -> A1 {grantop=G} !grant`,
-		"an epoch": `
+	"an epoch": `
 			G -> A1 {epoch=1} !epoch`,
-		"a field of another kind": `
+	"a field of another kind": `
 			G -> A1 {field=secrets} !field`,
-		"a reserved field": `
+	"a reserved field": `
 			G -> A1 {field=$rules} !field`,
-		"a second creation": `
+	"a second creation": `
 			G -> A1 -> A2 {authority=create} !action`,
-		"an action of later software": `
+	"an action of later software": `
 			G -> A1 -> A2 {authority=grant} !action`,
 
-		// An equivocation alone is nobody else's trouble: both branches are admitted.
-		"two branches": `
+	// An equivocation alone is nobody else's trouble: both branches are admitted.
+	"two branches": `
 			G -> A1 -> A2 -> A3
 			A1 -> A2' -> A3'
 			A3 A3' -> B1`,
-		// But no commit of the author may have two in its past.
-		"merging one's own branches": `
+	// But no commit of the author may have two in its past.
+	"merging one's own branches": `
 			G -> A1 -> A2
 			A1 -> A2'
 			A2 A2' -> A3 !branch
 			A2' A2 -> A3 !branch`,
-		"by way of somebody else": `
+	"by way of somebody else": `
 			G -> A1 -> A2
 			A1 -> A2'
 			G -> B1
@@ -77,28 +77,28 @@ func TestTales(t *testing.T) {
 			A2 B2 -> A3 !branch
 			A2 B1 -> A3
 			A2' B2 -> A3'`,
-		"by naming an op": `
+	"by naming an op": `
 			G -> A1 -> A2
 			A1 -> A2'
 			A2 -> A3 {names=A2'} !branch
 			A2 -> A3 {names=A1}`,
-		"having seen one's own later commit": `
+	"having seen one's own later commit": `
 			G -> A1 -> A2 -> A3
 			G -> B1
 			A2 B1 -> B2
 			A1 B2 -> A2' !branch
 			A1 A3 -> A2' !branch
 			A1 B1 -> A2'`,
-		"two first commits": `
+	"two first commits": `
 			G -> A1
 			G -> A1' -> A2'
 			A1 -> B1
 			A2' B1 -> A3' !branch
 			A2' -> A3'`,
-		"a first commit having seen another one": `
+	"a first commit having seen another one": `
 			G -> A1 -> B1
 			B1 -> A1' !branch`,
-		"three branches at different places": `
+	"three branches at different places": `
 			G -> A1 -> A2 -> A3
 			A2 -> A3' -> A4'
 			A1 -> A2'' -> A3''
@@ -107,7 +107,10 @@ func TestTales(t *testing.T) {
 			A4' B2 -> A5' !branch
 			A3 B2 -> A4 !branch
 			A4' B1 -> A5'`,
-	} {
+}
+
+func TestTales(t *testing.T) {
+	for name, lines := range tales {
 		t.Run(name, func(t *testing.T) {
 			newTale(t).tell(lines)
 		})

@@ -154,7 +154,7 @@ func TestBadProofs(t *testing.T) {
 				if c.want == CodeProof {
 					r.ends(t)
 				}
-				if st := s.Stats(); st.Listenings != 0 {
+				if st := settled(s); st.Listenings != 0 {
 					t.Fatalf("stats %+v", st)
 				}
 			})
@@ -203,7 +203,7 @@ func TestRelayedProof(t *testing.T) {
 		if err := c.Listen(t.Context(), Topic{1}, newKey(t)); !errors.As(err, &refused) || refused.Code != CodeName {
 			t.Fatalf("listen through a relay: %v", err)
 		}
-		if st := honest.Stats(); st.Listenings != 0 {
+		if st := settled(honest); st.Listenings != 0 {
 			t.Fatalf("stats %+v", st)
 		}
 	})
@@ -238,7 +238,7 @@ func TestMalformed(t *testing.T) {
 				t.Errorf("%.40x: ended with %q", b, code)
 			}
 		}
-		if st := s.Stats(); st.Malformed != uint64(len(bad)) || st.Conns != 1 {
+		if st := settled(s); st.Malformed != uint64(len(bad)) || st.Conns != 1 {
 			t.Errorf("stats %+v, want %d malformed", st, len(bad))
 		}
 		listen(t, bystander, Topic{2})
@@ -266,7 +266,7 @@ func TestFlippedListen(t *testing.T) {
 			}
 			r.conn.Close()
 		}
-		if st := s.Stats(); st.Listens != 0 {
+		if st := settled(s); st.Listens != 0 {
 			t.Fatalf("stats %+v", st)
 		}
 	})
@@ -343,7 +343,7 @@ func TestFlood(t *testing.T) {
 		if d := time.Since(start); d < 20*time.Second {
 			t.Errorf("250 messages were read within %v", d)
 		}
-		if st := s.Stats(); st.Throttled == 0 {
+		if st := settled(s); st.Throttled == 0 {
 			t.Errorf("stats %+v", st)
 		}
 	})
@@ -362,7 +362,7 @@ func TestProofFlood(t *testing.T) {
 			r.send(t, m)
 			r.ends(t)
 		}
-		if st := s.Stats(); st.BadProofs != n || time.Since(start) > time.Second {
+		if st := settled(s); st.BadProofs != n || time.Since(start) > time.Second {
 			t.Errorf("stats %+v after %v", st, time.Since(start))
 		}
 	})

@@ -309,7 +309,7 @@ func (mb *Membership) refresh() {
 			st.Others += len(t.handles)
 		}
 	}
-		// A dial may hang for long when the network is silent: only the first ones
+	// A dial may hang for long when the network is silent: only the first ones
 	// count as a hope.
 	fresh := !mb.failed && mb.m.now().Sub(mb.joined) < connectingTime && len(mb.endpoints)+len(mb.meetings) > 0
 	switch {

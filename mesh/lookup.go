@@ -37,7 +37,7 @@ type lookup struct {
 	peers    int // introductions and dials begun
 	running  int
 	last     time.Time // when something happened
-	results   []Candidate
+	results  []Candidate
 	err      error
 }
 

@@ -79,7 +79,6 @@ type Mesh struct {
 	tasks  tracker
 	larges atomic.Int64 // messages beyond a window being received
 
-
 	mu        sync.Mutex
 	gate      gate
 	laters    []func() // run after unlock

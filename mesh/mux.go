@@ -137,6 +137,9 @@ func (l *link) endLocked(err *ClosedError) {
 	if l.err != nil {
 		return
 	}
+	if l.bye != nil && err.Reason == ReasonLost {
+		err = l.bye
+	}
 	l.err = err
 	for _, s := range l.ordered() {
 		s.finish(err)
@@ -206,7 +209,7 @@ func (l *link) write() {
 			sent := l.byeSent
 			l.unlock()
 			if err != nil {
-				l.end(lost(err))
+				l.unsendable(err)
 				return
 			}
 			if sent {
@@ -223,6 +226,15 @@ func lost(err error) *ClosedError {
 		r = ReasonViolation
 	}
 	return &ClosedError{Reason: r, Cause: err}
+}
+
+// unsendable is called when the transport takes nothing more. The reader still
+// gets what the peer said before, a goodbye perhaps, and ends the link.
+func (l *link) unsendable(err error) {
+	l.mu.Lock()
+	defer l.unlock()
+	l.goodbyeLocked(lost(err))
+	l.byeSent = true
 }
 
 // fill packs one record: control first, then one message or fragment from each

@@ -105,6 +105,7 @@ func (s *Stream) Send(ctx context.Context, msg []byte) error {
 		if s.sendEnd != nil {
 			err := s.sendEnd
 			s.link.unlock()
+			signal(s.sendWake)
 			return err
 		}
 		if s.outBytes < s.link.lim.SendQueue && ctx.Err() == nil {

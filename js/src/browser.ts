@@ -41,7 +41,8 @@ export class BrowserHost implements Host {
   }
 
   call(id: number, method: string, args: Uint8Array): void {
-    this.tell({ t: 'call', id, method, args })
+    if (this.worker) return this.tell({ t: 'call', id, method, args })
+    queueMicrotask(() => this.events.result({ id, error: { code: 'engine_failed', message: 'the engine is not running', path: '' } }))
   }
 
   takeOver(): void {
@@ -53,7 +54,7 @@ export class BrowserHost implements Host {
     this.replace('starting again')
   }
 
-  close(): void {
+  async close(): Promise<void> {
     clearInterval(this.timer)
     globalThis.removeEventListener('pagehide', this.leave)
     globalThis.removeEventListener('pageshow', this.back)

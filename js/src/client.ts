@@ -44,7 +44,8 @@ export interface Host {
   call(id: number, method: string, args: Uint8Array): void
   takeOver(): void
   retry(): void
-  close(): void
+  /** Resolves when nothing of the engine is left here. */
+  close(): Promise<void>
 }
 
 /** One event of a subscription as a map. */
@@ -90,7 +91,7 @@ export class Client implements HostEvents {
     } catch (e) {
       this.firstOpen = undefined
       this.current = { phase: 'closed', message: 'closed', leader: false }
-      this.host.close()
+      await this.host.close()
       throw e
     }
   }
@@ -99,9 +100,17 @@ export class Client implements HostEvents {
 
   /** One call; waits for the engine while it starts. */
   async call(method: string, args: Data): Promise<Data> {
-    const bytes = encode(args, '')
-    await this.gate.wait
+    const bytes = encode(args)
+    await this.through()
     return this.send(method, bytes)
+  }
+
+  /** Waits until an engine is up, and still is. */
+  private async through(): Promise<void> {
+    for (let gate: Gate | undefined; gate !== this.gate;) {
+      gate = this.gate
+      await gate.wait
+    }
   }
 
   /** Subscribes; `fn` also gets `{kind: 'restart'}` when a new engine has taken over, and everything may have changed. */
@@ -115,7 +124,7 @@ export class Client implements HostEvents {
     }
     try {
       const before = this.generation
-      await this.gate.wait
+      await this.through()
       // An engine that came up meanwhile was told of all subscriptions.
       if (before === this.generation && this.subs.has(sub)) await this.send('subscribe', encode({ ...args, sub }))
     } catch (e) {
@@ -144,7 +153,7 @@ export class Client implements HostEvents {
     this.fail(new HhsError('closed', 'the node was closed'))
     this.shutGate()
     this.gate.fail(new HhsError('closed', 'the node was closed'))
-    this.host.close()
+    await this.host.close()
   }
 
   /** Host: an engine is there. Opens it, renews subscriptions, then lets calls through. */

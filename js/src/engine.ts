@@ -76,5 +76,5 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
   const early = await Promise.race([ready, ended])
   if (typeof early === 'string') throw new HhsError('engine_failed', `the engine did not start: ${early}`)
   const call = scope.hhsCall!
-  return { ended, call: (method, args) => call(method, args) }
+  return { ended, call: async (method, args) => call(method, args) }
 }

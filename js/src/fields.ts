@@ -2,6 +2,7 @@
 import { type Value } from './cbor.js'
 import type { Data } from './client.js'
 import type { Field, FieldType, Fields } from './define.js'
+import type { HhsError } from './errors.js'
 import { maxEntries } from './limits.js'
 import { type Source, type SubscribeOptions, type Unsubscribe, iterate, observe } from './live.js'
 
@@ -24,11 +25,17 @@ export interface Entry<T> {
 export interface FieldAccess {
   read(query: Data): Promise<Data>
   readonly changes: Source
+  /** Told what a subscriber without `onError` is not. */
+  failed(e: HhsError): void
 }
 
 function entry<T>(v: Value): Entry<T> {
   const e = v as { value: Value; commit: string; index: number; identity: string; device: string; time: number }
   return { value: e.value as T, id: `${e.commit}/${e.index}`, commit: e.commit, author: e.identity, device: e.device, time: e.time }
+}
+
+function heard(access: FieldAccess, options: SubscribeOptions = {}): SubscribeOptions {
+  return { onError: options.onError ?? (e => access.failed(e)) }
 }
 
 /** One value. */
@@ -53,7 +60,7 @@ export class RegisterHandle<T> {
 
   /** Calls `fn` with the value now and after each change. */
   subscribe(fn: (value: T | undefined) => void, options?: SubscribeOptions): Unsubscribe {
-    return observe(this.access.changes, () => this.get(), fn, options)
+    return observe(this.access.changes, () => this.get(), fn, heard(this.access, options))
   }
 
   /** The value now and after each change. */
@@ -94,7 +101,7 @@ export class SetHandle<T> {
 
   /** Calls `fn` with all values now and after each change. */
   subscribe(fn: (values: T[]) => void, options?: SubscribeOptions): Unsubscribe {
-    return observe(this.access.changes, () => this.list(), fn, options)
+    return observe(this.access.changes, () => this.list(), fn, heard(this.access, options))
   }
 
   /** All values now and after each change. */
@@ -146,7 +153,7 @@ export class LogHandle<T> {
 
   /** Calls `fn` with the entries of the range (default: the last 100) now and after each change. */
   subscribe(fn: (entries: Entry<T>[]) => void, options: SubscribeOptions & LogRange = {}): Unsubscribe {
-    return observe(this.access.changes, () => this.list(options), fn, options)
+    return observe(this.access.changes, () => this.list(options), fn, heard(this.access, options))
   }
 
   /** The entries of the range now and after each change. */

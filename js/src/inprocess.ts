@@ -1,4 +1,5 @@
 /** The host under Node.js: the engine in this process, its data in memory. */
+import { encode } from './cbor.js'
 import type { Host, HostEvents } from './client.js'
 import { type Engine, startEngine } from './engine.js'
 import { HhsError } from './errors.js'
@@ -29,9 +30,8 @@ export class ProcessHost implements Host {
       return this.events.down('failed', HhsError.from(e).message)
     }
     this.events.up(true)
-    const reason = await this.engine.ended
+    const reason = await this.engine.ended.finally(() => { running = false })
     this.engine = undefined
-    running = false
     // In memory there is nothing to start again from.
     if (!this.closed) this.events.down('failed', `the engine ended: ${reason}`)
   }
@@ -51,7 +51,11 @@ export class ProcessHost implements Host {
 
   retry(): void {}
 
-  close(): void {
+  async close(): Promise<void> {
     this.closed = true
+    const engine = this.engine
+    // One that is open has been asked to end already, and may have: then there is nobody to ask.
+    await engine?.call('close', encode({})).catch(() => {})
+    await engine?.ended
   }
 }

@@ -6,7 +6,7 @@ export type Unsubscribe = () => void
 
 /** Options of every `subscribe`. */
 export interface SubscribeOptions {
-  /** Told when a value cannot be read; without it such an error goes to the global error handler. The subscription goes on. */
+  /** Told when a value cannot be read; without it `subscribeErrors` of the space is, or nobody listening there, the global error handler. The subscription goes on. */
   onError?: (e: HhsError) => void
 }
 
@@ -62,7 +62,8 @@ function fail(e: HhsError, options: SubscribeOptions): void {
   else report(e)
 }
 
-function report(e: unknown): void {
+/** Hands an error to the global handler, where unexpected errors are looked for. */
+export function report(e: unknown): void {
   queueMicrotask(() => { throw e })
 }
 

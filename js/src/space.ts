@@ -1,10 +1,9 @@
 /** A space as an application sees it: fields, updates, status, people. */
-import type { Value } from './cbor.js'
 import type { Client, Data, Event } from './client.js'
 import type { Fields, SpaceKind } from './define.js'
 import { HhsError } from './errors.js'
 import { type Handles, handle } from './fields.js'
-import { Listeners, type Source, type SubscribeOptions, type Unsubscribe, observe } from './live.js'
+import { Listeners, type Source, type SubscribeOptions, type Unsubscribe, observe, report } from './live.js'
 import { type Writers, collect } from './tx.js'
 
 /** The truth about a space's connections; `js/BRIDGE.md` says exactly when each state holds. */
@@ -88,7 +87,7 @@ export class SpaceBase<F extends Fields> {
     for (const [name, field] of Object.entries(kind.fields)) {
       const changes = new Listeners()
       this.fieldChanges.set(name, changes)
-      const access = { changes: changes.source, read: (query: Data) => client.call('read', { space: id, field: name, query }) }
+      const access = { changes: changes.source, failed: (e: HhsError) => this.failed(e), read: (query: Data) => client.call('read', { space: id, field: name, query }) }
       Object.defineProperty(this, name, { value: handle(field.name, access), enumerable: true })
     }
     this.fieldChanges.set('$profile', new Listeners())
@@ -133,7 +132,7 @@ export class SpaceBase<F extends Fields> {
       subscribe: (fn, options) => {
         let last: number | undefined
         const changed = (n: number) => { if (n !== last) fn((last = n)) }
-        return observe(this.heldChanges.source, held, changed, options)
+        return observe(this.heldChanges.source, held, changed, this.heard(options))
       },
     }
   }
@@ -160,7 +159,7 @@ export class SpaceBase<F extends Fields> {
     return this.statusChanges.source(() => fn(this.current))
   }
 
-  /** Calls `fn` with what no call answers for: a full disk, a link of another kind. */
+  /** Calls `fn` with what no call answers for: a full disk, a link of another kind, a subscription that cannot read. */
   subscribeErrors(fn: (e: HhsError) => void): Unsubscribe {
     this.errorListeners.add(fn)
     return () => { this.errorListeners.delete(fn) }
@@ -220,7 +219,7 @@ export class SpaceBase<F extends Fields> {
 
   /** Calls `fn` with the names now and when they change. */
   subscribeNames(fn: (names: Map<string, string>) => void, options?: SubscribeOptions): Unsubscribe {
-    return observe(this.changesOf('$profile'), () => this.names(), fn, options)
+    return observe(this.changesOf('$profile'), () => this.names(), fn, this.heard(options))
   }
 
   /** The connected peers. */
@@ -230,7 +229,7 @@ export class SpaceBase<F extends Fields> {
 
   /** Calls `fn` with the connected peers now and when they change. */
   subscribePeers(fn: (peers: Peer[]) => void, options?: SubscribeOptions): Unsubscribe {
-    return observe(this.peerChanges.source, () => this.peers(), fn, options)
+    return observe(this.peerChanges.source, () => this.peers(), fn, this.heard(options))
   }
 
   /** What is stored of this space. */
@@ -256,7 +255,7 @@ export class SpaceBase<F extends Fields> {
       case 'status': return this.setStatus(e.status as unknown as Status)
       case 'held': return this.heldChanges.tell()
       case 'peers': return this.peerChanges.tell()
-      case 'error': return this.failed(e)
+      case 'error': return this.failed(HhsError.from({ code: e.code, message: e.message }))
       case 'restart':
         for (const l of this.fieldChanges.values()) l.tell()
         this.heldChanges.tell()
@@ -265,9 +264,13 @@ export class SpaceBase<F extends Fields> {
     }
   }
 
-  private failed(e: Event): void {
-    const error = HhsError.from({ code: e.code, message: e.message as Value })
-    for (const fn of [...this.errorListeners]) fn(error)
+  private heard(options: SubscribeOptions = {}): SubscribeOptions {
+    return { onError: options.onError ?? (e => this.failed(e)) }
+  }
+
+  private failed(e: HhsError): void {
+    if (this.errorListeners.size === 0) report(e)
+    for (const fn of [...this.errorListeners]) fn(e)
   }
 
   private setStatus(s: Status): void {

@@ -98,10 +98,7 @@ func (b *build) path(parts ...string) string {
 // fresh empties the output directory. One that holds something this tool cannot have written is left alone.
 func (b *build) fresh() error {
 	entries, err := os.ReadDir(b.out)
-	if errors.Is(err, os.ErrNotExist) {
-		return os.MkdirAll(b.out, 0o755)
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(b.out, marker)); err != nil && len(entries) > 0 {
@@ -110,12 +107,11 @@ func (b *build) fresh() error {
 	if err := os.RemoveAll(b.out); err != nil {
 		return err
 	}
-	return os.MkdirAll(b.out, 0o755)
+	if err := os.MkdirAll(b.out, 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(b.out, marker), []byte("made by tools/bundle; contents are replaced by the next run\n"), 0o644)
 }
 
 // marker is the file by which a directory made by this tool is known.
 const marker = ".bundle"
-
-func (b *build) mark() error {
-	return os.WriteFile(filepath.Join(b.out, marker), []byte("made by tools/bundle; contents are replaced by the next run\n"), 0o644)
-}

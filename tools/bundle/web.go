@@ -64,6 +64,8 @@ func (b *build) web() error {
 	if err := b.serviceWorker(out); err != nil {
 		return err
 	}
+	// Not for the service worker to keep: a host that has servers to offer answers this address itself.
+	out["hhs.json"] = []byte(`{"servers":[],"endpoints":[],"stun":[]}` + "\n")
 	if err := b.fresh(); err != nil {
 		return err
 	}
@@ -72,7 +74,7 @@ func (b *build) web() error {
 			return err
 		}
 	}
-	return b.mark()
+	return nil
 }
 
 // engine adds the engine and its worker and returns their names relative to the scripts beside them.

@@ -7,7 +7,7 @@ import type { Room } from './kind.js'
 
 /** The address of this page that opens a link. */
 function pageLink(link: string): string {
-  return `${location.origin}${location.pathname}${location.search}#${link}`
+  return `${location.origin}${location.pathname}#${link}`
 }
 
 /** Shows how to find the room, and puts its link into the address, so that reloading and copying the address work. */

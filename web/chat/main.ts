@@ -115,6 +115,7 @@ class Page {
       ],
     }
     this.shown = shown
+    openSide('')
     show(byId('welcome'), false)
     show(byId('room'), true)
     show(byId('people-side'), true)
@@ -214,18 +215,20 @@ class Page {
   /** On narrow screens the sides are opened by buttons. */
   private handleSides(): void {
     for (const button of document.querySelectorAll<HTMLButtonElement>('[data-toggles]')) {
-      button.onclick = () => {
-        const open = button.getAttribute('aria-expanded') !== 'true'
-        for (const other of document.querySelectorAll<HTMLButtonElement>('[data-toggles]')) {
-          const own = other === button && open
-          other.setAttribute('aria-expanded', String(own))
-          byId(other.dataset.toggles!).toggleAttribute('data-open', own)
-        }
-      }
+      button.onclick = () => openSide(button.getAttribute('aria-expanded') === 'true' ? '' : button.dataset.toggles!)
+    }
+    byId('welcome-open').onclick = () => {
+      openSide('rooms-side')
+      byId('where').focus()
     }
   }
 
   private async drawRooms(spaces: SpaceInfo[]): Promise<void> {
+    // Left in another tab.
+    if (this.shown && !spaces.some(s => s.space === this.shown?.room.id)) {
+      this.hide()
+      show(byId('welcome'), true)
+    }
     const rooms = spaces.filter(s => isChat(s) || s.space === this.shown?.room.id)
     const unknown = rooms.filter(s => s.ready && !this.topics.has(s.space))
     await Promise.all(unknown.map(async s => {
@@ -257,6 +260,15 @@ class Page {
       setText(byId('open-note'), error.message)
       publish({ roomError: error.message })
     }
+  }
+}
+
+/** Opens one side, closes the others. */
+function openSide(id: string): void {
+  for (const button of document.querySelectorAll<HTMLButtonElement>('[data-toggles]')) {
+    const side = button.dataset.toggles!
+    button.setAttribute('aria-expanded', String(side === id))
+    byId(side).toggleAttribute('data-open', side === id)
   }
 }
 

@@ -6,7 +6,7 @@ import { publish } from './publish.js'
 /** Names of the built files beside the scripts; set by tools/bundle. */
 declare const HHS_ASSETS: { worker: string; wasm: string }
 
-/** What `hhs serve` says about itself in hhs.json; a static host has none. */
+/** What `hhs serve` says about itself in hhs.json; a static host has an empty one. */
 export interface Host {
   servers: string[]
   endpoints: string[]

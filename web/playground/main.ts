@@ -15,7 +15,7 @@ function text(value: unknown): string {
 }
 
 const screen: Screen = {
-  link: link => `${location.origin}${location.pathname}${location.search}#${link}`,
+  link: link => `${location.origin}${location.pathname}#${link}`,
 
   offer(candidates: Candidate[], choose: (index: number) => void): void {
     byId('candidates').replaceChildren(...candidates.map((c, i) => h('li', { 'data-space': c.space },

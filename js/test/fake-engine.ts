@@ -1,0 +1,261 @@
+/**
+ * A stand-in for the engine, for tests of everything around it: it defines the class `Go` as wasm_exec.js does, and its "program" answers
+ * the bridge's calls from memory. Never part of a build that is shipped: tools/bundle takes it with -wasm-exec only.
+ */
+import { type Value, decode, encode } from '../src/cbor.js'
+import type { Data } from '../src/client.js'
+
+interface Entry { value: Value; commit: string; index: number; identity: string; device: string; time: number }
+interface Space {
+  id: string
+  manifest: Data
+  servers: string[]
+  entries: Map<string, Entry[]>
+  names: Map<string, string>
+  commits: number
+  held: Map<string, number>
+}
+
+interface Globals {
+  Go: unknown
+  hhsReady?: () => void
+  hhsCall?: (method: string, args: Uint8Array) => Promise<Uint8Array>
+  hhsEvent?: (sub: string, event: Uint8Array) => void
+  /** What tests may do to the engine. */
+  hhsFake?: FakeEngine
+}
+const scope = globalThis as unknown as Globals
+
+const me = 'did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK'
+const friend = 'did:key:z6MkiTBz1ymuepAQ4HEHYSF1H8quG5GLVVQR3djdX3mDooWp'
+
+function fail(code: string, message: string, path = ''): never {
+  throw Object.assign(new Error(message), { code, path })
+}
+
+export class FakeEngine {
+  private readonly spaces = new Map<string, Space>()
+  private readonly subs = new Map<string, string | undefined>()
+  private name: string | undefined
+  private servers: string[] = []
+  private count = 0
+  calls: string[] = []
+
+  constructor(private readonly end: (reason: number) => void) {}
+
+  async call(method: string, bytes: Uint8Array): Promise<Uint8Array> {
+    this.calls.push(method)
+    const args = decode(bytes) as Data
+    await Promise.resolve()
+    const run = (this as unknown as { [m: string]: ((a: Data) => Data) | undefined })[`do_${method}`]
+    if (!run) fail('invalid', `unknown method ${method}`)
+    return encode(run.call(this, args))
+  }
+
+  /** A panic, as the Go runtime shows one. */
+  crash(): void {
+    this.end(2)
+  }
+
+  /** A message from someone else. */
+  remote(space: string, text: string): void {
+    const s = this.space(space)
+    s.names.set(friend, 'Grace')
+    this.append(s, 'messages', { text }, friend)
+    this.emit(space, { kind: 'change', space, fields: ['messages', '$profile'] })
+  }
+
+  hold(space: string, n: number): void {
+    const s = this.space(space)
+    for (const c of s.held.keys()) s.held.set(c, n)
+    this.emit(space, { kind: 'held', space })
+    this.emit(space, { kind: 'status', space, status: this.status('synced', n) })
+    this.emit(space, { kind: 'peers', space })
+  }
+
+  private status(state = 'offline', peers = 0): Data {
+    return { state, ready: true, toGo: 0, peers, synced: peers, direct: peers, servers: this.servers.length }
+  }
+
+  private space(id: Value | undefined): Space {
+    return this.spaces.get(id as string) ?? fail('not_found', `no space ${String(id)} here`)
+  }
+
+  private emit(space: string | undefined, event: Data): void {
+    const bytes = encode(event)
+    for (const [sub, of] of this.subs) if (of === space) queueMicrotask(() => scope.hhsEvent?.(sub, bytes))
+  }
+
+  private append(s: Space, field: string, value: Value, identity = me): string {
+    const commit = `commit${++this.count}`
+    const list = s.entries.get(field) ?? []
+    list.push({ value, commit, index: 0, identity, device: identity, time: Date.now() })
+    s.entries.set(field, list)
+    s.commits++
+    s.held.set(commit, 0)
+    return commit
+  }
+
+  private info(s: Space): Data {
+    return {
+      space: s.id, ready: true, kind: s.manifest.kind!, version: s.manifest.version!, creator: me, created: 1, commits: s.commits, bytes: 1000,
+      refused: 0, servers: s.servers, endpoints: [], active: s.commits,
+    }
+  }
+
+  do_open(a: Data): Data {
+    this.servers = (a.servers as string[] | undefined) ?? []
+    return { identity: me, device: me, fresh: true, spaces: this.spaces.size }
+  }
+
+  do_spaces(): Data {
+    return { spaces: [...this.spaces.values()].map(s => this.info(s)) }
+  }
+
+  do_lookup(a: Data): Data {
+    if (String(a.words).split(' ').length !== 3) fail('bad_words', 'give three words')
+    return { candidates: [...this.spaces.values()].map(s => ({ ...this.info(s), link: `hhs:${s.id}` })) as Value }
+  }
+
+  do_create(a: Data): Data {
+    const id = `bafyspace${++this.count}`
+    this.spaces.set(id, {
+      id, manifest: a.manifest as Data, servers: (a.servers as string[] | undefined) ?? this.servers, entries: new Map(), names: new Map(),
+      commits: 1, held: new Map(),
+    })
+    this.emit(undefined, { kind: 'spaces' })
+    return { space: id }
+  }
+
+  do_join(a: Data): Data {
+    const id = /(bafyspace\d+)/.exec(a.link as string)?.[1] ?? fail('bad_link', 'not a link: its space id is not valid')
+    const s = this.space(id)
+    if (a.kind !== undefined && a.kind !== s.manifest.kind) fail('kind_mismatch', `space is a ${String(s.manifest.kind)}`)
+    return { space: id, ready: true }
+  }
+
+  do_leave(a: Data): Data {
+    this.spaces.delete(a.space as string)
+    this.emit(undefined, { kind: 'spaces' })
+    return {}
+  }
+
+  do_name(): Data {
+    return this.name === undefined ? {} : { name: this.name }
+  }
+
+  do_setName(a: Data): Data {
+    this.name = a.name as string
+    for (const s of this.spaces.values()) {
+      s.names.set(me, this.name)
+      this.emit(s.id, { kind: 'change', space: s.id, fields: ['$profile'] })
+    }
+    return {}
+  }
+
+  do_info(a: Data): Data {
+    return this.info(this.space(a.space))
+  }
+
+  do_link(a: Data): Data {
+    const s = this.space(a.space)
+    const link: Data = { link: `hhs:${s.id}${s.servers.map((x, i) => `${i ? '&' : '?'}s=${x}`).join('')}`, servers: s.servers, endpoints: [] }
+    return s.servers.length > 0 ? { ...link, words: 'amber lantern orbit', wordsServer: s.servers[0]! } : link
+  }
+
+  do_addServers(a: Data): Data {
+    this.space(a.space).servers.push(...(a.servers as string[]))
+    return {}
+  }
+
+  do_update(a: Data): Data {
+    const s = this.space(a.space)
+    let commit = ''
+    const fields = new Set<string>()
+    for (const op of a.ops as Data[]) {
+      const field = op.field as string
+      fields.add(field)
+      if (op.action === 'set') s.entries.set(field, [])
+      const same = (e: Entry) => String(encode(e.value)) === String(encode(op.value!))
+      const list = s.entries.get(field) ?? []
+      if (op.action === 'remove') s.entries.set(field, list.filter(e => !same(e)))
+      else if (op.action !== 'add' || !list.some(same)) commit = this.append(s, field, op.value!)
+    }
+    this.emit(s.id, { kind: 'change', space: s.id, fields: [...fields] })
+    return { commit: commit || `commit${++this.count}` }
+  }
+
+  do_read(a: Data): Data {
+    const s = this.space(a.space)
+    const all = (s.entries.get(a.field as string) ?? []) as unknown as Value[]
+    const type = (s.manifest.fields as Data[]).find(f => f.name === a.field)!.type
+    const q = a.query as Data
+    if (type === 'register') return all.length > 0 ? { entry: all[0]!, conflicts: all } : { conflicts: [] }
+    if ('has' in q) return { has: (all as unknown as Entry[]).some(e => String(encode(e.value)) === String(encode(q.has!))) }
+    if (type === 'set') {
+      const from = q.after ? (q.after as Uint8Array)[0]! : 0
+      const to = from + Math.min((q.limit as number | undefined) ?? 1000, 2)
+      return { entries: all.slice(from, to), size: all.length, ...(to < all.length ? { next: Uint8Array.of(to) } : {}) }
+    }
+    if (q.first !== undefined) {
+      const from = q.after ? (q.after as Uint8Array)[0]! : 0
+      const to = from + Math.min(q.first as number, 2)
+      return { entries: all.slice(from, to), size: all.length, ...(to < all.length ? { after: Uint8Array.of(to) } : {}) }
+    }
+    return { entries: all.slice(-((q.last as number | undefined) ?? 100)), size: all.length }
+  }
+
+  do_names(a: Data): Data {
+    return { names: [...this.space(a.space).names].map(([identity, name]) => ({ identity, name, time: 1 })) }
+  }
+
+  do_receipt(a: Data): Data {
+    const s = this.space(a.space)
+    return { held: (a.commits as string[]).map(c => s.held.get(c) ?? -1) }
+  }
+
+  do_status(a: Data): Data {
+    this.space(a.space)
+    return this.status()
+  }
+
+  do_peers(a: Data): Data {
+    const s = this.space(a.space)
+    const here = Math.max(0, ...s.held.values())
+    return { peers: here > 0 ? [{ identity: friend, device: friend, transport: 'rtc', direct: true, state: 'synced', toGo: 0, since: 1, rtt: 12 }] : [] }
+  }
+
+  do_subscribe(a: Data): Data {
+    this.subs.set(a.sub as string, a.space as string | undefined)
+    if (a.space !== undefined) this.emit(a.space as string, { kind: 'status', space: a.space, status: this.status() })
+    return {}
+  }
+
+  do_unsubscribe(a: Data): Data {
+    this.subs.delete(a.sub as string)
+    return {}
+  }
+
+  do_close(): Data {
+    setTimeout(() => this.end(0))
+    return {}
+  }
+}
+
+scope.Go = class {
+  importObject = {}
+  exit: (code: number) => void = () => {}
+
+  run(): Promise<void> {
+    return new Promise(resolve => {
+      const engine = new FakeEngine(code => {
+        this.exit(code)
+        resolve()
+      })
+      scope.hhsFake = engine
+      scope.hhsCall = (method, args) => engine.call(method, args)
+      // As the Go runtime: ready some time after run was called.
+      setTimeout(() => scope.hhsReady?.())
+    })
+  }
+}

@@ -38,9 +38,13 @@ globalThis.process = {
 	umask: () => 0, cwd: () => '/', chdir() { throw missing() },
 }
 
-const exit = code => {
+// A test may start this worker again as its child, with ?child=1 and env=NAME=VALUE: the child's end is a message.
+const query = new URLSearchParams(location.search)
+
+const exit = (code, text = '') => {
 	if (partial.length) post('/out', new Blob(partial))
-	post('/exit?code=' + code)
+	if (query.has('child')) postMessage({ exit: code, text })
+	else post('/exit?code=' + code, text)
 }
 
 const run = async () => {
@@ -48,11 +52,11 @@ const run = async () => {
 	const config = await (await fetch('/config.json')).json()
 	const go = new Go()
 	go.argv = config.argv
-	go.env = Object.fromEntries(config.env.map(v => [v.slice(0, v.indexOf('=')), v.slice(v.indexOf('=') + 1)]))
+	go.env = Object.fromEntries([...config.env, ...query.getAll('env')].map(v => [v.slice(0, v.indexOf('=')), v.slice(v.indexOf('=') + 1)]))
 	let code = 0
 	go.exit = c => { code = c }
 	const { instance } = await WebAssembly.instantiateStreaming(fetch('/test.wasm'), go.importObject)
 	await go.run(instance)
 	exit(code)
 }
-run().catch(e => { post('/exit?code=2', `worker: ${e.stack || e}\n`) })
+run().catch(e => exit(2, `worker: ${e.stack || e}\n`))

@@ -147,31 +147,38 @@ func concurrentWriters(t *testing.T, s store.Store) {
 	}
 }
 
-// atomicToReaders moves an amount between two keys while readers add them up.
+// atomicToReaders moves an amount between two keys while readers add them up. Readers wait for ticks: in a browser one
+// that spins would keep the engine's events from ever arriving.
 func atomicToReaders(t *testing.T, s store.Store) {
 	Apply(t, s, "a", "100", "z", "0")
-	done := make(chan struct{})
+	ticks := make(chan struct{}, 3)
 	var readers sync.WaitGroup
 	for range 3 {
 		readers.Go(func() {
-			for {
-				select {
-				case <-done:
-					return
-				default:
-				}
+			for range ticks {
 				if err := sumIs(s, 100); err != nil {
 					t.Error(err)
-					return
 				}
 			}
 		})
 	}
 	for i := range 100 {
+		tick(ticks)
 		Apply(t, s, "a", fmt.Sprint(100-i), "m", "filler", "z", fmt.Sprint(i))
 	}
-	close(done)
+	close(ticks)
 	readers.Wait()
+}
+
+// tick fills a channel as far as it takes.
+func tick(c chan<- struct{}) {
+	for {
+		select {
+		case c <- struct{}{}:
+		default:
+			return
+		}
+	}
 }
 
 func sumIs(s store.Store, want int) error {
@@ -200,42 +207,46 @@ func sumIs(s store.Store, want int) error {
 
 // closeWhileBusy closes under readers and writers: each call either works or fails with ErrClosed.
 func closeWhileBusy(t *testing.T, s store.Store) {
-	var all sync.WaitGroup
-	started := make(chan struct{}, 6)
-	work := func(f func(i int) error) {
-		all.Go(func() {
+	var writers, readers sync.WaitGroup
+	started := make(chan struct{}, 3)
+	ticks := make(chan struct{}, 3)
+	unexpected := func(err error) {
+		if err != nil && !errors.Is(err, store.ErrClosed) {
+			t.Errorf("while closing: %v", err)
+		}
+	}
+	for w := range 3 {
+		writers.Go(func() {
 			for i := 0; ; i++ {
-				if err := f(i); err != nil {
-					if !errors.Is(err, store.ErrClosed) {
-						t.Errorf("while closing: %v", err)
-					}
+				var b store.Batch
+				b.Put(fmt.Appendf(nil, "%d-%d", w, i%50), []byte("value"))
+				if err := s.Apply(t.Context(), &b, store.Written); err != nil {
+					unexpected(err)
 					return
 				}
+				tick(ticks)
 				if i == 3 {
 					started <- struct{}{}
 				}
 			}
 		})
-	}
-	for w := range 3 {
-		work(func(i int) error {
-			var b store.Batch
-			b.Put(fmt.Appendf(nil, "%d-%d", w, i%50), []byte("value"))
-			return s.Apply(t.Context(), &b, store.Written)
-		})
-		work(func(int) error {
-			snap, err := s.Snapshot()
-			if err != nil {
-				return err
+		readers.Go(func() {
+			for range ticks {
+				snap, err := s.Snapshot()
+				if err == nil {
+					err = errors.Join(scanErr(snap), snap.Close())
+				}
+				unexpected(err)
 			}
-			return errors.Join(scanErr(snap), snap.Close())
 		})
 	}
-	for range 6 {
+	for range 3 {
 		<-started
 	}
 	if err := s.Close(); err != nil {
 		t.Errorf("close: %v", err)
 	}
-	all.Wait()
+	writers.Wait()
+	close(ticks)
+	readers.Wait()
 }

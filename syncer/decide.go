@@ -82,7 +82,7 @@ func (s *Session) lacking() {
 // is in the past of nothing here, so it is covered only by its own id.
 func (s *Session) unsent() bool {
 	for _, id := range s.heads {
-		if !s.send.holds.has(id) {
+		if !s.send.holds.has(id) && !slices.Contains(s.recv.door.Tips, id) {
 			return true
 		}
 	}
@@ -106,7 +106,7 @@ func (s *Session) transfer() {
 			t.pushWaits, t.open = false, true
 			t.transfer++
 			t.heads, t.since = s.heads, nil
-			s.emit(Open{t.transfer, t.holds.sorted()})
+			s.emit(Open{t.transfer, append(t.holds.sorted(), s.recv.door.Tips...)})
 		case t.next == nil && !t.loading:
 			t.loading = true
 			s.emit(Load{t.transfer})
@@ -148,20 +148,21 @@ func (s *Session) sendNext() {
 }
 
 // tell sends a receipt where it says something new (invariant 6). While a transfer
-// is open its last batch will tell our heads; before that only acknowledgements
-// are worth a message.
+// is open its last batch will tell our heads, and while a batch is at the door its
+// acknowledgement will: no message before that for heads alone.
 func (s *Session) tell() {
 	if s.closed {
 		return
 	}
 	done := s.send.ready && !s.send.open && !s.unsent()
 	acked := s.recv.round != s.told.Round || s.recv.ingested != s.told.Acked
+	again := s.send.round != s.told.Sends
 	moved := s.hash != s.told.Heads.Hash && !s.send.open
 	finished := done && !s.told.Done && s.peer.hash != s.hash
-	if !acked && !moved && !finished {
+	if !acked && !again && (s.recv.waiting > 0 || !moved && !finished) {
 		return
 	}
-	s.told = Have{Round: s.recv.round, Acked: s.recv.ingested, Done: done, Heads: HeadsOf(s.heads)}
+	s.told = Have{Round: s.recv.round, Acked: s.recv.ingested, Sends: s.send.round, Done: done, Heads: HeadsOf(s.heads)}
 	told := s.told
 	s.emit(Send{&told})
 }

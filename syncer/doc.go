@@ -25,7 +25,8 @@
 //     the session.
 //  2. Heads are told only when they are durable: hello and have are receipts.
 //  3. A batch is in causal order after everything the peer was sent before and
-//     everything it is assumed to hold; every id so assumed is in our own graph.
+//     everything it is assumed to hold; every id so assumed is in our own graph, or
+//     in a batch of its own that is at the door.
 //  4. No commit is sent twice in a round, none that the peer is known to hold, and
 //     none that came from the peer.
 //  5. At most MaxInFlight batches are unacknowledged; a peer that sends more is

@@ -7,16 +7,16 @@ import (
 	"time"
 
 	"github.com/hyperhyperspace/hhs-go/object"
-	"github.com/hyperhyperspace/hhs-go/replica"
 )
 
 // Options of a session. The zero value is useful for a test.
 type Options struct {
-	Peer   replica.Source // who is at the other end
-	Relay  *Relay         // shared by the sessions of one space; nil: everything is sent at once
-	Status func(Status)   // called when the status changes, from one goroutine; must not wait
-	Clock  Clock          // nil: the system's
-	Batch  int            // bytes of commits per batch; 0: DefaultBatch
+	Source Source       // who is at the other end
+	Base   []object.ID  // what it is remembered to hold, from earlier sessions; makes the first exchange small
+	Relay  *Relay       // shared by the sessions of one space; nil: everything is sent at once
+	Report func(Status) // called when the status changes, from one goroutine; must not wait
+	Clock  Clock        // nil: the system's
+	Batch  int          // bytes of commits per batch; 0: DefaultBatch
 }
 
 // Run syncs a replica with the peer at the other end of the stream until one of
@@ -29,12 +29,8 @@ func Run(ctx context.Context, stream Stream, r Replica, opts Options) error {
 	if opts.Batch <= 0 {
 		opts.Batch = DefaultBatch
 	}
-	var base []object.ID
-	if m, ok := r.(Rememberer); ok && !opts.Peer.Device.IsZero() {
-		base = m.Common(opts.Peer.Device)
-	}
 	d := &driver{
-		stream: stream, replica: r, opts: opts, session: NewSession(r, base),
+		stream: stream, replica: r, opts: opts, session: NewSession(r, opts.Base),
 		events: make(chan Event), poke: make(chan struct{}, 1),
 		loads: make(chan Effect, maxOutbox), ingests: make(chan Ingest, maxOutbox),
 		outbox: outbox{wake: make(chan struct{}, 1), empty: make(chan struct{}, 1)},
@@ -146,8 +142,8 @@ func (d *driver) step(ctx context.Context, ev Event) {
 				return
 			}
 		case Report:
-			if d.opts.Status != nil {
-				d.opts.Status(e.Status)
+			if d.opts.Report != nil {
+				d.opts.Report(e.Status)
 			}
 		case Close:
 			d.closed = e.Err
@@ -156,10 +152,10 @@ func (d *driver) step(ctx context.Context, ev Event) {
 }
 
 func (d *driver) acked(ctx context.Context, heads []object.ID) error {
-	if d.opts.Peer.Device.IsZero() {
+	if d.opts.Source.Device.IsZero() {
 		return nil
 	}
-	return d.replica.Acked(ctx, d.opts.Peer.Device, heads)
+	return d.replica.Acked(ctx, d.opts.Source.Device, heads)
 }
 
 // report hands an event to the session unless the session is over.

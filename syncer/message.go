@@ -65,10 +65,12 @@ type Batch struct {
 }
 
 // Have is a receipt: what I hold durably, how many of your batches of the round I
-// have taken, and whether I have anything left for you.
+// have taken, the round of my own batches, and whether that is done: nothing of it
+// is left for you.
 type Have struct {
 	Round uint64
 	Acked uint64
+	Sends uint64
 	Done  bool
 	Heads Heads
 }
@@ -141,6 +143,7 @@ func (m *Batch) append(dst []byte) []byte {
 func (m *Have) append(dst []byte) []byte {
 	dst = binary.AppendUvarint(append(dst, kindHave), m.Round)
 	dst = binary.AppendUvarint(dst, m.Acked)
+	dst = binary.AppendUvarint(dst, m.Sends)
 	return m.Heads.append(append(dst, flag(m.Done)))
 }
 
@@ -174,7 +177,7 @@ func Decode(data []byte) (Message, error) {
 	case kindBatch:
 		m = d.batch()
 	case kindHave:
-		m = &Have{Round: d.uint(), Acked: d.uint(), Done: d.flag(), Heads: d.heads()}
+		m = &Have{Round: d.uint(), Acked: d.uint(), Sends: d.uint(), Done: d.flag(), Heads: d.heads()}
 	case kindBye:
 		m = &Bye{Code: Code(d.uint())}
 	default:

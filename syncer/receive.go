@@ -157,7 +157,7 @@ func (s *Session) retried(m *Chains) {
 	s.cancel()
 	s.send.round, s.send.sent, s.send.acked, s.send.left = m.Round, 0, 0, 0
 	s.send.holds, s.send.since, s.send.pushWaits = nil, nil, false
-	s.send.ready, s.peer.chains = true, true
+	s.send.ready, s.peer.chains, s.peer.done = true, true, false
 	for _, id := range s.peer.list {
 		if s.view.Has(id) {
 			s.holds(id)
@@ -205,21 +205,31 @@ func (s *Session) toldAcked() uint64 {
 	return s.told.Acked
 }
 
+// decoded notes what the door is about to let in: the commits are here before
+// Ingested says so, and must not be sent back meanwhile.
+func (s *Session) decoded(ev Decoded) {
+	if ev.Round == s.recv.round {
+		s.recv.door = ev
+	}
+}
+
 func (s *Session) ingested(ev Ingested) {
 	r := &s.recv
 	if ev.Round < r.round {
 		return // superseded by a retry
 	}
+	door := r.door
 	r.waiting--
+	r.door = Decoded{}
 	switch ev.Outcome {
 	case Admitted:
 		r.ingested++
 		r.owedAt = s.now
-		for _, id := range ev.Edges {
+		for _, id := range door.Edges {
 			delete(s.send.holds, id) // they are in the past of the tips
 		}
-		s.holds(ev.Tips...)
-		s.peer.fresh = append(s.peer.fresh, ev.Tips...)
+		s.holds(door.Tips...)
+		s.peer.fresh = append(s.peer.fresh, door.Tips...)
 		s.resolve()
 	case Missing:
 		s.retry(ev.Err)
@@ -250,11 +260,12 @@ func (s *Session) have(m *Have) {
 	case m.Round == s.send.round && m.Acked > s.send.acked:
 		s.send.acked, s.send.movedAt = m.Acked, s.now
 	}
-	if m.Done {
+	// A peer that has not seen our retry yet is done only in its own eyes.
+	s.peer.done = m.Done && m.Sends == s.recv.round
+	if s.peer.done {
 		s.knewOurHello()
 		s.recv.left = 0
 	}
-	s.peer.done = m.Done
 	s.peerHeads(&m.Heads)
 }
 

@@ -15,7 +15,7 @@ type View interface {
 }
 
 // Event is something that happened to a session: one of Start, Received,
-// Malformed, Changed, Loaded, Ingested, Failed, Cut, Stop, Tick.
+// Malformed, Changed, Loaded, Decoded, Ingested, Failed, Cut, Stop, Tick.
 type Event interface{ event() }
 
 type (
@@ -35,13 +35,17 @@ type (
 		Left     uint64 // commits after it
 		Last     bool
 	}
-	// Ingested answers Ingest. Tips are the commits of the batch that no other in
-	// it has as an edge, Edges everything its commits name.
-	Ingested struct {
+	// Decoded comes before Ingested, and before the door has the batch. Tips are its
+	// commits that no other in it has as an edge, Edges everything its commits name.
+	Decoded struct {
 		Round       uint64
 		Tips, Edges []object.ID
-		Outcome     Outcome
-		Err         error
+	}
+	// Ingested answers Ingest.
+	Ingested struct {
+		Round   uint64
+		Outcome Outcome
+		Err     error
 	}
 	// Failed says that this side cannot go on.
 	Failed struct{ Err error }
@@ -58,6 +62,7 @@ func (Received) event()  {}
 func (Malformed) event() {}
 func (Changed) event()   {}
 func (Loaded) event()    {}
+func (Decoded) event()   {}
 func (Ingested) event()  {}
 func (Failed) event()    {}
 func (Cut) event()       {}
@@ -186,8 +191,9 @@ type receiving struct {
 	retryDue bool
 	received uint64
 	ingested uint64
-	waiting  int // batches at the door
-	stale    int // batches of the round before
+	waiting  int     // batches at the door
+	door     Decoded // the one that the door has now
+	stale    int     // batches of the round before
 	left     uint64
 	owedAt   time.Time
 	owed     bool
@@ -229,6 +235,8 @@ func (s *Session) Step(now time.Time, ev Event) []Effect {
 		s.changed(ev.Relayed)
 	case Loaded:
 		s.loaded(ev)
+	case Decoded:
+		s.decoded(ev)
 	case Ingested:
 		s.ingested(ev)
 	case Failed:

@@ -12,6 +12,9 @@ import (
 	"github.com/hyperhyperspace/hhs-go/replica"
 )
 
+// Source is who commits come from.
+type Source = replica.Source
+
 // Stream carries messages to and from one peer, each whole, once and in order,
 // until it ends. One goroutine sends and one receives at a time. Send may wait
 // while the peer does not read; Receive returns an error when the stream is over.
@@ -35,7 +38,7 @@ type Replica interface {
 	// Ingest is the door. It returns when the batch is durable. An error that
 	// matches replica.ErrMissing asks for the past; a *replica.Reject blames the
 	// sender; any other is this side's own.
-	Ingest(ctx context.Context, b *history.Batch, from replica.Source) (replica.Result, error)
+	Ingest(ctx context.Context, b *history.Batch, from Source) (replica.Result, error)
 	// Acked records that a device holds commits, and so their past, durably.
 	Acked(ctx context.Context, device identity.PublicKey, heads []object.ID) error
 	// Subscribe has changed called after every change of the heads, until cancel.
@@ -47,12 +50,6 @@ type Replica interface {
 // at little cost. It makes the numbers of Status exact.
 type Counter interface {
 	CountMissing(have []object.ID) (int, error)
-}
-
-// Rememberer is a Replica that remembers what a device is known to hold. It makes
-// the first exchange as small as what has changed since.
-type Rememberer interface {
-	Common(device identity.PublicKey) []object.ID
 }
 
 // Clock is time as a session sees it.

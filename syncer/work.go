@@ -125,24 +125,23 @@ func (d *driver) ingest(parent, session context.Context) {
 		if parent.Err() != nil {
 			continue
 		}
-		ev := d.admit(parent, e)
-		select {
-		case d.events <- ev:
-		case <-session.Done():
-		}
+		d.report(session, d.admit(parent, e, func(ev Event) { d.report(session, ev) }))
 	}
 }
 
-func (d *driver) admit(ctx context.Context, e Ingest) Ingested {
+// admit hands one batch to the door, after telling what is in it.
+func (d *driver) admit(ctx context.Context, e Ingest, tell func(Event)) Ingested {
 	ev := Ingested{Round: e.Round}
 	b, err := unbatch(e.Data)
 	if err != nil {
 		ev.Outcome, ev.Err = Broken, err
 		return ev
 	}
-	ev.Tips, ev.Edges = ends(b)
-	d.opts.Relay.add(ev.Tips) // before the door opens: others hear of it at once
-	_, ev.Err = d.replica.Ingest(ctx, b, d.opts.Peer)
+	in := Decoded{Round: e.Round}
+	in.Tips, in.Edges = ends(b)
+	d.opts.Relay.add(in.Tips) // before the door opens: others hear of it at once
+	tell(in)
+	_, ev.Err = d.replica.Ingest(ctx, b, d.opts.Source)
 	ev.Outcome = outcome(ev.Err)
 	return ev
 }

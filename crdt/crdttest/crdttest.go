@@ -75,7 +75,7 @@ func Run(t *testing.T, typ crdt.Type, gen Gen) {
 // Fuzz runs the suite once with choices taken from data: the body of a fuzz target.
 func Fuzz(t *testing.T, typ crdt.Type, gen Gen, data []byte) {
 	t.Helper()
-	if f := simulate(typ, gen, rand.New(&bytesSource{data}), min(steps, 1+len(data)/8)); f != nil {
+	if f := simulate(typ, gen, rand.New(&bytesSource{data: data}), min(steps, 1+len(data)/8)); f != nil {
 		t.Fatalf("%s: %s", typ.Name(), f)
 	}
 }
@@ -92,23 +92,28 @@ func smallest(typ crdt.Type, gen Gen, seed uint64, f *failure) *failure {
 	return f
 }
 
-// bytesSource gives out data as random numbers, then counts.
-type bytesSource struct{ data []byte }
+// bytesSource gives out data as random numbers, two bytes each, then numbers that do not repeat: loops that wait for a
+// lucky choice must end.
+type bytesSource struct {
+	data []byte
+	n    uint64
+}
 
 var _ rand.Source = (*bytesSource)(nil)
 
-// Uint64 spreads the next bytes over the number, since the generators look at its high bits first.
+// Uint64 implements rand.Source. The generators look at the high bits first, so the bytes are spread over the number.
 func (s *bytesSource) Uint64() uint64 {
+	const spread = 0x9e3779b97f4a7c15
+	n := s.n
 	if len(s.data) == 0 {
-		return 0x9e3779b97f4a7c15
+		s.n++
+		n = n<<16 | n
 	}
-	var n uint64
-	take := min(2, len(s.data))
-	for _, b := range s.data[:take] {
-		n = n<<8 | uint64(b)
+	for range min(2, len(s.data)) {
+		n, s.data = n<<8|uint64(s.data[0]), s.data[1:]
 	}
-	s.data = s.data[take:]
-	return n * 0x9e3779b97f4a7c15
+	n = (n + 1) * spread
+	return n ^ n>>29
 }
 
 // failure is what went wrong, with the history it went wrong in.

@@ -307,11 +307,16 @@ func (d *batchDecoder) edge() object.ID {
 }
 
 func (d *batchDecoder) ref() OpRef {
-	id, index := d.edge(), d.uvarint()
-	if index >= MaxOps {
+	v := d.uvarint()
+	if v>>1 >= MaxOps {
 		d.fail("an op's index is over the number of ops")
+		return OpRef{}
 	}
-	return OpRef{id, uint32(index)}
+	r := OpRef{Index: uint32(v >> 1)}
+	if v&1 == 0 {
+		r.Commit = d.edge()
+	}
+	return r
 }
 
 func (d *batchDecoder) parents(flags byte, e *Envelope) {
@@ -354,7 +359,11 @@ func (d *batchDecoder) grant() GrantRef {
 	case v == grantNone:
 		return GrantRef{Index: NoGrant}
 	case v == grantOp:
-		return GrantRef{Op: d.ref()}
+		r := d.ref()
+		if r.IsZero() {
+			d.fail("a grant is not of the commit that exercises it")
+		}
+		return GrantRef{Op: r}
 	case v-grantIndex < maxGrants:
 		return GrantRef{Index: int(v - grantIndex)}
 	}

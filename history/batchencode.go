@@ -180,9 +180,14 @@ func (e *batchEncoder) edge(i int, id object.ID) {
 	e.uvarint(uint64(j)<<1 | 1)
 }
 
+// ref writes twice the index and the commit, or one more than twice the index for an op of commit i itself.
 func (e *batchEncoder) ref(i int, r OpRef) {
+	if r.IsZero() {
+		e.uvarint(uint64(r.Index)<<1 | 1)
+		return
+	}
+	e.uvarint(uint64(r.Index) << 1)
 	e.edge(i, r.Commit)
-	e.uvarint(uint64(r.Index))
 }
 
 func (e *batchEncoder) grant(i int, g GrantRef) {

@@ -74,7 +74,7 @@ func (e *Envelope) Edges() []object.ID {
 	known := len(edges)
 	for i := range e.Ops {
 		for _, r := range e.Ops[i].Refs {
-			if n := len(edges); n == 0 || edges[n-1] != r.Commit {
+			if n := len(edges); !r.IsZero() && (n == 0 || edges[n-1] != r.Commit) {
 				edges = append(edges, r.Commit)
 			}
 		}

@@ -5,7 +5,8 @@ import (
 	"github.com/hyperhyperspace/hhs-go/object"
 )
 
-// OpRef names one op: the commit that holds it and its index there.
+// OpRef names one op: the commit that holds it and its index there. In the refs of an op a zero
+// Commit means the commit that holds the op itself, and Index is then one of its earlier ops.
 type OpRef struct {
 	Commit object.ID
 	Index  uint32

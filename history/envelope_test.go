@@ -44,7 +44,7 @@ func full() *Envelope {
 			{Field: "messages", Action: "append", Size: 300},
 			{Field: "members", Action: "remove", Part: NoPart, Refs: []OpRef{{id(1), 0}, {id(9), 4095}}},
 			{Action: "device", Part: NoPart, Body: []byte{0xa0}, Size: 1},
-			{Field: "topic", Action: "set", Part: 1, Size: 1, Refs: []OpRef{{id(2), 1}}},
+			{Field: "topic", Action: "set", Part: 1, Size: 1, Refs: []OpRef{{id(2), 1}, {Index: 0}}},
 		},
 		Parts: [][32]byte{{1}, {2}},
 	}
@@ -136,6 +136,8 @@ func rejects() []reject {
 		{"a ref without index", RuleRefs, setOp(0, "messages", "append", []any{links(id(1))})},
 		{"a ref of three", RuleRefs, setOp(0, "messages", "append", []any{[]any{id(1), int64(0), int64(0)}})},
 		{"a ref to a raw block", RuleRefs, setOp(0, "messages", "append", []any{[]any{raw, int64(0)}})},
+		{"a ref to the op itself", RuleRefs, setOp(0, "messages", "append", []any{int64(0)})},
+		{"a ref to a later op", RuleRefs, setOp(0, "messages", "append", []any{int64(1)})},
 		{"a ref's index", RuleRefs, setOp(0, "messages", "append", []any{[]any{id(1), int64(MaxOps)}})},
 		{"1025 refs", RuleRefs, setOp(0, "messages", "append", many(MaxRefs+1, func(int) any { return []any{id(1), int64(0)} }))},
 		{"a part that is not there", RuleParts, setOp(0, "messages", "append", none, int64(2), int64(1))},
@@ -217,7 +219,7 @@ func TestEnvelopeEncodeRejects(t *testing.T) {
 		RuleEpoch:   func(e *Envelope) { e.Epoch = 1 << 63 },
 		RuleForm:    func(e *Envelope) { e.Ops[0].Field = "\xff" },
 		RuleOps:     func(e *Envelope) { e.Ops[2].Body = append(deep, 0x80) },
-		RuleRefs:    func(e *Envelope) { e.Ops[1].Refs[0] = OpRef{} },
+		RuleRefs:    func(e *Envelope) { e.Ops[1].Refs[0] = OpRef{Index: 1} }, // the op itself
 		RuleParts:   func(e *Envelope) { e.Ops[1].Size = 4 },
 	} {
 		e := full()

@@ -88,7 +88,7 @@ func (e *Envelope) checkOps() (named bool, err error) {
 	least := 0 // bytes that the ops take at the least, before anything is written
 	for i := range e.Ops {
 		op := &e.Ops[i]
-		if err := op.check(len(e.Parts)); err != nil {
+		if err := op.check(i, len(e.Parts)); err != nil {
 			return false, err
 		}
 		if op.Part >= 0 {
@@ -112,7 +112,16 @@ func (e *Envelope) checkOps() (named bool, err error) {
 	return named, nil
 }
 
-func (op *Op) check(parts int) error {
+// names tells whether r can be a ref of the op with index at: an op of another commit, or an earlier one of its own.
+func (r OpRef) names(at int) bool {
+	if r.IsZero() {
+		return int64(r.Index) < int64(at)
+	}
+	return isCommitID(r.Commit) && r.Index < MaxOps
+}
+
+// check holds op, which has index at in its commit, to the format.
+func (op *Op) check(at, parts int) error {
 	switch {
 	case len(op.Field) > MaxField:
 		return broken(RuleOps, "a field name is over "+itoa(MaxField)+" bytes")
@@ -133,7 +142,7 @@ func (op *Op) check(parts int) error {
 	case op.Field != "" && op.Part == NoPart && op.Size != 0:
 		return broken(RuleParts, "an op without a part has no payload")
 	}
-	if slices.ContainsFunc(op.Refs, func(r OpRef) bool { return !isCommitID(r.Commit) || r.Index >= MaxOps }) {
+	if slices.ContainsFunc(op.Refs, func(r OpRef) bool { return !r.names(at) }) {
 		return broken(RuleRefs, "one does not name an op")
 	}
 	return nil

@@ -94,7 +94,12 @@ func writeGrant(w *object.Writer, g GrantRef) {
 	}
 }
 
+// writeRef writes [commit, index], or the index alone for an earlier op of the same commit.
 func writeRef(w *object.Writer, r OpRef) {
+	if r.IsZero() {
+		w.Int(int64(r.Index))
+		return
+	}
 	w.List(2)
 	w.Link(r.Commit)
 	w.Int(int64(r.Index))
@@ -279,6 +284,14 @@ func (d *envelopeReader) grant() GrantRef {
 	return GrantRef{Index: d.small(RuleGrant, maxGrants-1)}
 }
 
+// opRef reads one of an op's refs: an index alone names an earlier op of the same commit.
+func (d *envelopeReader) opRef() OpRef {
+	if d.err == nil && d.r.Kind() == object.KindInt {
+		return OpRef{Index: uint32(d.small(RuleRefs, MaxOps-1))}
+	}
+	return d.ref(RuleRefs)
+}
+
 func (d *envelopeReader) ref(rule string) OpRef {
 	if n := d.list(rule, 2); d.err == nil && n != 2 {
 		d.bad(rule, "an op is named by commit and index", nil)
@@ -302,7 +315,7 @@ func (d *envelopeReader) op(op *Op) {
 	if n := d.list(RuleRefs, MaxRefs); n > 0 {
 		op.Refs = make([]OpRef, n)
 		for i := 0; i < n && d.err == nil; i++ {
-			op.Refs[i] = d.ref(RuleRefs)
+			op.Refs[i] = d.opRef()
 		}
 	}
 	if d.err != nil {

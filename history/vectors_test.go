@@ -144,6 +144,10 @@ func describe(name string, c *Commit) envelopeVector {
 			o.Part, o.Size = &op.Part, op.Size
 		}
 		for _, r := range op.Refs {
+			if r.IsZero() { // an earlier op of the same commit
+				o.Refs = append(o.Refs, refVector{"", r.Index})
+				continue
+			}
 			o.Refs = append(o.Refs, refVector{r.Commit.String(), r.Index})
 		}
 		v.Ops = append(v.Ops, o)

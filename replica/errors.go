@@ -68,7 +68,6 @@ const (
 	RuleBadSignature  = "bad_signature"
 	RuleWrongSpace    = "wrong_space"
 	RuleMissingPart   = "missing_part"
-	RuleBadPart       = "bad_part"
 	RuleMissingObject = "missing_object"
 	RuleTooLarge      = "too_large"
 	RuleMalformed     = "malformed"

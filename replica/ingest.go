@@ -200,9 +200,12 @@ func (d *door) admit() ([]Change, error) {
 			return nil, err
 		}
 		payloads, err := c.Payloads()
-		if err != nil {
-			return nil, d.reject(c, RuleBadPart, err)
+		if errors.Is(err, history.ErrNoPart) {
+			return nil, d.reject(c, RuleMissingPart, err)
 		}
+		// A part that does not fit its ops leaves them without a value: they are
+		// ignored. Refusing the commit would part this replica from one that has
+		// not loaded the part.
 		if err := d.store(in); err != nil {
 			return nil, err
 		}
@@ -288,9 +291,6 @@ func (d *door) store(in *entering) error {
 		d.tx.Put(s.keys.attest(in.num), in.sig)
 	}
 	for i, part := range c.Parts {
-		if part == nil {
-			return d.reject(c, RuleMissingPart, fmt.Errorf("part %d did not come with it", i))
-		}
 		d.tx.Put(s.keys.part(in.num, i), part)
 	}
 	return d.attach(c, c.Attached())

@@ -249,7 +249,13 @@ func (g *group) commit(tx *Tx) (*history.Commit, error) {
 		}
 		ops = append(ops, op)
 	}
+	shift := uint32(len(ops))
 	for _, o := range tx.ops {
+		for i, r := range o.op.Refs {
+			if r.IsZero() { // an earlier op of this transaction
+				o.op.Refs[i].Index += shift
+			}
+		}
 		ops = append(ops, o.op)
 	}
 	c, err := g.append(ops, parts)

@@ -41,7 +41,9 @@ type Info struct {
 //
 // At most one goroutine sends and one receives at a time; Close and Info may
 // be called from anywhere. Messages that arrive before the first Receive are
-// kept (up to a bound, beyond which the other end is made to wait).
+// kept, up to a bound beyond which the other end is made to wait. (In a browser
+// it cannot be: there the connection is lost at 4 MiB. Whoever uses a Conn has
+// flow control of its own for what may wait long.)
 type Conn interface {
 	// Send queues one message. It waits while the connection is congested. msg
 	// is not kept after Send returns. A message over MaxMessage is refused with

@@ -20,7 +20,7 @@ import (
 //	hhsRTC.answer(id, sdp): Promise<string>
 //	hhsRTC.accept(id, sdp): Promise<void>
 //	hhsRTC.candidate(id, json): void
-//	hhsRTC.send(id, bytes: Uint8Array): number
+//	hhsRTC.send(id, bytes: Uint8Array): number    bytes queued, or -1: ended
 //	hhsRTC.close(id): void
 //	hhsRTC.events = (id, kind, data) => void      set here, once
 //
@@ -306,6 +306,9 @@ func (p *peer) Send(ctx context.Context, msg []byte) error {
 	array := js.Global().Get("Uint8Array").New(len(msg))
 	js.CopyBytesToJS(array, msg)
 	queued, err := p.hub.call("send", p.id, array)
+	if err == nil && queued.Int() < 0 {
+		err = errClosing
+	}
 	if err != nil {
 		p.end(&transport.LostError{Kind: "rtc", Cause: err})
 		return p.err
@@ -315,6 +318,10 @@ func (p *peer) Send(ctx context.Context, msg []byte) error {
 	p.mu.Unlock()
 	return nil
 }
+
+// errClosing is why Send fails when the page says that it has ended before the
+// event arrives.
+var errClosing = errors.New("the channel is closing")
 
 // Receive takes from what has arrived.
 func (p *peer) Receive(ctx context.Context) ([]byte, error) { return p.inbox.Receive(ctx) }

@@ -190,7 +190,7 @@ func (p *peer) offer(context.Context) (string, error) {
 }
 
 func (p *peer) answer(_ context.Context, offer string) (string, error) {
-	err := p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: offer})
+	err := p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: withMessageSize(offer)})
 	if err != nil {
 		return "", &ExchangeError{"offer: " + err.Error()}
 	}
@@ -205,7 +205,7 @@ func (p *peer) answer(_ context.Context, offer string) (string, error) {
 }
 
 func (p *peer) accept(_ context.Context, answer string) error {
-	err := p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: answer})
+	err := p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: withMessageSize(answer)})
 	if err != nil {
 		return &ExchangeError{"answer: " + err.Error()}
 	}

@@ -15,7 +15,7 @@ import (
 // fingerprint would let two readers bind to different ones.
 func fingerprint(sdp string) ([]byte, error) {
 	var found []byte
-	media, size := 0, -1
+	media := 0
 	for line := range strings.Lines(sdp) {
 		line = strings.TrimRight(line, "\r\n")
 		switch {
@@ -38,7 +38,6 @@ func fingerprint(sdp string) ([]byte, error) {
 			if err != nil || n != 0 && n < transport.MaxMessage {
 				return nil, &ExchangeError{"the description allows no messages of 64 KiB"}
 			}
-			size = int(n)
 		}
 	}
 	switch {
@@ -46,8 +45,6 @@ func fingerprint(sdp string) ([]byte, error) {
 		return nil, &ExchangeError{fmt.Sprintf("the description has %d sections, not one", media)}
 	case found == nil:
 		return nil, &ExchangeError{"the description has no fingerprint"}
-	case size < 0:
-		return nil, &ExchangeError{"the description does not say how large messages may be"}
 	}
 	return found, nil
 }
@@ -74,4 +71,19 @@ func binding(a, b []byte) []byte {
 		a, b = b, a
 	}
 	return append(append(make([]byte, 0, len(a)+len(b)), a...), b...)
+}
+
+// withMessageSize says in a description that messages may have 64 KiB where it
+// says nothing: that is what nothing means (RFC 8841 section 6.1, and Chromium
+// leaves it out), but pion takes it for one byte less.
+func withMessageSize(sdp string) string {
+	for line := range strings.Lines(sdp) {
+		if hasPrefixFold(line, "a=max-message-size:") {
+			return sdp
+		}
+	}
+	if !strings.HasSuffix(sdp, "\n") {
+		sdp += "\r\n"
+	}
+	return sdp + "a=max-message-size:" + strconv.Itoa(transport.MaxMessage) + "\r\n"
 }

@@ -66,13 +66,22 @@ func TestFingerprint(t *testing.T) {
 		"short":         strings.Replace(goodSDP, "01:02", "01", 1),
 		"no hash":       strings.Replace(goodSDP, "sha-256 ", "", 1),
 		"small message": strings.Replace(goodSDP, "262144", "65535", 1),
-		"no size":       strings.Replace(goodSDP, "a=max-message-size:262144\r\n", "", 1),
 		"no section":    strings.Replace(goodSDP, "m=application", "x=application", 1),
 		"no key":        strings.Replace(goodSDP, "a=fingerprint", "a=thumbprint", 1),
 	} {
 		if _, err := fingerprint(sdp); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
+	}
+}
+
+func TestMessageSize(t *testing.T) {
+	if got := withMessageSize(goodSDP); got != goodSDP {
+		t.Errorf("a size that was there: %q", got)
+	}
+	silent := strings.Replace(goodSDP, "a=max-message-size:262144\r\n", "", 1)
+	if got := withMessageSize(silent); got != silent+"a=max-message-size:65536\r\n" {
+		t.Errorf("no size: %q", got)
 	}
 }
 

@@ -16,9 +16,24 @@ import (
 // patience bounds one test; it is met only when something hangs.
 const patience = 30 * time.Second
 
+// Option says what is special about a transport.
+type Option func(*suite)
+
+// Unpaced says that a receiver cannot make the sender wait (a browser's): it
+// loses the connection instead, and says so.
+func Unpaced() Option { return func(s *suite) { s.flood = testOverflow } }
+
+type suite struct {
+	flood func(*testing.T, context.Context, transport.Conn, transport.Conn)
+}
+
 // Run checks the connections that connect makes: two ends of one connection,
 // the initiator first. It closes them.
-func Run(t *testing.T, connect func(t *testing.T) (initiator, other transport.Conn)) {
+func Run(t *testing.T, connect func(t *testing.T) (initiator, other transport.Conn), opts ...Option) {
+	s := suite{flood: testBackpressure}
+	for _, o := range opts {
+		o(&s)
+	}
 	for _, c := range []struct {
 		name string
 		test func(*testing.T, context.Context, transport.Conn, transport.Conn)
@@ -30,7 +45,7 @@ func Run(t *testing.T, connect func(t *testing.T) (initiator, other transport.Co
 		{"BeforeReceive", testBeforeReceive},
 		{"SendKeepsNothing", testSendKeepsNothing},
 		{"CancelledReceive", testCancelledReceive},
-		{"Backpressure", testBackpressure},
+		{"Flood", s.flood},
 		{"CloseDeliversFirst", testCloseDeliversFirst},
 		{"CloseWakes", testCloseWakes},
 		{"CloseTwice", testCloseTwice},
@@ -166,19 +181,36 @@ func testCancelledReceive(t *testing.T, ctx context.Context, a, b transport.Conn
 	}
 }
 
+// enough is more messages of the largest size than any transport may hold.
+const enough = 64 << 20 / transport.MaxMessage
+
 // testBackpressure sends without receiving until Send waits, which it must
 // before a fast sender fills the memory of one that is slow.
 func testBackpressure(t *testing.T, ctx context.Context, a, b transport.Conn) {
-	const enough = 64 << 20 / transport.MaxMessage
+	sent, resume := Fill(t, ctx, a)
+	for i := range sent { // all that was sent is there, in order
+		if got := mustReceive(t, ctx, b); binary.BigEndian.Uint32(got) != uint32(i) {
+			t.Fatalf("message %d is number %d", i, binary.BigEndian.Uint32(got))
+		}
+	}
+	mustReceive(t, ctx, b) // the waiting Send went on
+	resume()
+}
+
+// Fill sends numbered messages of the largest size until Send waits, and fails
+// if it never does. It returns how many Sends have returned; one more waits,
+// which resume ends, with the connection.
+func Fill(t *testing.T, ctx context.Context, c transport.Conn) (sent int, resume func()) {
+	t.Helper()
 	progress := make(chan int)
 	done := make(chan error, 1)
 	sending, stop := context.WithCancel(ctx)
-	defer stop()
 	go func() {
+		defer close(progress)
 		msg := make([]byte, transport.MaxMessage)
 		for i := range enough {
 			binary.BigEndian.PutUint32(msg, uint32(i))
-			if err := a.Send(sending, msg); err != nil {
+			if err := c.Send(sending, msg); err != nil {
 				done <- err
 				return
 			}
@@ -186,13 +218,15 @@ func testBackpressure(t *testing.T, ctx context.Context, a, b transport.Conn) {
 		}
 		done <- nil
 	}()
-	sent := 0
 	for waiting := false; !waiting; {
 		quiet := time.NewTimer(500 * time.Millisecond)
 		select {
-		case sent = <-progress:
-		case err := <-done:
-			t.Fatalf("after %d messages nobody received: %v; want Send to wait", sent, err)
+		case n, ok := <-progress:
+			if !ok {
+				stop()
+				t.Fatalf("after %d messages nobody received: %v; want Send to wait", sent, <-done)
+			}
+			sent = n
 		case <-quiet.C:
 			waiting = true
 		}
@@ -202,16 +236,44 @@ func testBackpressure(t *testing.T, ctx context.Context, a, b transport.Conn) {
 		for range progress {
 		}
 	}()
-	for i := range sent { // all that was sent is there, in order
-		if got := mustReceive(t, ctx, b); binary.BigEndian.Uint32(got) != uint32(i) {
-			t.Fatalf("message %d is number %d", i, binary.BigEndian.Uint32(got))
+	return sent, func() {
+		stop()
+		c.Close()
+		<-done
+	}
+}
+
+// testOverflow sends without receiving until the connection is lost; what the
+// other end kept until then can be received.
+func testOverflow(t *testing.T, ctx context.Context, a, b transport.Conn) {
+	sent := make(chan int, 1)
+	go func() {
+		msg := make([]byte, transport.MaxMessage)
+		for i := range enough {
+			binary.BigEndian.PutUint32(msg, uint32(i))
+			if a.Send(ctx, msg) != nil {
+				sent <- i
+				return
+			}
+		}
+		sent <- enough
+	}()
+	if n := <-sent; n == enough {
+		t.Fatalf("%d messages were taken that nobody received", n)
+	}
+	for i := 0; ; i++ {
+		msg, err := b.Receive(ctx)
+		if err != nil {
+			var lost *transport.LostError
+			if i == 0 || !errors.As(err, &lost) {
+				t.Fatalf("after %d messages: %v, want a LostError", i, err)
+			}
+			return
+		}
+		if binary.BigEndian.Uint32(msg) != uint32(i) {
+			t.Fatalf("message %d is number %d", i, binary.BigEndian.Uint32(msg))
 		}
 	}
-	mustReceive(t, ctx, b) // the waiting Send went on
-	stop()
-	a.Close()
-	<-done
-	close(progress)
 }
 
 func testCloseDeliversFirst(t *testing.T, ctx context.Context, a, b transport.Conn) {

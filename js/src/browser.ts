@@ -68,7 +68,10 @@ export class BrowserHost implements Host {
 
   /** The page comes back from the back/forward cache, where its connections ended. */
   private readonly back = (e: PageTransitionEvent): void => {
-    if (e.persisted) this.replace('the page came back')
+    if (!e.persisted) return
+    this.events.down('moving', 'The page came back.')
+    this.stop()
+    this.spawn()
   }
 
   private spawn(): void {
@@ -97,9 +100,12 @@ export class BrowserHost implements Host {
     switch (m.t) {
       case 'beat': return
       case 'up': return this.events.up(m.leader)
-      case 'down': return this.events.down('restarting', 'The tab that ran the engine closed; another one takes over.')
+      case 'down': return this.events.down('moving', 'The tab that ran the engine closed; another one takes over.')
       case 'silent': return this.events.down('other_tab', 'This is open in another tab, which does not answer.')
-      case 'taken': return this.replace('another tab took over')
+      case 'taken':
+        this.events.down('moving', 'Another tab took over.')
+        this.stop()
+        return this.spawn()
       case 'ended':
         if (m.fatal) {
           this.stop()

@@ -11,13 +11,18 @@ export type Phase =
   | 'starting'
   /** Ready. */
   | 'up'
-  /** It ended, or the tab it was in did; it is being started again from the store. */
+  /** It ended by itself; it is being started again from the store. */
   | 'restarting'
+  /** The tab it was in closed, or another tab took it over; this one or another starts it from the store. */
+  | 'moving'
   /** Another tab has it and does not answer; `takeOver` helps. */
   | 'other_tab'
   /** It does not start; `retry` tries again. */
   | 'failed'
   | 'closed'
+
+/** The phases without an engine. */
+export type Gone = 'restarting' | 'moving' | 'other_tab' | 'failed'
 
 /** The engine's phase with a sentence for people. */
 export interface EngineState {
@@ -31,7 +36,7 @@ export interface EngineState {
 export interface HostEvents {
   up(leader: boolean): void
   /** No engine for now; calls under way are lost. */
-  down(phase: 'restarting' | 'other_tab' | 'failed', message: string): void
+  down(phase: Gone, message: string): void
   result(r: WireResult): void
   event(sub: string, event: Uint8Array): void
 }
@@ -197,14 +202,15 @@ export class Client implements HostEvents {
   }
 
   /** Host: there is none for now. */
-  down(phase: 'restarting' | 'other_tab' | 'failed', message: string): void {
+  down(phase: Gone, message: string): void {
     if (this.current.phase === 'closed') return
     this.generation++
-    const code = phase === 'restarting' ? 'engine_restarted' : phase === 'failed' ? 'engine_failed' : 'other_tab'
+    const passing = phase === 'restarting' || phase === 'moving'
+    const code = passing ? 'engine_restarted' : phase === 'failed' ? 'engine_failed' : 'other_tab'
     const error = new HhsError(code, message)
     this.fail(error)
     this.shutGate()
-    if (phase !== 'restarting') {
+    if (!passing) {
       this.gate.fail(error)
       this.firstOpen?.reject(error)
     }

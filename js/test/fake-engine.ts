@@ -174,6 +174,10 @@ export class FakeEngine {
     const fields = new Set<string>()
     for (const op of a.ops as Data[]) {
       const field = op.field as string
+      const text = (op.value as { text?: string } | null)?.text
+      if (text === 'please crash') this.end(2)
+      // Busy for ever: nothing in this worker runs any more.
+      while (text === 'please hang');
       fields.add(field)
       if (op.action === 'set') s.entries.set(field, [])
       const same = (e: Entry) => String(encode(e.value)) === String(encode(op.value!))

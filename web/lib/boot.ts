@@ -1,6 +1,6 @@
 /** What every page does first: the service worker, the servers this host offers, the engine, and what to say when one is missing. */
-import { type BrowserOpenOptions, HhsError, type HhsNode, type SpaceKind, open } from '../../js/src/index.js'
-import { byId, h, show } from './dom.js'
+import { type BrowserOpenOptions, type EngineState, HhsError, type HhsNode, type SpaceKind, open } from '../../js/src/index.js'
+import { byId, h, setText, show } from './dom.js'
 import { publish } from './publish.js'
 
 /** Names of the built files beside the scripts; set by tools/bundle. */
@@ -64,7 +64,7 @@ export async function boot(kinds: SpaceKind<any>[], root: string): Promise<HhsNo
       const host = await readHost(root)
       const node = await open({ kinds, ...host, assets, takeOver, ...fromAddress() })
       publish({ identity: node.identity, device: node.device })
-      node.subscribeState(s => follow(node, s.phase, s.message, s.leader))
+      node.subscribeState(s => follow(node, s))
       return node
     } catch (e) {
       const error = HhsError.from(e)
@@ -88,12 +88,22 @@ function sentence(e: HhsError): string {
   return e.message
 }
 
-function follow(node: HhsNode, phase: string, message: string, leader: boolean): void {
-  publish({ state: phase === 'up' ? 'ready' : phase, leader })
-  if (phase === 'up') return hideNotice()
-  if (phase === 'other_tab') void notice(message, 'Take over here').then(() => node.takeOver())
-  else if (phase === 'failed') void notice(message, 'Try again').then(() => node.retry())
-  else if (phase === 'restarting') void notice(message)
+let restarts = 0
+
+function follow(node: HhsNode, s: EngineState): void {
+  publish({ state: s.phase === 'up' ? 'ready' : s.phase, leader: s.leader })
+  switch (s.phase) {
+    case 'up': return hideNotice()
+    case 'other_tab': return void notice(s.message, 'Take over here').then(() => node.takeOver())
+    case 'failed': return void notice(s.message, 'Try again').then(() => node.retry())
+    case 'moving': return void notice(s.message)
+    case 'restarting':
+      publish({ restarts: ++restarts })
+      void notice(s.message)
+      // The start takes a moment only; what happened must stay to be read.
+      setText(byId('update'), 'The engine ended and was started again. Everything that was marked as saved is here.')
+      return show(byId('update'), true)
+  }
 }
 
 function hideNotice(): void {

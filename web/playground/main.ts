@@ -52,7 +52,9 @@ const booted = boot([Playground], '../')
 const api = new Console(booted, screen)
 ;(globalThis as unknown as { hhs: Console }).hhs = api
 
-byId('copy-code').onclick = () => void copy(byId<HTMLButtonElement>('copy-code'), byId('code').textContent ?? '')
+for (const button of document.querySelectorAll<HTMLButtonElement>('[data-copies]')) {
+  button.onclick = () => void copy(button, byId(button.dataset.copies!).textContent ?? '')
+}
 
 const node = await booted
 for (const s of await node.spaces()) {

@@ -191,6 +191,7 @@ func (mb *Membership) leaveLocked(r Reason) {
 				mb.m.later(func() { s.Close(r) })
 			}
 		}
+		clear(set)
 	}
 	for _, e := range mb.endpoints {
 		e.drop(mb)
@@ -199,6 +200,7 @@ func (mb *Membership) leaveLocked(r Reason) {
 		mb.m.dropMeeting(mt)
 	}
 	mb.m.later(mb.cancel)
+	mb.refresh()
 	mb.notify()
 }
 
@@ -382,6 +384,8 @@ func (mb *Membership) plan(now time.Time) time.Duration {
 		case len(links) == 0 || mb.pending[device] != nil || !mb.needs(device):
 		case now.Before(w.due):
 			next = earlier(next, w.due)
+		case mb.peers[device] == nil && mb.out()+len(mb.pending) >= mb.g.Out:
+			// Enough; the channel ends when it is idle.
 		default:
 			mb.open(device, links[0])
 		}
@@ -447,8 +451,17 @@ func (mb *Membership) out() int {
 	return n
 }
 
-// short reports whether the group wants to dial more peers.
-func (mb *Membership) short() bool { return !mb.left && mb.out()+mb.dialling < mb.g.Out }
+// short reports whether the group wants to dial more peers. Those dialled but
+// not open yet count, unless they have refused.
+func (mb *Membership) short() bool {
+	opening, now := 0, mb.m.now()
+	for d, w := range mb.wants {
+		if mb.peers[d] == nil && !now.Before(w.due) {
+			opening++
+		}
+	}
+	return !mb.left && mb.out()+mb.dialling+opening < mb.g.Out
+}
 
 // want makes a device known as one to open the space with.
 func (mb *Membership) want(device identity.PublicKey) {

@@ -154,13 +154,12 @@ func (lk *lookup) found(h *handle) {
 // introduced asks the listener, or notes that it cannot be asked. Under mu.
 func (lk *lookup) introduced(h *handle, err error) {
 	where := h.topic.server.url
-	links := lk.m.usableLinks(h.device)
-	if err != nil || len(links) == 0 {
+	if err != nil {
 		lk.finished(err)
 		return
 	}
 	lk.m.tasks.run(func() {
-		err := lk.ask(links[0], where)
+		err := lk.ask(h.device, where)
 		lk.m.mu.Lock()
 		defer lk.m.unlock()
 		lk.finished(err)
@@ -180,16 +179,16 @@ func (lk *lookup) finished(err error) {
 func (lk *lookup) askEndpoint(url string) {
 	l, err := lk.m.dial(lk.ctx, url)
 	if err == nil {
-		err = lk.ask(l, url)
+		err = lk.ask(l.ch.peer.device(), url)
 	}
 	lk.m.mu.Lock()
 	defer lk.m.unlock()
 	lk.finished(err)
 }
 
-// ask opens a lookup stream on a link and takes the records it brings.
-func (lk *lookup) ask(l *link, where string) error {
-	device := l.ch.peer.device()
+// ask takes the records a device has. The channel to it may just be giving way
+// to another; then that one is used.
+func (lk *lookup) ask(device identity.PublicKey, where string) error {
 	lk.m.mu.Lock()
 	again := lk.asked[device]
 	lk.asked[device] = true
@@ -197,6 +196,25 @@ func (lk *lookup) ask(l *link, where string) error {
 	if again {
 		return nil
 	}
+	var err error
+	for range lk.m.lim.ChannelsPerDevice {
+		lk.m.mu.Lock()
+		links := lk.m.usableLinks(device)
+		lk.m.unlock()
+		if len(links) == 0 {
+			break
+		}
+		err = lk.askOn(links[0], where)
+		var gone *ClosedError
+		if !errors.As(err, &gone) || lk.ctx.Err() != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// askOn opens a lookup stream on a link and takes the records it brings.
+func (lk *lookup) askOn(l *link, where string) error {
 	s, err := l.open(purposeLookup, wordsTag(lk.bits, l.ch.hash, l.ch.initiator))
 	if err != nil {
 		return err
@@ -218,7 +236,7 @@ func (lk *lookup) ask(l *link, where string) error {
 	for range lk.m.lim.AnswersPerPeer {
 		b, err := s.Receive(lk.ctx)
 		if err != nil {
-			return nil // the end of the list, or all there will be
+			return listEnd(err)
 		}
 		if len(b) == 0 || len(b) > maxCandidate {
 			s.Violation("candidate record of a wrong size")
@@ -227,6 +245,15 @@ func (lk *lookup) ask(l *link, where string) error {
 		lk.add(Candidate{Record: b, Peer: s.Peer(), Server: where})
 	}
 	return nil
+}
+
+// listEnd says whether a peer came to the end of its records.
+func listEnd(err error) error {
+	var end *ClosedError
+	if errors.As(err, &end) && end.Remote && end.Reason == ReasonDone {
+		return nil
+	}
+	return err
 }
 
 func (lk *lookup) add(c Candidate) {

@@ -39,6 +39,13 @@ func (l *link) peerInfo() PeerInfo {
 	}
 }
 
+// Links returns the number of secure channels.
+func (m *Mesh) Links() int {
+	m.mu.Lock()
+	defer m.unlock()
+	return m.linkCount
+}
+
 // Accept takes a connection somebody opened to this node. It returns at once;
 // the mesh owns conn from now on.
 func (m *Mesh) Accept(conn transport.Conn) {

@@ -193,7 +193,7 @@ func (s *Stream) closeLocked(reason Reason, text string) {
 }
 
 func (s *Stream) scheduleClose() {
-	if !s.open {
+	if !s.open && !(s.opener && isClosed(s.answer)) {
 		s.abort(s.sendEnd)
 		return
 	}
@@ -227,7 +227,7 @@ func (s *Stream) finish(err *ClosedError) {
 	if s.recvEnd == nil {
 		s.recvEnd = err
 	}
-	if s.answer != nil && !s.open && s.refused == nil {
+	if s.opener && !isClosed(s.answer) {
 		s.refused = err
 		close(s.answer)
 	}

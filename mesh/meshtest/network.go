@@ -36,6 +36,7 @@ type Network struct {
 	offers  map[uint64]transport.Conn
 	handles uint64
 	dials   int
+	tap     func(url string, size int, toDialler bool)
 }
 
 // New makes a network whose chances follow from seed.
@@ -117,13 +118,28 @@ func (n *Network) dial(ctx context.Context, url string) (transport.Conn, error) 
 	if accept == nil {
 		return nil, ErrDown
 	}
-	a, b := n.pipe()
+	a, b := n.pipe(url)
 	accept(b)
 	return a, nil
 }
 
-func (n *Network) pipe() (transport.Conn, transport.Conn) {
-	return transport.Pipe(transport.WithLink(n.Link), transport.WithDelay(func(ctx context.Context, _ transport.Packet) error {
+// Tap calls f for each message on dialled connections and RTC, before it is sent.
+func (n *Network) Tap(f func(url string, size int, toDialler bool)) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.tap = f
+}
+
+func (n *Network) pipe(url string) (transport.Conn, transport.Conn) {
+	see := transport.WithFault(func(p transport.Packet) ([][]byte, error) {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if n.tap != nil {
+			n.tap(url, len(p.Message), !p.FromFirst)
+		}
+		return [][]byte{p.Message}, nil
+	})
+	return transport.Pipe(transport.WithLink(n.Link), see, transport.WithDelay(func(ctx context.Context, _ transport.Packet) error {
 		return wait(ctx, n.lag())
 	}))
 }
@@ -132,7 +148,7 @@ func (n *Network) pipe() (transport.Conn, transport.Conn) {
 func (n *Network) RTC() *mesh.RTC {
 	return &mesh.RTC{
 		Dial: func(ctx context.Context, x mesh.Exchange) (transport.Conn, error) {
-			a, b := n.pipe()
+			a, b := n.pipe("rtc")
 			n.mu.Lock()
 			token := n.random.Uint64()
 			n.offers[token] = b

@@ -1,0 +1,65 @@
+package mesh_test
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hyperhyperspace/hhs-go/mesh"
+	"github.com/hyperhyperspace/hhs-go/mesh/meshtest"
+)
+
+func TestLookup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net, l := meshtest.New(1), newLedger()
+		net.Serve("ws://sig")
+		a, b, c := start(t, net, device(t, "a"), l), start(t, net, device(t, "b"), l), start(t, net, device(t, "c"), l)
+		defer closeAll(a, b, c)
+		const words = 0x123456789
+		group := func(name string) mesh.Group {
+			return mesh.Group{
+				Space: space(name), Servers: []string{"ws://sig"}, Announce: true, Words: words,
+				Candidate: func() []byte { return []byte("record of " + name) },
+			}
+		}
+		a.join(group("one"))
+		b.join(group("two")) // another space with the same words
+		time.Sleep(time.Second)
+		for _, how := range []struct {
+			name               string
+			bits               uint64
+			servers, endpoints []string
+			want               int
+		}{
+			{"by server", words, []string{"ws://sig"}, nil, 2},
+			{"by endpoint", words, nil, []string{"ws://a"}, 1},
+			{"by both", words, []string{"ws://sig"}, []string{"ws://b"}, 2},
+			{"other words", words + 1, []string{"ws://sig"}, []string{"ws://a"}, 0},
+			{"one dead server", words, []string{"ws://none", "ws://sig"}, nil, 2},
+		} {
+			began := time.Now()
+			found, err := c.mesh.Lookup(t.Context(), how.bits, how.servers, how.endpoints)
+			if err != nil || len(found) != how.want {
+				t.Errorf("%s: %d candidates, %v", how.name, len(found), err)
+			}
+			for _, f := range found {
+				if s := string(f.Record); s != "record of one" && s != "record of two" {
+					t.Errorf("%s: %q", how.name, s)
+				}
+			}
+			if d := time.Since(began); d > 5*time.Second {
+				t.Errorf("%s took %v", how.name, d)
+			}
+		}
+		if _, err := c.mesh.Lookup(t.Context(), words, nil, []string{"ws://nobody"}); !errors.Is(err, meshtest.ErrDown) {
+			t.Error("nobody could be asked:", err)
+		}
+		if _, err := c.mesh.Lookup(t.Context(), 1<<36, nil, []string{"ws://a"}); !errors.Is(err, mesh.ErrWords) {
+			t.Error(err)
+		}
+		// Whoever asks may join over the channel that is there.
+		mb := c.join(mesh.Group{Space: space("one"), Servers: []string{"ws://sig"}})
+		until(t, 5*time.Second, "joined what was found", func() bool { return peers(mb) == 1 })
+	})
+}

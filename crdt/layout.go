@@ -73,7 +73,11 @@ func parseRef(b []byte) (history.OpRef, bool) {
 	if n == 0 || n != len(b)-sha256.Size || i > 1<<32-1 {
 		return history.OpRef{}, false
 	}
-	return history.OpRef{Commit: object.IDFromDigest(object.DagCBOR, [32]byte(b)), Index: uint32(i)}, true
+	r := history.OpRef{Index: uint32(i)}
+	if digest := [32]byte(b); digest != ([32]byte{}) { // all zero: the commit being built
+		r.Commit = object.IDFromDigest(object.DagCBOR, digest)
+	}
+	return r, true
 }
 
 // appendOrdered writes n as its length in bytes and its big-endian digits: short, and comparing like the number.

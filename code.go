@@ -1,0 +1,74 @@
+package hhs
+
+import (
+	"context"
+	"errors"
+
+	"github.com/hyperhyperspace/hhs-go/authority"
+	"github.com/hyperhyperspace/hhs-go/crdt"
+	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/object"
+	"github.com/hyperhyperspace/hhs-go/schema"
+	"github.com/hyperhyperspace/hhs-go/store"
+	"github.com/hyperhyperspace/hhs-go/words"
+)
+
+// Code is the stable name of an error: the same text in Go, in TypeScript
+// (err.code) and on the command line. "internal" is a defect of hhs, "" no
+// error.
+func Code(err error) string {
+	if err == nil {
+		return ""
+	}
+	for _, c := range sentinels {
+		if errors.Is(err, c.err) {
+			return c.code
+		}
+	}
+	switch {
+	case as[*schema.Violation](err):
+		return "schema"
+	case as[*object.ValueError](err):
+		return "value"
+	case as[*LinkError](err):
+		return "bad_link"
+	case as[*words.Error](err):
+		return "bad_words"
+	case as[*Reject](err), as[*authority.Refused](err):
+		return "refused"
+	case as[*crdt.Ignored](err):
+		return "schema"
+	case as[*authority.ManifestError](err), as[*OpError](err):
+		return "invalid"
+	}
+	return "internal"
+}
+
+var sentinels = []struct {
+	err  error
+	code string
+}{
+	{ErrPending, "not_ready"}, {ErrUnknownSpace, "not_found"}, {ErrNotFound, "not_found"}, {ErrClosed, "closed"}, {store.ErrClosed, "closed"},
+	{ErrLocked, "locked"}, {ErrFull, "full"}, {ErrNewer, "newer"}, {store.ErrCorrupt, "corrupt"}, {store.ErrReadOnly, "read_only"},
+	{ErrKind, "kind_mismatch"}, {ErrOffline, "offline"}, {context.Canceled, "aborted"}, {context.DeadlineExceeded, "aborted"},
+	{identity.ErrSignature, "signature"},
+}
+
+func as[T error](err error) bool {
+	var t T
+	return errors.As(err, &t)
+}
+
+// Path is the part of a value that an error blames, such as "lines[0].text",
+// "" when it blames none.
+func Path(err error) string {
+	var v *schema.Violation
+	if errors.As(err, &v) {
+		return v.Path
+	}
+	var o *object.ValueError
+	if errors.As(err, &o) {
+		return o.Path
+	}
+	return ""
+}

@@ -1,0 +1,110 @@
+//go:build !js
+
+package hhs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/identity/keyfile"
+	"github.com/hyperhyperspace/hhs-go/internal/pace"
+	"github.com/hyperhyperspace/hhs-go/store/pebble"
+	"github.com/hyperhyperspace/hhs-go/transport"
+	"github.com/hyperhyperspace/hhs-go/transport/rtc"
+	"github.com/hyperhyperspace/hhs-go/transport/ws"
+)
+
+// Files of a node's directory.
+const (
+	keyFileName = "keys"
+	storeDir    = "store"
+)
+
+var platformPace = pace.Point
+
+func platformVerifier() identity.Verifier { return identity.Parallel{} }
+
+// openEngine fills in what the options leave open, for a native program: Pebble
+// in the directory, keys in a file beside it, WebSocket and pion's WebRTC.
+func (n *Node) openEngine(ctx context.Context, dir string, o *options) error {
+	if o.store == nil {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+		db, err := pebble.Open(filepath.Join(dir, storeDir), pebble.Options{Log: o.log})
+		if err != nil {
+			return err
+		}
+		n.closers = append(n.closers, db)
+		o.store = db
+	}
+	if o.device == nil {
+		d, err := openKeys(ctx, dir, o)
+		if err != nil {
+			return err
+		}
+		o.device = &d
+	}
+	if o.dialers == nil {
+		d := &ws.Dialer{}
+		o.dialers = map[string]transport.Dialer{"ws": d, "wss": d}
+	}
+	if o.rtc == nil {
+		o.rtc = &RTC{
+			Dial:   func(ctx context.Context, x Exchange) (transport.Conn, error) { return rtc.Dial(ctx, x, rtcConfig(o)) },
+			Answer: func(ctx context.Context, x Exchange) (transport.Conn, error) { return rtc.Answer(ctx, x, rtcConfig(o)) },
+		}
+	}
+	return nil
+}
+
+func rtcConfig(o *options) rtc.Config { return rtc.Config{STUN: o.stun} }
+
+// openKeys reads the directory's key file, or makes it. Without a directory
+// the keys live in memory.
+func openKeys(ctx context.Context, dir string, o *options) (identity.Device, error) {
+	label := o.label
+	if label == "" {
+		label, _ = os.Hostname()
+	}
+	now := time.Now
+	if o.now != nil {
+		now = o.now
+	}
+	if dir == "" {
+		keys, err := keyfile.New(ctx, label, now().UnixMilli())
+		return keys.Device(), err
+	}
+	path := filepath.Join(dir, keyFileName)
+	keys, err := loadKeys(path, o)
+	if errors.Is(err, fs.ErrNotExist) {
+		if keys, err = keyfile.New(ctx, label, now().UnixMilli()); err == nil {
+			err = keyfile.Create(path, keys)
+		}
+	}
+	if err != nil {
+		return identity.Device{}, fmt.Errorf("keys: %w", err)
+	}
+	return keys.Device(), nil
+}
+
+func loadKeys(path string, o *options) (keyfile.Keys, error) {
+	protected, err := keyfile.Protected(path)
+	if err != nil || !protected || o.passphrase == nil {
+		if err != nil {
+			return keyfile.Keys{}, err
+		}
+		return keyfile.Load(path)
+	}
+	pass, err := o.passphrase()
+	if err != nil {
+		return keyfile.Keys{}, err
+	}
+	return keyfile.Unlock(path, pass)
+}

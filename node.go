@@ -1,0 +1,317 @@
+package hhs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/hyperhyperspace/hhs-go/authority"
+	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/object"
+	"github.com/hyperhyperspace/hhs-go/replica"
+	"github.com/hyperhyperspace/hhs-go/store"
+)
+
+// Errors a caller branches on; test them with errors.Is.
+var (
+	// ErrMissing: commits this one builds on are not here yet.
+	ErrMissing = replica.ErrMissing
+	// ErrPending: the space was joined but nothing of it has arrived.
+	ErrPending = replica.ErrPending
+	// ErrUnknownSpace: this node holds no copy of the space.
+	ErrUnknownSpace = replica.ErrUnknownSpace
+	// ErrNotFound: the object or commit is not here.
+	ErrNotFound = replica.ErrNotFound
+	// ErrClosed: the node or space was closed.
+	ErrClosed = replica.ErrClosed
+	// ErrLocked: another process has the directory open.
+	ErrLocked = store.ErrLocked
+	// ErrFull: the disk or quota is exhausted; nothing of the call was kept.
+	ErrFull = store.ErrFull
+	// ErrNewer: the directory was written by a newer version; it was not touched.
+	ErrNewer = store.ErrNewer
+	// ErrKind: the space is of another kind, or of a version Kinds did not give.
+	ErrKind = errors.New("the space is of another kind")
+	// ErrOffline: no server that could answer was reached.
+	ErrOffline = errors.New("no signalling server could be reached")
+)
+
+// Reject is why a batch of commits was refused: commit, rule, cause and peer.
+type Reject = replica.Reject
+
+// Node keeps a person's copies of spaces on one device. Its methods may be
+// called from any goroutine. Close it.
+type Node struct {
+	rep     *replica.Node
+	opts    options
+	closers []io.Closer
+	net     network
+
+	mu     sync.Mutex
+	kinds  map[string]*authority.Manifest
+	spaces map[object.ID]*AnySpace
+	closed bool
+}
+
+// Open opens the node in a directory, making directory and keys when there are
+// none. It is local only: it opens no socket. An empty dir keeps everything in
+// memory. In a browser dir is the name of a database of the page's origin.
+//
+// One process at a time has a directory open; another one gets ErrLocked.
+func Open(ctx context.Context, dir string, opts ...Option) (*Node, error) {
+	o := options{}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	if dir == "" && o.store == nil {
+		InMemory()(&o)
+	}
+	if o.log == nil {
+		o.log = slog.New(slog.DiscardHandler)
+	}
+	n := &Node{kinds: map[string]*authority.Manifest{}, spaces: map[object.ID]*AnySpace{}}
+	if err := n.AddKinds(o.kinds...); err != nil {
+		return nil, fmt.Errorf("open %s: %w", dir, err)
+	}
+	if err := n.openEngine(ctx, dir, &o); err != nil {
+		n.closeAll()
+		return nil, fmt.Errorf("open %s: %w", dir, err)
+	}
+	n.opts = o
+	rep, err := replica.Open(ctx, replica.Config{Store: o.store, Device: *o.device, Verifier: platformVerifier(),
+		Now: o.now, Rand: o.rand, Pace: platformPace, Log: o.log, Durable: o.durable})
+	if err != nil {
+		n.closeAll()
+		return nil, fmt.Errorf("open %s: %w", dir, err)
+	}
+	n.rep = rep
+	n.net.init(n)
+	return n, nil
+}
+
+// AddKinds tells the node of more kinds.
+func (n *Node) AddKinds(kinds ...AnyKind) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, k := range kinds {
+		m, err := k.Manifest()
+		if err != nil {
+			return err
+		}
+		n.kinds[kindKey(m.Kind, int(m.Version))] = m
+	}
+	return nil
+}
+
+func kindKey(kind string, version int) string { return fmt.Sprintf("%s %d", kind, version) }
+
+// Close ends all connections and watches and closes the store. What was
+// acknowledged is kept. Closing again does nothing.
+func (n *Node) Close() error {
+	n.mu.Lock()
+	if n.closed {
+		n.mu.Unlock()
+		return nil
+	}
+	n.closed = true
+	n.mu.Unlock()
+	n.net.close()
+	n.rep.Close()
+	return n.closeAll()
+}
+
+func (n *Node) closeAll() error {
+	var errs []error
+	for _, c := range slices.Backward(n.closers) {
+		errs = append(errs, c.Close())
+	}
+	n.closers = nil
+	return errors.Join(errs...)
+}
+
+// Identity is the person this node writes as.
+func (n *Node) Identity() Identity { return Identity(n.device().Certificate.Identity.String()) }
+
+// Device is the did:key of this device's key.
+func (n *Node) Device() string { return n.device().Signer.Public().String() }
+
+func (n *Node) device() identity.Device { return n.rep.Device() }
+
+// Put keeps an object on this node, in no space: it travels nowhere until a
+// transaction attaches it (Tx.Attach). v is an object value or a Go value that
+// package schema can turn into one.
+func (n *Node) Put(ctx context.Context, v any) (object.ID, error) {
+	o, err := objectValue(v)
+	if err != nil {
+		return object.ID{}, fmt.Errorf("put object: %w", err)
+	}
+	return n.rep.Put(ctx, o)
+}
+
+// Get returns an object kept on this node, as an object value.
+func (n *Node) Get(id object.ID) (any, error) {
+	block, err := n.rep.Block(id)
+	if err != nil {
+		return nil, err
+	}
+	return object.Decode(block)
+}
+
+const metaName = "name"
+
+// Name is the display name this person gives themself, "" when none was given.
+func (n *Node) Name() (string, error) {
+	v, err := n.rep.Meta(metaName)
+	if errors.Is(err, replica.ErrNotFound) {
+		return "", nil
+	}
+	return string(v), err
+}
+
+// SetName sets the display name: kept for spaces to come, and written into the
+// spaces where this person has written already.
+func (n *Node) SetName(ctx context.Context, name string) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	if err := n.rep.SetMeta(ctx, metaName, []byte(name)); err != nil {
+		return fmt.Errorf("set name: %w", err)
+	}
+	spaces, err := n.Spaces()
+	if err != nil {
+		return err
+	}
+	for _, s := range spaces {
+		if s.rep.Wrote() {
+			if err := s.SetName(ctx, name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Spaces returns this node's spaces, opened, by id.
+func (n *Node) Spaces() ([]*AnySpace, error) {
+	entries, err := n.rep.Entries()
+	if err != nil {
+		return nil, err
+	}
+	list := make([]*AnySpace, 0, len(entries))
+	for _, e := range entries {
+		s, err := n.Space(e.Space)
+		if errors.Is(err, ErrUnknownSpace) {
+			continue // left in the meantime
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, s)
+	}
+	return list, nil
+}
+
+// Space opens this node's copy of a space of any kind and connects it when it
+// knows where. ErrUnknownSpace when there is none.
+func (n *Node) Space(id object.ID, opts ...SpaceOption) (*AnySpace, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.spaceLocked(id, opts)
+}
+
+func (n *Node) spaceLocked(id object.ID, opts []SpaceOption) (*AnySpace, error) {
+	if n.closed {
+		return nil, ErrClosed
+	}
+	if s := n.spaces[id]; s != nil {
+		return s, nil
+	}
+	rep, err := n.rep.Space(id)
+	if err != nil {
+		return nil, err
+	}
+	s := &AnySpace{node: n, rep: rep}
+	for _, opt := range opts {
+		opt(&s.opts)
+	}
+	if err := s.loadNote(); err != nil {
+		return nil, err
+	}
+	n.spaces[id] = s
+	n.net.add(s)
+	return s, nil
+}
+
+// CreateSpace makes a space of a kind given as data. Create is the typed way.
+func (n *Node) CreateSpace(ctx context.Context, m *authority.Manifest, opts ...SpaceOption) (*AnySpace, error) {
+	rep, err := n.rep.Create(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	link := Link{Space: rep.ID(), Servers: n.opts.servers, Endpoints: n.opts.endpoints}
+	return n.adopt(ctx, link, opts)
+}
+
+// JoinSpace takes part in a space of any kind. It returns at once: the space is
+// readable when its first commit has arrived, see AnySpace.Ready. Joining again
+// adds what the link knows about where peers are.
+func (n *Node) JoinSpace(ctx context.Context, link string, opts ...SpaceOption) (*AnySpace, error) {
+	l, err := ParseLink(link)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := n.rep.Join(ctx, l.Space); err != nil {
+		return nil, err
+	}
+	if len(l.Servers)+len(l.Endpoints) == 0 {
+		l.Servers = n.opts.servers
+	}
+	return n.adopt(ctx, l, opts)
+}
+
+// adopt notes where a space meets, and opens it.
+func (n *Node) adopt(ctx context.Context, l Link, opts []SpaceOption) (*AnySpace, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if s := n.spaces[l.Space]; s != nil {
+		return s, s.addAddresses(ctx, l)
+	}
+	note, err := n.rep.Note(l.Space)
+	if err != nil {
+		return nil, err
+	}
+	known, err := decodeNote(l.Space, note)
+	if err != nil {
+		return nil, err
+	}
+	if known.merge(l) || len(note) == 0 {
+		if err := n.rep.SetNote(ctx, l.Space, encodeNote(known)); err != nil {
+			return nil, err
+		}
+	}
+	return n.spaceLocked(l.Space, opts)
+}
+
+// Leave stops taking part in a space and deletes this node's copy of it.
+func (n *Node) Leave(ctx context.Context, id object.ID) error {
+	n.mu.Lock()
+	s := n.spaces[id]
+	delete(n.spaces, id)
+	n.mu.Unlock()
+	if s != nil {
+		n.net.remove(s)
+	}
+	return n.rep.Leave(ctx, id)
+}
+
+// KindNames lists the kinds given to Open, as "name version".
+func (n *Node) KindNames() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Sorted(maps.Keys(n.kinds))
+}

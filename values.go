@@ -1,0 +1,369 @@
+package hhs
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"reflect"
+	"time"
+
+	"github.com/hyperhyperspace/hhs-go/crdt"
+	"github.com/hyperhyperspace/hhs-go/object"
+	"github.com/hyperhyperspace/hhs-go/replica"
+	"github.com/hyperhyperspace/hhs-go/schema"
+)
+
+// Identity is a person: the did:key text of their identity key. It never
+// changes; the name they show is theirs to change in each space.
+type Identity string
+
+// SchemaType makes an Identity a value of schema type "identity".
+func (Identity) SchemaType() string { return "identity" }
+
+// Short is the end of the key, to show beside a name that anyone may choose.
+func (i Identity) Short() string { return string(i[max(0, len(i)-8):]) }
+
+// Tx is one transaction: the ops added to it become one commit, or none does.
+type Tx = replica.Tx
+
+// Entry is a value with where it comes from.
+type Entry[T any] struct {
+	Value    T
+	Identity Identity  // who wrote it
+	Device   string    // with which device key, as did:key
+	Time     time.Time // by the writer's clock; advisory
+	Commit   object.ID
+	Index    int // of the op in its commit
+}
+
+// ErrUnbound is returned by a value that belongs to no space: use the ones of
+// Space.Root or those given to the function of Update.
+var ErrUnbound = errors.New("this value belongs to no space")
+
+// binding ties a value to a field of a space: of the present version, or of a
+// transaction.
+type binding struct {
+	space *replica.Space
+	tx    *Tx
+	field string
+}
+
+// read runs f on the field, in the transaction or in a view of its own.
+func (b binding) read(f func(env *crdt.Env) error) error {
+	switch {
+	case b.space == nil:
+		return ErrUnbound
+	case b.tx != nil:
+		env, err := b.tx.Env(b.field)
+		if err != nil {
+			return err
+		}
+		return f(env)
+	}
+	view, err := b.space.View()
+	if err != nil {
+		return err
+	}
+	defer view.Close()
+	env, err := view.Env(b.field)
+	if err != nil {
+		return err
+	}
+	return f(env)
+}
+
+// write drafts an op from the field as tx sees it and adds it to tx.
+func (b binding) write(tx *Tx, draft func(env *crdt.Env) ([]crdt.Draft, error)) error {
+	if b.space == nil || tx == nil {
+		return ErrUnbound
+	}
+	env, err := tx.Env(b.field)
+	if err != nil {
+		return err
+	}
+	drafts, err := draft(env)
+	if err != nil {
+		return fmt.Errorf("field %s: %w", b.field, err)
+	}
+	for _, d := range drafts {
+		if err := tx.Do(b.field, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func encode[T any](field string, v T) ([]byte, error) {
+	o, err := schema.FromGoValue(reflect.ValueOf(&v).Elem())
+	if err != nil {
+		return nil, fmt.Errorf("field %s: %w", field, err)
+	}
+	return object.Encode(o)
+}
+
+func decode[T any](block []byte) (v T, err error) {
+	o, err := object.Decode(block)
+	if err == nil {
+		err = schema.ToGo(o, reflect.ValueOf(&v).Elem())
+	}
+	return v, err
+}
+
+func entryOf[T any](e crdt.Entry) (Entry[T], error) {
+	v, err := decode[T](e.Value)
+	return Entry[T]{Value: v, Identity: Identity(e.Identity.String()), Device: e.Author.String(),
+		Time: clampTime(e.Time), Commit: e.Ref.Commit, Index: int(e.Ref.Index)}, err
+}
+
+// clampTime keeps what a writer claims within what calendars can show.
+func clampTime(ms int64) time.Time {
+	const year9999 = 253402300799000
+	return time.UnixMilli(min(max(ms, 0), year9999))
+}
+
+func one(d crdt.Draft, err error) ([]crdt.Draft, error) {
+	if err != nil {
+		return nil, err
+	}
+	return []crdt.Draft{d}, nil
+}
+
+// Register holds one value; the latest write wins. Of concurrent writes the one
+// with the greatest (height, commit id) is shown, and Conflicts gives them all.
+type Register[T any] struct{ b binding }
+
+func (Register[T]) typeName() string    { return "register" }
+func (Register[T]) elem() reflect.Type  { return reflect.TypeFor[T]() }
+func (Register[T]) bound(b binding) any { return Register[T]{b} }
+
+// Get returns the value; ok is false while nothing was ever set.
+func (r Register[T]) Get() (v T, ok bool, err error) {
+	e, ok, err := r.Entry()
+	return e.Value, ok, err
+}
+
+// Entry is Get with author and time.
+func (r Register[T]) Entry() (e Entry[T], ok bool, err error) {
+	err = r.b.read(func(env *crdt.Env) error {
+		var raw crdt.Entry
+		if raw, ok, err = crdt.RegisterValue(env); err == nil && ok {
+			e, err = entryOf[T](raw)
+		}
+		return err
+	})
+	return e, ok, err
+}
+
+// Conflicts returns every value written concurrently with the one shown, that
+// one first. It has one element where nobody wrote at the same time.
+func (r Register[T]) Conflicts() (list []Entry[T], err error) {
+	err = r.b.read(func(env *crdt.Env) error {
+		raw, err := crdt.RegisterConflicts(env)
+		if err != nil {
+			return err
+		}
+		list, err = entriesOf[T](raw)
+		return err
+	})
+	return list, err
+}
+
+// Set replaces the value.
+func (r Register[T]) Set(tx *Tx, v T) error {
+	return r.b.write(tx, func(env *crdt.Env) ([]crdt.Draft, error) {
+		block, err := encode(r.b.field, v)
+		if err != nil {
+			return nil, err
+		}
+		return one(crdt.RegisterSet(env, block))
+	})
+}
+
+func entriesOf[T any](raw []crdt.Entry) ([]Entry[T], error) {
+	list := make([]Entry[T], 0, len(raw))
+	for _, r := range raw {
+		e, err := entryOf[T](r)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, e)
+	}
+	return list, nil
+}
+
+// GrowSet is a set that only grows.
+type GrowSet[T any] struct{ b binding }
+
+func (GrowSet[T]) typeName() string    { return "growset" }
+func (GrowSet[T]) elem() reflect.Type  { return reflect.TypeFor[T]() }
+func (GrowSet[T]) bound(b binding) any { return GrowSet[T]{b} }
+
+// Add puts a value in.
+func (s GrowSet[T]) Add(tx *Tx, v T) error { return setAdd(s.b, tx, v) }
+
+// Has tells whether the value is in the set.
+func (s GrowSet[T]) Has(v T) (bool, error) { return setHas(s.b, v) }
+
+// Len is the number of values.
+func (s GrowSet[T]) Len() (int, error) { return setLen(s.b) }
+
+// All yields the values with who added them, in the order of their canonical
+// bytes. A page of them is read at a time; an error ends the sequence.
+func (s GrowSet[T]) All() iter.Seq2[Entry[T], error] { return setAll[T](s.b) }
+
+// Set is a set in which an addition wins over a concurrent removal: Remove
+// takes out the additions it saw. Values are the same when their canonical
+// bytes are.
+type Set[T any] struct{ b binding }
+
+func (Set[T]) typeName() string    { return "set" }
+func (Set[T]) elem() reflect.Type  { return reflect.TypeFor[T]() }
+func (Set[T]) bound(b binding) any { return Set[T]{b} }
+
+// Add puts a value in.
+func (s Set[T]) Add(tx *Tx, v T) error { return setAdd(s.b, tx, v) }
+
+// Remove takes a value out; removing what is not there does nothing.
+func (s Set[T]) Remove(tx *Tx, v T) error {
+	return s.b.write(tx, func(env *crdt.Env) ([]crdt.Draft, error) {
+		block, err := encode(s.b.field, v)
+		if err != nil {
+			return nil, err
+		}
+		return crdt.SetRemove(env, block)
+	})
+}
+
+// Has tells whether the value is in the set.
+func (s Set[T]) Has(v T) (bool, error) { return setHas(s.b, v) }
+
+// Len is the number of values.
+func (s Set[T]) Len() (int, error) { return setLen(s.b) }
+
+// All yields the values with who added them, in the order of their canonical
+// bytes. An error ends the sequence.
+func (s Set[T]) All() iter.Seq2[Entry[T], error] { return setAll[T](s.b) }
+
+func setAdd[T any](b binding, tx *Tx, v T) error {
+	return b.write(tx, func(env *crdt.Env) ([]crdt.Draft, error) {
+		block, err := encode(b.field, v)
+		if err != nil {
+			return nil, err
+		}
+		return []crdt.Draft{crdt.SetAdd(block)}, nil
+	})
+}
+
+func setHas[T any](b binding, v T) (has bool, err error) {
+	block, err := encode(b.field, v)
+	if err != nil {
+		return false, err
+	}
+	err = b.read(func(env *crdt.Env) error {
+		has, err = crdt.SetHas(env, block)
+		return err
+	})
+	return has, err
+}
+
+func setLen(b binding) (n int, err error) {
+	err = b.read(func(env *crdt.Env) error {
+		size, err := crdt.SetLen(env)
+		n = int(size)
+		return err
+	})
+	return n, err
+}
+
+func setAll[T any](b binding) iter.Seq2[Entry[T], error] {
+	return all[T](b, func(env *crdt.Env) iter.Seq2[crdt.Entry, error] { return crdt.SetScan(env, crdt.SetRange{}) })
+}
+
+// all yields what scan yields, in one view of the field.
+func all[T any](b binding, scan func(env *crdt.Env) iter.Seq2[crdt.Entry, error]) iter.Seq2[Entry[T], error] {
+	return func(yield func(Entry[T], error) bool) {
+		stopped := false
+		err := b.read(func(env *crdt.Env) error {
+			for raw, err := range scan(env) {
+				if err != nil {
+					return err
+				}
+				e, err := entryOf[T](raw)
+				if err != nil {
+					return err
+				}
+				if !yield(e, nil) {
+					stopped = true
+					return nil
+				}
+			}
+			return nil
+		})
+		if err != nil && !stopped {
+			yield(Entry[T]{}, err)
+		}
+	}
+}
+
+// Log is an append-only list. Its order never contradicts causality: what was
+// written after reading something comes after it, on every copy.
+type Log[T any] struct{ b binding }
+
+func (Log[T]) typeName() string    { return "log" }
+func (Log[T]) elem() reflect.Type  { return reflect.TypeFor[T]() }
+func (Log[T]) bound(b binding) any { return Log[T]{b} }
+
+// Append adds a value.
+func (l Log[T]) Append(tx *Tx, v T) error {
+	return l.b.write(tx, func(env *crdt.Env) ([]crdt.Draft, error) {
+		block, err := encode(l.b.field, v)
+		if err != nil {
+			return nil, err
+		}
+		return []crdt.Draft{crdt.LogAppend(block)}, nil
+	})
+}
+
+// Len is the number of values.
+func (l Log[T]) Len() (n int, err error) {
+	err = l.b.read(func(env *crdt.Env) error {
+		size, err := crdt.LogLen(env)
+		n = int(size)
+		return err
+	})
+	return n, err
+}
+
+// All yields the values from the first to the last, reading them as it goes.
+// An error ends the sequence.
+func (l Log[T]) All() iter.Seq2[Entry[T], error] {
+	return all[T](l.b, func(env *crdt.Env) iter.Seq2[crdt.Entry, error] { return crdt.LogScan(env, crdt.LogRange{}) })
+}
+
+// Backward yields the values from the last to the first, reading them as it
+// goes, so that the latest few cost the same in a log of any length.
+func (l Log[T]) Backward() iter.Seq2[Entry[T], error] {
+	return all[T](l.b, func(env *crdt.Env) iter.Seq2[crdt.Entry, error] {
+		return crdt.LogScan(env, crdt.LogRange{Reverse: true})
+	})
+}
+
+// Last returns up to n of the latest values, oldest first.
+func (l Log[T]) Last(n int) ([]Entry[T], error) {
+	var list []Entry[T]
+	if n <= 0 {
+		return nil, nil
+	}
+	for e, err := range l.Backward() {
+		if err != nil {
+			return nil, err
+		}
+		if list = append(list, e); len(list) == n {
+			break
+		}
+	}
+	for i, j := 0, len(list)-1; i < j; i, j = i+1, j-1 {
+		list[i], list[j] = list[j], list[i]
+	}
+	return list, nil
+}

@@ -84,3 +84,13 @@ func TestRun(t *testing.T) {
 		}
 	}
 }
+
+// TestStore runs the suite of the browser's store, which needs a real IndexedDB.
+func TestStore(t *testing.T) {
+	binary := build(t, filepath.Join("..", ".."), "./store/idb")
+	var out bytes.Buffer
+	code, err := run(t.Context(), binary, []string{"-test.v", "-test.timeout=5m"}, &out)
+	if err != nil || code != 0 {
+		t.Fatalf("code %d, %v\n%s", code, err, out.String())
+	}
+}

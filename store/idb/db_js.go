@@ -1,6 +1,7 @@
 package idb
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,15 +30,16 @@ type DB struct {
 	queue *group.Committer
 	epoch uint64
 
-	mu      sync.Mutex // guards what follows
-	lost    error
-	failed  error  // of the last write or snapshot, nil after a good one
-	next    uint64 // number of the next journal entry
-	journal int    // bytes of entries that the snapshot does not cover
-	snap    snapshotInfo
-	compact int // size of the journal at which the next snapshot is taken
-	busy    bool
-	work    sync.WaitGroup // the snapshot being taken
+	mu   sync.Mutex // guards what follows
+	lost error
+	// Outcome of the last write and of the last snapshot.
+	failed, failedSnap error
+	next               uint64 // number of the next journal entry
+	journal            int    // bytes of entries that the snapshot does not cover
+	snap               snapshotInfo
+	compact            int // size of the journal at which the next snapshot is taken
+	busy               bool
+	work               sync.WaitGroup // the snapshot being taken
 }
 
 var _ store.Store = (*DB)(nil)
@@ -159,7 +161,7 @@ func (d *DB) Health() error {
 	if d.lost != nil {
 		return d.lost
 	}
-	return d.failed
+	return cmp.Or(d.failed, d.failedSnap)
 }
 
 // Snapshot implements store.Store.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -331,6 +332,79 @@ func TestQuota(t *testing.T) {
 	}
 }
 
+// limited makes databases opened from now on live in a storage bucket of the browser with a quota in bytes.
+func limited(t *testing.T, quota int) {
+	t.Helper()
+	var cb callbacks
+	answer := make(chan opening, 1)
+	settle := func(result, err js.Value) {
+		if err.Truthy() {
+			answer <- opening{err: domError(err)}
+			return
+		}
+		answer <- opening{result: result}
+	}
+	ok := js.FuncOf(func(_ js.Value, args []js.Value) any { settle(args[0], js.Undefined()); return nil })
+	bad := js.FuncOf(func(_ js.Value, args []js.Value) any { settle(js.Undefined(), args[0]); return nil })
+	cb = append(cb, ok, bad)
+	buckets := js.Global().Get("navigator").Get("storageBuckets")
+	buckets.Call("open", "small", map[string]any{"quota": quota}).Call("then", ok, bad)
+	a := <-answer
+	if a.err != nil {
+		t.Fatal(a.err)
+	}
+	object := js.Global().Get("Object")
+	object.Call("defineProperty", js.Global(), "indexedDB", map[string]any{"value": a.result.Get("indexedDB"), "configurable": true})
+	t.Cleanup(func() {
+		js.Global().Get("Reflect").Call("deleteProperty", js.Global(), "indexedDB") // the browser's own is on the prototype
+		buckets.Call("delete", "small").Call("then", ok, bad)
+		<-answer
+		cb.release()
+	})
+}
+
+// TestRealQuota fills a real quota of the browser: writes fail with store.ErrFull, what was acknowledged stays readable
+// and is there after opening again (RELIABILITY G8-73).
+func TestRealQuota(t *testing.T) {
+	limited(t, 3_000_000)
+	name := newName(t)
+	d := mustOpen(t, name)
+	value := make([]byte, 200<<10)
+	rand.NewChaCha8([32]byte{}).Read(value) // the browser compresses what can be
+	kept, err := 0, error(nil)
+	for err == nil && kept < 100 {
+		if err = put(d, fmt.Sprintf("k%03d", kept), string(value)); err == nil {
+			kept++
+		}
+	}
+	if !errors.Is(err, store.ErrFull) || kept == 0 {
+		t.Fatalf("after %d writes: %v", kept, err)
+	}
+	check := func(what string) {
+		t.Helper()
+		snap, err := d.Snapshot()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer snap.Close()
+		n := 0
+		for kv, err := range snap.Scan([]byte("k"), []byte("l"), false) {
+			if err != nil || len(kv.Value) != len(value) {
+				t.Fatalf("%s: %d bytes, %v", what, len(kv.Value), err)
+			}
+			n++
+		}
+		if n != kept {
+			t.Fatalf("%s: %d entries, acknowledged were %d", what, n, kept)
+		}
+	}
+	check("full")
+	mustClose(t, d)
+	d = mustOpen(t, name)
+	defer mustClose(t, d)
+	check("opened again")
+}
+
 // TestFenced: whoever opens last writes; the one before notices at its next write, is told once, and can read on.
 func TestFenced(t *testing.T) {
 	name := newName(t)
@@ -425,14 +499,34 @@ func TestOpenCancelled(t *testing.T) {
 }
 
 func BenchmarkApply(b *testing.B) {
-	d := mustOpen(b, newName(b))
-	defer d.Close()
-	var batch store.Batch
-	for i := 0; b.Loop(); i++ {
-		batch.Reset()
-		batch.Put(fmt.Appendf(nil, "key%d", i), make([]byte, 250))
-		if err := d.Apply(context.Background(), &batch, store.Synced); err != nil {
-			b.Fatal(err)
-		}
+	for _, writers := range []int{1, 16} {
+		b.Run(fmt.Sprintf("writers=%d", writers), func(b *testing.B) {
+			d := mustOpen(b, newName(b))
+			defer d.Close()
+			jobs, done := make(chan int), make(chan error, writers)
+			for range writers {
+				go func() {
+					var batch store.Batch
+					for i := range jobs {
+						batch.Reset()
+						batch.Put(fmt.Appendf(nil, "key%d", i), make([]byte, 250))
+						if err := d.Apply(context.Background(), &batch, store.Synced); err != nil {
+							done <- err
+							return
+						}
+					}
+					done <- nil
+				}()
+			}
+			for i := range b.N {
+				jobs <- i
+			}
+			close(jobs)
+			for range writers {
+				if err := <-done; err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

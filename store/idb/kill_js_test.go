@@ -14,7 +14,7 @@ import (
 	"github.com/hyperhyperspace/hhs-go/store"
 )
 
-var killRounds = flag.Int("kill.rounds", 15, "how many times TestKill ends a writing worker")
+var killRounds = flag.Int("kill.rounds", 6, "how many times TestKill ends a writing worker")
 
 func entry(i int) string { return fmt.Sprintf("k%05d", i) }
 

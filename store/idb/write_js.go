@@ -45,7 +45,7 @@ func (d *DB) commit(batches []*store.Batch, size int, sync bool) error {
 		}
 		t.store("journal").Call("add", rec, float64(number)) // add: an entry is never replaced
 	})
-	d.report(err)
+	d.report(&d.failed, err)
 	if err != nil {
 		return d.explain(err)
 	}
@@ -74,10 +74,10 @@ func journalRecord(number uint64, batches []*store.Batch, size int) js.Value {
 	return toJS(endRecord(rec))
 }
 
-// report keeps the outcome of a write for Health, and gives up writing once another has taken over.
-func (d *DB) report(err error) {
+// report keeps the outcome of a write or a snapshot for Health, and gives up writing once another has taken over.
+func (d *DB) report(outcome *error, err error) {
 	d.mu.Lock()
-	d.failed = err
+	*outcome = err
 	d.mu.Unlock()
 	if errors.Is(err, errFenced) {
 		d.lose(errFenced)
@@ -108,7 +108,7 @@ func (d *DB) snapshotIfDue() {
 	covered := d.journal
 	d.work.Go(func() {
 		size, err := d.takeSnapshot(&info, snap)
-		d.report(err)
+		d.report(&d.failedSnap, err)
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		d.busy = false

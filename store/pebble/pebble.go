@@ -1,3 +1,5 @@
+//go:build !js
+
 // Package pebble keeps a store in a directory with CockroachDB's Pebble, a log-structured merge tree. It is the engine
 // of native nodes: one instance per node, in which spaces are key prefixes.
 //

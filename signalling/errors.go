@@ -23,7 +23,6 @@ const (
 	CodeReplaced  Code = "replaced"  // the same key listens on the topic over another connection, which takes its place
 	CodeExpired   Code = "expired"   // the listening was not renewed in time and has ended
 	CodeIdle      Code = "idle"      // (closes) nothing listened to for too long
-	CodeSlow      Code = "slow"      // (closes) this client does not read what is sent to it
 	CodeLeaving   Code = "leaving"   // (closes) the server is shutting down
 )
 

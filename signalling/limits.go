@@ -43,8 +43,4 @@ const (
 
 	// helloTimeout bounds the wait for the server's first message.
 	helloTimeout = 10 * time.Second
-
-	// writeTimeout bounds one write of the keep-alive: when it takes longer the
-	// connection is as good as silent.
-	writeTimeout = 5 * time.Second
 )

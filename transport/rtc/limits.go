@@ -30,17 +30,8 @@ const (
 	// maxSignal.
 	maxBatch = 10
 
-	// inboxBytes is what a native connection holds before it stops reading from
-	// the channel; SCTP makes the other end wait.
-	inboxBytes = 256 << 10
-
-	// browserInbox is the same in a browser, where the channel cannot be made to
-	// wait: beyond it the connection is closed (see BROKER.md).
-	browserInbox = 4 << 20
-
-	// sendBuffer is how much may be queued in the channel before Send waits, and
-	// sendLow where it goes on: a slow reader shows within a second or so, and a
-	// fast one never waits.
+	// sendBuffer is how much may be queued in the channel before Send waits (it
+	// goes on at 64 KiB): a slow reader shows within a second or so, and a fast
+	// one never waits.
 	sendBuffer = 1 << 20
-	sendLow    = 64 << 10
 )

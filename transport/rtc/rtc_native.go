@@ -60,15 +60,6 @@ func api() *webrtc.API {
 	return webrtc.NewAPI(webrtc.WithSettingEngine(s))
 }
 
-// How long ICE goes without an answer before it says so, before it gives up
-// (the mesh's keep-alive is faster: this only frees what nobody watches), and
-// how often it asks.
-const (
-	iceDisconnected = 5 * time.Second
-	iceFailed       = 15 * time.Second
-	iceKeepAlive    = 2 * time.Second
-)
-
 func newEngine(cfg Config) (engine, error) {
 	var config webrtc.Configuration
 	if len(cfg.STUN) > 0 {

@@ -1,3 +1,5 @@
+//go:build !js
+
 package ws
 
 import "time"
@@ -7,18 +9,6 @@ const (
 	// network: the budget of a connection nobody has authenticated. One whole
 	// message fits beyond it.
 	inboxBytes = 64 << 10
-
-	// browserInbox is the same in a browser, where the network cannot be made to
-	// wait: beyond it the connection is closed. The mesh's flow control keeps an
-	// honest peer far below.
-	browserInbox = 4 << 20
-
-	// sendBuffer is how much a browser may have queued before Send waits.
-	sendBuffer = 1 << 20
-
-	// sendPoll is how often a waiting Send looks whether a browser's queue has
-	// shrunk; browsers have no event for it.
-	sendPoll = 10 * time.Millisecond
 
 	// DefaultMaxConns bounds the connections of a Handler: 64 KiB of inbox each
 	// make 64 MiB.

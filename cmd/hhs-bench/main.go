@@ -1,0 +1,140 @@
+// Command hhs-bench measures hhs on work that other systems can be given too, and prints one JSON line per benchmark.
+//
+// Usage:
+//
+//	go run ./cmd/hhs-bench -run set-write -n 10000
+//	go run ./cmd/hhs-bench -list
+//
+// Every line has "bench", "n", "cpu_ms", "wall_ms", "ops_per_cpu_s" and "peak_rss_mb", and what else the benchmark says. CPU is
+// user and system time of the whole process, of all its threads, while the work was done; on a machine shared with others it
+// is the figure to compare, wall time is not. "peak_rss_mb" is that of the process, preparations included.
+//
+// The payload is the same for all: keys of 16 and values of 100 characters from an alphabet of 64, chosen by mulberry32 with
+// seed 1, see payload.go.
+//
+// -profile FILE writes a CPU profile of the measured part alone, for go tool pprof.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+)
+
+// bench is one benchmark.
+type bench struct {
+	name string
+	n    int // operations unless -n says otherwise
+	what string
+	run  func(ctx context.Context, r *run) error
+}
+
+// benches are all benchmarks there are.
+var benches = []bench{
+	{"set-write", 10000, "insertions into a set, each its own signed and verified commit, on disk", setWrite},
+	{"sync-initial", 10000, "commits synced to an empty peer, signed and verified, CPU of both sides", syncInitial},
+	{"cold-open", 10000, "open a node's directory and read: the first value, 50, all", coldOpen},
+	{"wasm-size", 1, "bytes a browser downloads for the engine, and its largest packages", wasmSize},
+	{"page-ready", 1, "from navigation to a usable page in Chromium, first visit and warm", pageReady},
+}
+
+// run is one run of a benchmark: its inputs and the line it prints.
+type run struct {
+	n       int
+	dir     string // empty, removed afterwards
+	root    string // of the repository
+	profile string
+	fields  []field
+}
+
+type field struct {
+	name  string
+	value any
+}
+
+// set adds a field to the line; fields keep their order.
+func (r *run) set(name string, value any) { r.fields = append(r.fields, field{name, value}) }
+
+func main() {
+	var name string
+	var list bool
+	r := &run{}
+	flag.StringVar(&name, "run", "", "benchmark to run; all when empty")
+	flag.IntVar(&r.n, "n", 0, "operations; 0: the benchmark's own number")
+	flag.StringVar(&r.root, "root", ".", "root of the repository, for the benchmarks that build something")
+	flag.StringVar(&r.profile, "profile", "", "write a CPU profile of the measured part to this file")
+	flag.BoolVar(&list, "list", false, "list the benchmarks")
+	flag.Parse()
+	if list {
+		for _, b := range benches {
+			fmt.Printf("%-14s n=%-7d %s\n", b.name, b.n, b.what)
+		}
+		return
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := runNamed(ctx, name, r); err != nil {
+		fmt.Fprintln(os.Stderr, "hhs-bench:", err)
+		os.Exit(1)
+	}
+}
+
+func runNamed(ctx context.Context, name string, r *run) error {
+	if name != "" && !slices.ContainsFunc(benches, func(b bench) bool { return b.name == name }) {
+		return fmt.Errorf("there is no benchmark %q; -list shows them", name)
+	}
+	for _, b := range benches {
+		if name != "" && b.name != name {
+			continue
+		}
+		one := *r
+		if one.n <= 0 {
+			one.n = b.n
+		}
+		if err := one.do(ctx, b); err != nil {
+			return fmt.Errorf("%s: %w", b.name, err)
+		}
+	}
+	return nil
+}
+
+func (r *run) do(ctx context.Context, b bench) (err error) {
+	if r.dir, err = os.MkdirTemp("", "hhs-bench-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(r.dir)
+	r.set("bench", b.name)
+	r.set("n", r.n)
+	if err := b.run(ctx, r); err != nil {
+		return err
+	}
+	if mb := peakRSS(); mb > 0 {
+		r.set("peak_rss_mb", round(mb))
+	}
+	line, err := r.line()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Println(line)
+	return err
+}
+
+// line is the JSON of the fields in their order.
+func (r *run) line() (string, error) {
+	out := []byte{'{'}
+	for i, f := range r.fields {
+		value, err := json.Marshal(f.value)
+		if err != nil {
+			return "", fmt.Errorf("field %s: %w", f.name, err)
+		}
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = fmt.Appendf(out, "%q:%s", f.name, value)
+	}
+	return string(append(out, '}')), nil
+}

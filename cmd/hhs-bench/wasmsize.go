@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// largest is how many packages are listed.
+const largest = 10
+
+// wasmSize builds the engine as the pages have it and compresses it as well as a host can, with brotli at quality 11 and a
+// window of 2^24. Packages are
+// compared by the code they have in a build that keeps names.
+func wasmSize(ctx context.Context, r *run) error {
+	small, named := r.path("hhs.wasm"), r.path("named.wasm")
+	took, err := r.measure(func() error {
+		return errors.Join(r.buildEngine(ctx, small, "-s -w"), r.buildEngine(ctx, named, "-w"))
+	})
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(small)
+	if err != nil {
+		return err
+	}
+	download, err := r.brotli(ctx, small)
+	if err != nil {
+		return err
+	}
+	packages, err := r.enginePackages(ctx)
+	if err != nil {
+		return err
+	}
+	shares, err := codeShares(named, packages)
+	if err != nil {
+		return err
+	}
+	top := make([]string, 0, largest)
+	for _, s := range shares[:min(largest, len(shares))] {
+		top = append(top, fmt.Sprintf("%s %d", s.name, s.bytes))
+	}
+	r.set("brotli_bytes", download)
+	r.set("brotli_mb", float64(download/1000)/1000)
+	r.set("raw_bytes", info.Size())
+	r.set("largest_packages_code_bytes", top)
+	r.set("build_wall_ms", ms(took.wall))
+	return nil
+}
+
+func (r *run) buildEngine(ctx context.Context, out, ldflags string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags="+ldflags, "-o", out, "./js/wasm")
+	cmd.Dir = r.root
+	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the engine: %w\n%s", err, text)
+	}
+	return nil
+}
+
+// enginePackages lists everything the engine is made of.
+func (r *run) enginePackages(ctx context.Context) ([]string, error) {
+	cmd := exec.CommandContext(ctx, "go", "list", "-deps", "./js/wasm")
+	cmd.Dir, cmd.Stderr = r.root, os.Stderr
+	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0")
+	text, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("list the engine's packages: %w", err)
+	}
+	return append(strings.Fields(string(text)), "main"), nil
+}
+
+// brotli runs the tool for it: the library it needs is not among this module's dependencies.
+func (r *run) brotli(ctx context.Context, file string) (int64, error) {
+	cmd := exec.CommandContext(ctx, "go", "run", "./brotlisize", file)
+	cmd.Dir = filepath.Join(r.root, "tools")
+	cmd.Stderr = os.Stderr
+	text, err := cmd.Output()
+	if err != nil {
+		return 0, fmt.Errorf("compress the engine: %w", err)
+	}
+	size, _, _ := strings.Cut(string(text), " ")
+	return strconv.ParseInt(size, 10, 64)
+}
+
+// pageReady lets the browser module measure: what drives Chromium is not among this module's dependencies.
+func pageReady(ctx context.Context, r *run) error {
+	dir := filepath.Join(r.root, "e2e")
+	if _, err := os.Stat(filepath.Join(dir, "cmd", "pageready")); errors.Is(err, fs.ErrNotExist) {
+		return errors.New("e2e/cmd/pageready is not in this tree")
+	}
+	cmd := exec.CommandContext(ctx, "go", "run", "./cmd/pageready")
+	cmd.Dir = dir
+	cmd.Stderr = os.Stderr
+	text, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("measure the page: %w", err)
+	}
+	// It prints "name milliseconds" lines.
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		number, err := strconv.ParseFloat(value, 64)
+		if err != nil || slices.ContainsFunc(r.fields, func(f field) bool { return f.name == name }) {
+			return fmt.Errorf("unexpected line %q", line)
+		}
+		r.set(name, number)
+	}
+	return nil
+}

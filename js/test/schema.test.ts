@@ -1,11 +1,48 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Float, type Value } from '../src/cbor.js'
+import { Float, type Value, decode } from '../src/cbor.js'
 import { HhsError } from '../src/errors.js'
 import {
   Schema, Violation, any, bool, bytes, float, identity, integer, link, list, literal, object, oneOf, optional, string, union,
 } from '../src/schema.js'
-import { same } from './vectors.js'
+import { fromHex, same, vectors } from './vectors.js'
+
+interface SchemaVectors {
+  schemas: { name: string; hex: string; cases: { hex: string; json: string; rule?: string; path?: string }[] }[]
+  bad: { name: string; hex: string; path: string }[]
+}
+
+const all = vectors<SchemaVectors>('schema.json')
+const read = (hex: string) => decode(fromHex(hex), { floats: 'Float' })
+
+test('values are accepted and refused as in Go, for the same reason at the same place', () => {
+  assert.ok(all.schemas.length > 20)
+  for (const v of all.schemas) {
+    const s = Schema.parse(read(v.hex), '')
+    for (const c of v.cases) {
+      let found: { rule?: string; path?: string } = {}
+      try {
+        s.check(read(c.hex))
+      } catch (e) {
+        assert.ok(e instanceof Violation, `${v.name}: ${c.json}: ${String(e)}`)
+        found = { rule: e.rule, path: e.path }
+      }
+      const expected = c.rule === undefined ? {} : { rule: c.rule, path: c.path }
+      assert.deepEqual(found, expected, `${v.name}: ${c.json}`)
+    }
+  }
+})
+
+test('what is no schema is refused as in Go, at the same place', () => {
+  assert.ok(all.bad.length > 20)
+  for (const v of all.bad) {
+    assert.throws(() => Schema.parse(read(v.hex), ''), (e: unknown) => {
+      assert.ok(e instanceof HhsError && e.code === 'invalid', `${v.name}: ${String(e)}`)
+      assert.equal(e.path, v.path, v.name)
+      return true
+    })
+  }
+})
 
 test('builders write the forms of schema/1', () => {
   const cases: [Schema<any>, Value][] = [

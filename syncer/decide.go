@@ -93,6 +93,9 @@ func (s *Session) unsent() bool {
 // sends while the window allows.
 func (s *Session) transfer() {
 	t := &s.send
+	if !s.now.Before(t.pushAt) {
+		t.pushWaits = false
+	}
 	for !s.closed {
 		switch {
 		case !t.open:
@@ -100,10 +103,10 @@ func (s *Session) transfer() {
 				t.pushWaits = false
 				return
 			}
-			if t.pushWaits && s.now.Before(t.pushAt) {
+			if t.pushWaits {
 				return
 			}
-			t.pushWaits, t.open = false, true
+			t.open = true
 			t.transfer++
 			t.heads, t.since = s.heads, nil
 			s.emit(Open{t.transfer, append(t.holds.sorted(), s.recv.door.Tips...)})

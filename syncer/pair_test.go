@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hyperhyperspace/hhs-go/history"
 	"github.com/hyperhyperspace/hhs-go/object"
 )
 
@@ -449,14 +448,4 @@ func TestProgressCountsDown(t *testing.T) {
 	if len(seen) < 8 || !slices.IsSortedFunc(seen[1:], func(x, y int) int { return y - x }) || seen[1] < 80 {
 		t.Errorf("to go: %v", seen)
 	}
-}
-
-// commitsOf decodes a batch message of the log.
-func commitsOf(t *testing.T, m *Batch) []*history.Commit {
-	t.Helper()
-	b, err := unbatch(m.Data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b.Commits
 }

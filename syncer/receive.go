@@ -254,7 +254,7 @@ func (s *Session) retry(cause error) {
 
 func (s *Session) have(m *Have) {
 	switch {
-	case m.Round > s.send.round, m.Round == s.send.round && (m.Acked < s.send.acked || m.Acked > s.send.sent):
+	case m.Round > s.send.round, m.Sends > s.recv.round, m.Round == s.send.round && (m.Acked < s.send.acked || m.Acked > s.send.sent):
 		s.fail(CodeProtocol, "a receipt for what was not sent", nil)
 		return
 	case m.Round == s.send.round && m.Acked > s.send.acked:

@@ -4,9 +4,13 @@ package signalling
 
 import (
 	"errors"
+	"net"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/hyperhyperspace/hhs-go/transport/ws"
 )
@@ -73,4 +77,62 @@ func TestDialFails(t *testing.T) {
 			t.Errorf("dialled %s", url)
 		}
 	}
+}
+
+// TestFrozenServer stops everything between client and server, as SIGSTOP
+// does: the sockets stay open and nothing moves.
+func TestFrozenServer(t *testing.T) {
+	s := newServer(t, ServerOptions{})
+	frozen := make(chan struct{})
+	thaw := sync.OnceFunc(func() { close(frozen) })
+	var stopped atomic.Bool
+	web := httptest.NewUnstartedServer(s)
+	web.Listener = freezer{web.Listener, &stopped, frozen}
+	web.Start()
+	defer web.Close()
+	defer thaw()
+	c, err := Dial(t.Context(), &ws.Dialer{}, "ws"+strings.TrimPrefix(web.URL, "http"), Config{Ping: 20 * time.Millisecond, Silent: 200 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	listen(t, c, Topic{1})
+	stopped.Store(true)
+	start := time.Now()
+	<-c.Done()
+	if d := time.Since(start); !errors.Is(c.Err(), ErrSilent) || d > 2*time.Second {
+		t.Fatalf("after %v: %v", d, c.Err())
+	}
+}
+
+// freezer is a listener whose connections stand still while stopped.
+type freezer struct {
+	net.Listener
+	stopped *atomic.Bool
+	thawed  <-chan struct{}
+}
+
+func (f freezer) Accept() (net.Conn, error) {
+	c, err := f.Listener.Accept()
+	return frozenConn{c, f}, err
+}
+
+type frozenConn struct {
+	net.Conn
+	f freezer
+}
+
+func (c frozenConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if c.f.stopped.Load() {
+		<-c.f.thawed
+	}
+	return n, err
+}
+
+func (c frozenConn) Write(b []byte) (int, error) {
+	if c.f.stopped.Load() {
+		<-c.f.thawed
+	}
+	return c.Conn.Write(b)
 }

@@ -32,10 +32,11 @@ const (
 	DefaultLifetime = 20 * time.Minute
 
 	// DefaultPing and DefaultSilent make a client notice a server that stopped
-	// without closing (SIGSTOP, a pulled cable) within 7 s, below the 8 s
-	// promised, while two lost pings in a row are forgiven.
+	// without closing (SIGSTOP, a pulled cable) after 6 s, and be done with the
+	// connection (transport.CloseLinger) within the 8 s promised, while two late
+	// answers in a row are forgiven.
 	DefaultPing   = 2 * time.Second
-	DefaultSilent = 7 * time.Second
+	DefaultSilent = 6 * time.Second
 
 	// DefaultQueue is how many events a client holds for a slow reader before
 	// it stops reading from the server.

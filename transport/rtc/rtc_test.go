@@ -6,10 +6,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/hyperhyperspace/hhs-go/signalling"
 	"github.com/hyperhyperspace/hhs-go/transport"
 	"github.com/hyperhyperspace/hhs-go/transport/transporttest"
 )
@@ -193,5 +195,34 @@ func TestSecondChannel(t *testing.T) {
 	var lost *transport.LostError
 	if _, err := b.Receive(t.Context()); !errors.As(err, &lost) {
 		t.Fatalf("received: %v, want a LostError", err)
+	}
+}
+
+// TestSTUN asks a server for our address: one that answers and one that never
+// does, which delays the offer by no more than Gather.
+func TestSTUN(t *testing.T) {
+	for _, answers := range []bool{true, false} {
+		server, err := net.ListenPacket("udp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan struct{})
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			defer close(done)
+			if answers {
+				_ = signalling.ServeSTUN(ctx, server)
+			}
+		}()
+		x, y := exchange()
+		a, b := both(t, x, y, Config{STUN: []string{"stun:" + server.LocalAddr().String()}, Gather: 200 * time.Millisecond})
+		if a.err != nil || b.err != nil {
+			t.Fatalf("dial: %v, answer: %v", a.err, b.err)
+		}
+		a.conn.Close()
+		b.conn.Close()
+		cancel()
+		<-done
+		server.Close()
 	}
 }

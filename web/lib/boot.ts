@@ -129,9 +129,12 @@ function registerServiceWorker(root: string): void {
   const workers = navigator.serviceWorker
   // The first worker takes over a page that had none; a later one only after the person asked for the update.
   let updating = false
+  const hadOne = workers.controller !== null
   workers.addEventListener('controllerchange', () => {
     publish({ sw: 'controlled' })
     if (updating) location.reload()
+    // Updated from another tab: this page's files are no longer kept.
+    else if (hadOne) offerUpdate(() => location.reload())
   })
   publish({ sw: workers.controller ? 'controlled' : 'installing' })
   workers.register(`${root}sw.js`).then(

@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"syscall/js"
+	"time"
+
+	hhs "github.com/hyperhyperspace/hhs-go"
+	"github.com/hyperhyperspace/hhs-go/replica"
+)
+
+// emit calls hhsEvent with one event of a subscription.
+func emit(sub string, event result) {
+	data, err := encodeMap(event)
+	if err != nil {
+		return // made of plain values only
+	}
+	js.Global().Call("hhsEvent", sub, toJS(data))
+}
+
+// subscription ids of the engine itself are kept with their space: "" for the
+// node's own.
+type topic struct{ space, sub string }
+
+// broadcast sends an event to every subscription of a space, or of the node.
+func (e *engine) broadcast(space string, event result) {
+	e.mu.Lock()
+	var subs []string
+	for key := range e.subs {
+		if t := splitTopic(key); t.space == space {
+			subs = append(subs, t.sub)
+		}
+	}
+	e.mu.Unlock()
+	slices.Sort(subs)
+	for _, s := range subs {
+		emit(s, event)
+	}
+}
+
+func (t topic) key() string { return t.space + " " + t.sub }
+
+func splitTopic(key string) topic {
+	for i := range len(key) {
+		if key[i] == ' ' {
+			return topic{key[:i], key[i+1:]}
+		}
+	}
+	return topic{sub: key}
+}
+
+func errorEvent(space string, err error) result {
+	return result{"kind": "error", "code": codeOf(err), "message": err.Error()}.opt("space", space)
+}
+
+func (e *engine) subscribe(_ context.Context, a *args) (result, error) {
+	t := topic{sub: a.text("sub"), space: a.optText("space")}
+	var s *hhs.AnySpace
+	var err error
+	if t.space != "" {
+		if s, err = e.space(a); err != nil {
+			return nil, err
+		}
+	} else if _, err = e.running(); err != nil {
+		return nil, err
+	}
+	if err := a.end(); err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	e.mu.Lock()
+	for key := range e.subs {
+		if splitTopic(key).sub == t.sub {
+			e.mu.Unlock()
+			stop()
+			return nil, invalid("subscription " + t.sub + " exists")
+		}
+	}
+	e.subs[t.key()] = stop
+	e.mu.Unlock()
+	if s != nil {
+		go watchChanges(ctx, s, t)
+		go watchStatus(ctx, s, t)
+		go watchHeld(ctx, s, t)
+	}
+	return nil, nil
+}
+
+func (e *engine) unsubscribe(_ context.Context, a *args) (result, error) {
+	sub := a.text("sub")
+	if err := a.end(); err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for key, stop := range e.subs {
+		if splitTopic(key).sub == sub {
+			stop()
+			delete(e.subs, key)
+		}
+	}
+	return nil, nil
+}
+
+// eventPause is the least time between two events of a kind: a page draws no
+// faster, and a flood of commits must not become a flood of messages.
+const eventPause = 50 * time.Millisecond
+
+// watchChanges tells which fields changed, several commits in one event.
+func watchChanges(ctx context.Context, s *hhs.AnySpace, t topic) {
+	fields := map[string]bool{}
+	fresh := make(chan string, 64)
+	go func() {
+		defer close(fresh)
+		for c, err := range s.Watch(ctx) {
+			if err != nil {
+				return
+			}
+			name := c.Field
+			switch {
+			case c.Resync:
+				name = "*"
+			case name == replica.ProfileField:
+				name = "$names"
+			}
+			select {
+			case fresh <- name:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	ready := false
+	for {
+		select {
+		case name, ok := <-fresh:
+			if !ok {
+				return
+			}
+			fields[name] = true
+		case <-pause.C:
+			ready = true
+		case <-ctx.Done():
+			return
+		}
+		if ready && len(fields) > 0 {
+			emit(t.sub, result{"kind": "change", "space": t.space, "fields": fieldNames(s, fields)})
+			clear(fields)
+			ready = false
+			pause.Reset(eventPause)
+		}
+	}
+}
+
+// fieldNames lists the fields; all of them when changes were dropped.
+func fieldNames(s *hhs.AnySpace, fields map[string]bool) []any {
+	var list []string
+	if fields["*"] {
+		list = append(list, "$names")
+		if m, err := s.Manifest(); err == nil {
+			for _, f := range m.Fields {
+				list = append(list, f.Name)
+			}
+		}
+	} else {
+		for f := range fields {
+			list = append(list, f)
+		}
+		slices.Sort(list)
+	}
+	return texts(list)
+}
+
+// watchStatus tells status and peers, at most twenty times a second, the last
+// state always.
+func watchStatus(ctx context.Context, s *hhs.AnySpace, t topic) {
+	peers := ""
+	for {
+		changed := s.StatusChanged()
+		emit(t.sub, result{"kind": "status", "space": t.space, "status": statusOf(s)})
+		if now := peerList(s); now != peers {
+			peers = now
+			emit(t.sub, result{"kind": "peers", "space": t.space})
+		}
+		if !sleep(ctx, eventPause) {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// peerList is what a change of the peers is seen by.
+func peerList(s *hhs.AnySpace) string {
+	var list []string
+	for _, p := range s.Peers() {
+		state := " syncing "
+		if p.Synced {
+			state = " synced "
+		}
+		list = append(list, p.Device+state+p.Transport)
+	}
+	slices.Sort(list)
+	out := ""
+	for _, p := range list {
+		out += p + "\n"
+	}
+	return out
+}
+
+// watchHeld tells that acknowledgements changed.
+func watchHeld(ctx context.Context, s *hhs.AnySpace, t topic) {
+	for {
+		changed := s.Replica().AcksChanged()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+		emit(t.sub, result{"kind": "held", "space": t.space})
+		if !sleep(ctx, eventPause) {
+			return
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

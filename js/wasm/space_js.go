@@ -1,0 +1,316 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	hhs "github.com/hyperhyperspace/hhs-go"
+	"github.com/hyperhyperspace/hhs-go/object"
+)
+
+func infoOf(s *hhs.AnySpace) (result, error) {
+	l := s.Link()
+	refused, _ := s.Replica().Refused()
+	total := int64(0)
+	for _, n := range refused {
+		total += int64(n)
+	}
+	r := result{"space": s.ID().String(), "ready": s.Ready(), "commits": int64(s.Replica().Len()), "bytes": s.Replica().Bytes(),
+		"refused": total, "servers": texts(l.Servers), "endpoints": texts(l.Endpoints), "active": s.Replica().Active().UnixMilli()}
+	if !s.Ready() {
+		return r, nil
+	}
+	m, err := s.Manifest()
+	if err != nil {
+		return nil, err
+	}
+	creator, created, err := s.Creator()
+	if err != nil {
+		return nil, err
+	}
+	r["kind"], r["version"], r["manifest"] = m.Kind, m.Version, m.Value()
+	r["creator"], r["created"] = string(creator), created.UnixMilli()
+	return r, nil
+}
+
+// sortByActivity puts the newest first.
+func sortByActivity(infos []any) {
+	slices.SortStableFunc(infos, func(a, b any) int {
+		x, y := a.(map[string]any)["active"].(int64), b.(map[string]any)["active"].(int64)
+		switch {
+		case x > y:
+			return -1
+		case x < y:
+			return 1
+		}
+		return 0
+	})
+}
+
+func (e *engine) info(_ context.Context, a *args) (result, error) {
+	s, err := e.space(a)
+	if err != nil {
+		return nil, err
+	}
+	return infoOf(s)
+}
+
+func (e *engine) link(_ context.Context, a *args) (result, error) {
+	s, err := e.space(a)
+	if err != nil {
+		return nil, err
+	}
+	l := s.Link()
+	r := result{"link": l.String(), "servers": texts(l.Servers), "endpoints": texts(l.Endpoints)}
+	if len(l.Servers) > 0 {
+		r["words"], r["wordsServer"] = s.Words(), l.Servers[0]
+	}
+	return r, nil
+}
+
+func (e *engine) addServers(ctx context.Context, a *args) (result, error) {
+	servers, endpoints := a.texts("servers"), a.texts("endpoints")
+	s, err := e.space(a)
+	if err == nil {
+		err = a.end()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return nil, s.AddAddresses(ctx, servers, endpoints)
+}
+
+func (e *engine) update(ctx context.Context, a *args) (result, error) {
+	list, attach := a.list("ops", true), a.texts("attach")
+	s, err := e.space(a)
+	if err == nil {
+		err = a.end()
+	}
+	if err != nil {
+		return nil, err
+	}
+	ops := make([]hhs.Op, 0, len(list))
+	for i, v := range list {
+		m, ok := v.(map[string]any)
+		if !ok {
+			return nil, invalid(fmt.Sprintf("ops[%d] is not a map", i))
+		}
+		o := &args{m: m, seen: map[string]bool{}}
+		op := hhs.Op{Field: o.text("field"), Action: o.text("action"), Value: o.value("value")}
+		if err := o.end(); err != nil {
+			return nil, fmt.Errorf("ops[%d]: %w", i, err)
+		}
+		ops = append(ops, op)
+	}
+	attached, err := ids(attach)
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.Apply(ctx, ops, attached...)
+	if err != nil {
+		return nil, err
+	}
+	return result{"commit": r.Commit.String()}, nil
+}
+
+func entryOf(e hhs.AnyEntry) map[string]any {
+	return map[string]any{"value": e.Value, "commit": e.Commit.String(), "index": int64(e.Index),
+		"identity": string(e.Identity), "device": e.Device, "time": e.Time.UnixMilli()}
+}
+
+func entriesOf(list []hhs.AnyEntry) []any {
+	out := make([]any, len(list))
+	for i, e := range list {
+		out[i] = entryOf(e)
+	}
+	return out
+}
+
+func (e *engine) read(_ context.Context, a *args) (result, error) {
+	name, q := a.text("field"), a.sub("query")
+	s, err := e.space(a)
+	if err == nil {
+		err = a.end()
+	}
+	if err != nil {
+		return nil, err
+	}
+	m, err := s.Manifest()
+	if err != nil {
+		return nil, err
+	}
+	f, ok := m.Field(name)
+	if !ok {
+		return nil, invalid(fmt.Sprintf("the kind %s has no field %q", m.Kind, name))
+	}
+	switch f.Type {
+	case "register":
+		return readRegister(s, name, q)
+	case "log":
+		return readLog(s, name, q)
+	}
+	return readSet(s, name, q)
+}
+
+func readRegister(s *hhs.AnySpace, name string, q *args) (result, error) {
+	if err := q.end(); err != nil {
+		return nil, err
+	}
+	list, err := s.Register(name)
+	if err != nil {
+		return nil, err
+	}
+	r := result{"conflicts": []any{}}
+	if len(list) > 0 {
+		r["entry"], r["conflicts"] = entryOf(list[0]), entriesOf(list[1:])
+	}
+	return r, nil
+}
+
+// Pages of a read: what a screen shows by default, and the most in one answer.
+const (
+	defaultPage = 100
+	maxPage     = 1000
+)
+
+func (q *args) limit(name string) int {
+	n := q.optInt(name, defaultPage)
+	if n > maxPage {
+		q.fail(name, fmt.Sprintf("is over %d", maxPage))
+	}
+	return n
+}
+
+func readSet(s *hhs.AnySpace, name string, q *args) (result, error) {
+	if q.has("has") {
+		v := q.value("has")
+		if err := q.end(); err != nil {
+			return nil, err
+		}
+		has, err := s.SetHas(name, v)
+		return result{"has": has}, err
+	}
+	limit, after := q.limit("limit"), q.optBytes("after")
+	if err := q.end(); err != nil {
+		return nil, err
+	}
+	p, err := s.SetPage(name, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	r := result{"entries": entriesOf(p.Entries), "size": int64(p.Size)}
+	if p.More && len(p.Entries) > 0 {
+		r["next"] = p.Entries[len(p.Entries)-1].Key
+	}
+	return r, nil
+}
+
+func readLog(s *hhs.AnySpace, name string, q *args) (result, error) {
+	last := !q.has("first")
+	which, from := "first", "after"
+	if last {
+		which, from = "last", "before"
+	}
+	limit, key := q.limit(which), q.optBytes(from)
+	if err := q.end(); err != nil {
+		return nil, err
+	}
+	p, err := s.LogPage(name, key, limit, last)
+	if err != nil {
+		return nil, err
+	}
+	r := result{"entries": entriesOf(p.Entries), "size": int64(p.Size)}
+	if len(p.Entries) == 0 {
+		return r, nil
+	}
+	if p.More && last || !last && key != nil {
+		r["before"] = p.Entries[0].Key
+	}
+	if p.More && !last || last && key != nil {
+		r["after"] = p.Entries[len(p.Entries)-1].Key
+	}
+	return r, nil
+}
+
+func (e *engine) names(_ context.Context, a *args) (result, error) {
+	s, err := e.space(a)
+	if err != nil {
+		return nil, err
+	}
+	list := []any{}
+	for n, err := range s.Names() {
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, map[string]any{"identity": string(n.Identity), "name": n.Value, "time": n.Time.UnixMilli()})
+	}
+	return result{"names": list}, nil
+}
+
+func (e *engine) receipt(_ context.Context, a *args) (result, error) {
+	list := a.texts("commits")
+	s, err := e.space(a)
+	if err == nil {
+		err = a.end()
+	}
+	if err != nil {
+		return nil, err
+	}
+	commits, err := ids(list)
+	if err != nil {
+		return nil, err
+	}
+	held := make([]any, len(commits))
+	for i, id := range commits {
+		held[i] = heldBy(s, id)
+	}
+	return result{"held": held}, nil
+}
+
+func heldBy(s *hhs.AnySpace, id object.ID) int64 {
+	devices, err := s.HeldBy(id)
+	if err != nil {
+		return -1
+	}
+	return int64(len(devices))
+}
+
+func statusOf(s *hhs.AnySpace) map[string]any {
+	st := s.Status()
+	return map[string]any{"state": string(st.State), "ready": s.Ready(), "toGo": int64(st.ToGo), "peers": int64(st.Peers),
+		"synced": int64(st.Synced), "direct": int64(st.Direct), "servers": int64(st.Servers)}
+}
+
+func (e *engine) status(_ context.Context, a *args) (result, error) {
+	s, err := e.space(a)
+	if err != nil {
+		return nil, err
+	}
+	return statusOf(s), nil
+}
+
+func (e *engine) peers(_ context.Context, a *args) (result, error) {
+	s, err := e.space(a)
+	if err != nil {
+		return nil, err
+	}
+	list := []any{}
+	for _, p := range s.Peers() {
+		state := "syncing"
+		if p.Synced {
+			state = "synced"
+		}
+		m := result{"identity": string(p.Identity), "device": p.Device, "transport": p.Transport, "direct": p.Direct,
+			"state": state, "toGo": int64(p.ToGo), "since": p.Since.UnixMilli()}
+		if p.RTT > 0 {
+			m["rtt"] = int64(p.RTT / time.Millisecond)
+		}
+		if name, err := s.NameOf(p.Identity); err == nil {
+			m.opt("name", name)
+		}
+		list = append(list, map[string]any(m))
+	}
+	return result{"peers": list}, nil
+}

@@ -16,6 +16,9 @@ func (s *Stream) widen() {
 	l := s.link
 	spare := l.lim.PeerBuffer - MaxMessage - messageCost - 2*l.lim.Streams*initialCredit
 	more := l.lim.Window - initialCredit
+	if l.reserved+more > spare/2 {
+		more = min(more, smallWindow-initialCredit)
+	}
 	if s.window == initialCredit && more > 0 && l.reserved+more <= spare {
 		l.reserved += more
 		s.window += more

@@ -127,6 +127,7 @@ type tags struct{ ours, theirs tag }
 type want struct {
 	backoff backoff
 	due     time.Time
+	refused bool // it did not know the space
 }
 
 // Join starts to find peers for a space.
@@ -386,6 +387,11 @@ func (mb *Membership) plan(now time.Time) time.Duration {
 			next = earlier(next, w.due)
 		case mb.peers[device] == nil && mb.out()+len(mb.pending) >= mb.g.Out:
 			// Enough; the channel ends when it is idle.
+		case !links[0].openable():
+			next = earlier(next, now.Add(nextTurn))
+		case !links[0].mayTry(w.refused):
+			w.due = now.Add(mb.m.lim.BackoffMax/2 + mb.m.jitter(mb.m.lim.BackoffMax))
+			next = earlier(next, w.due)
 		default:
 			mb.open(device, links[0])
 		}

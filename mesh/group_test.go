@@ -428,3 +428,58 @@ func TestHandshakeFlood(t *testing.T) {
 		closeAll(a, b)
 	})
 }
+
+// A thousand spaces between two devices, over one channel, and a thousand that
+// only one of them has.
+func TestManySpaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net, l := meshtest.New(13), newLedger()
+		net.Delay(5 * time.Millisecond)
+		a, b := start(t, net, device(t, "a"), l), start(t, net, device(t, "b"), l)
+		defer closeAll(a, b)
+		a.every, b.every = 0, 0
+		var all []*mesh.Membership
+		const many = 1000
+		for i := range many {
+			id := space(fmt.Sprint(i))
+			a.join(mesh.Group{Space: id})
+			all = append(all, b.join(mesh.Group{Space: id, Endpoints: []string{"ws://a"}}))
+		}
+		for _, mb := range all { // and spaces the other does not have
+			b.join(mesh.Group{Space: object.Sum(object.Raw, mb.Space().Bytes()), Endpoints: []string{"ws://a"}})
+		}
+		until(t, 10*time.Second, "all connected", func() bool {
+			return !slices.ContainsFunc(all, func(mb *mesh.Membership) bool { return peers(mb) != 1 })
+		})
+		time.Sleep(2 * time.Minute)
+		if c := a.mesh.Counters(); a.mesh.Links() != 1 || c.Violations+c.Tampered != 0 {
+			t.Errorf("%d channels, %+v", a.mesh.Links(), c)
+		}
+	})
+}
+
+// A node full of strangers' unused channels still takes an honest peer, and
+// its own dials.
+func TestSlotsCannotBeTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net, l := meshtest.New(15), newLedger()
+		a, b, c := start(t, net, device(t, "a"), l), start(t, net, device(t, "b"), l), start(t, net, device(t, "c"), l)
+		all := []*node{a, b, c}
+		ma := a.join(mesh.Group{Space: space("s")})
+		c.join(mesh.Group{Space: space("t")})
+		for i := range 80 {
+			n := start(t, net, device(t, fmt.Sprint("stranger", i)), l)
+			n.join(mesh.Group{Space: space("x"), Endpoints: []string{"ws://a"}})
+			all = append(all, n)
+			time.Sleep(100 * time.Millisecond)
+		}
+		defer closeAll(all...)
+		if n := a.mesh.Links(); n > 64 {
+			t.Errorf("%d channels", n)
+		}
+		b.join(mesh.Group{Space: space("s"), Endpoints: []string{"ws://a"}})
+		until(t, 10*time.Second, "an honest peer", func() bool { return peers(ma) == 1 })
+		mt := a.join(mesh.Group{Space: space("t"), Endpoints: []string{"ws://c"}})
+		until(t, time.Second, "an own dial", func() bool { return peers(mt) == 1 })
+	})
+}

@@ -1,6 +1,9 @@
 package mesh
 
-import "time"
+import (
+	"runtime"
+	"time"
+)
 
 // Wire constants. They are part of the protocol: both ends must agree, so a
 // change needs a new protocol version.
@@ -23,8 +26,12 @@ const (
 	maxHandshake = 2 << 10
 
 	// initialCredit is what a sender may send on a fresh stream before it is
-	// granted more; a receiver keeps it for a handler that is not ready yet.
-	initialCredit = 4 << 10
+	// granted more; a receiver keeps it for a handler that is not ready yet. It
+	// is small because two devices may share a thousand spaces.
+	initialCredit = 1 << 10
+
+	// smallWindow is the credit of a stream when many share a channel.
+	smallWindow = 8 << 10
 
 	// messageCost is charged against credit for each message beside its bytes,
 	// so that a flood of empty messages is bounded too.
@@ -58,29 +65,37 @@ type Limits struct {
 	Handshakes, HandshakesPerSecond, HandshakesPerAddress int
 	// HandshakeTime bounds a handshake, our signer included; default 10 s.
 	HandshakeTime time.Duration
-	// Channels bounds the secure channels at once; default 64.
-	Channels int
+	// Channels bounds the secure channels at once, KeptOut how many of them
+	// only this side's own dials may take (64, 16): strangers cannot cut us off.
+	Channels, KeptOut int
+	// Openings bounds the streams being opened here on one channel and not yet
+	// answered; default 64. The rest waits its turn.
+	Openings int
 	// ChannelsPerDevice bounds those of one device: one in use, and the
 	// others being settled; default 4.
 	ChannelsPerDevice int
-	// Streams bounds the streams a peer may have open on a channel; default 256.
+	// Streams bounds the streams a peer may have open on a channel; default
+	// 1,024: as many spaces as a node is made for.
 	Streams int
-	// Window is the credit of an ordinary stream in bytes; default 64 KiB.
+	// Window is the credit of an ordinary stream in bytes; default 64 KiB. When
+	// many share a channel, they get less.
 	Window int
 	// PeerBuffer bounds received bytes waiting per channel, and what credit
 	// could bring; default 8 MiB. It must exceed MaxMessage by some windows.
 	PeerBuffer int
 	// LargeMessages bounds how many messages larger than a window the node
-	// receives at once, over all channels; each may hold MaxMessage; default 24.
+	// receives at once, over all channels; each may hold MaxMessage; default 24
+	// (8 in a browser).
 	LargeMessages int
 	// SendQueue is how many bytes a stream takes from its sender before Send
 	// waits; one message may exceed it. Default 64 KiB.
 	SendQueue int
-	// Control bounds control frames per second and channel, Burst their burst
-	// (200, 1,000). More is a violation: no honest peer comes near.
+	// Control bounds control frames per second and channel, ControlBurst their
+	// burst (200, 4,000: a thousand spaces opened at once, and closed). More is
+	// a violation. Credit in return for data we sent is not counted.
 	Control, ControlBurst int
 	// Tries bounds openings with an unknown tag per channel: burst, and one
-	// more for each TriesEvery (1,024 and 100 ms, for a peer with a
+	// more for each TriesEvery (2,048 and 100 ms, for a peer with a
 	// thousand spaces that one endpoint does not know).
 	Tries      int
 	TriesEvery time.Duration
@@ -144,14 +159,16 @@ func (l Limits) withDefaults() Limits {
 	setDefault(&l.HandshakeTime, 10*time.Second)
 	setDefault(&l.Channels, 64)
 	setDefault(&l.ChannelsPerDevice, 4)
-	setDefault(&l.Streams, 256)
+	setDefault(&l.KeptOut, 16)
+	setDefault(&l.Openings, 64)
+	setDefault(&l.Streams, 1024)
 	setDefault(&l.Window, 64<<10)
 	setDefault(&l.PeerBuffer, 8<<20)
-	setDefault(&l.LargeMessages, 24)
+	setDefault(&l.LargeMessages, largeMessages())
 	setDefault(&l.SendQueue, 64<<10)
 	setDefault(&l.Control, 200)
-	setDefault(&l.ControlBurst, 1000)
-	setDefault(&l.Tries, 1024)
+	setDefault(&l.ControlBurst, 4000)
+	setDefault(&l.Tries, 2048)
 	setDefault(&l.TriesEvery, 100*time.Millisecond)
 	setDefault(&l.Ping, 2500*time.Millisecond)
 	setDefault(&l.Dead, 7*time.Second)
@@ -160,6 +177,14 @@ func (l Limits) withDefaults() Limits {
 	setDefault(&l.Idle, time.Minute)
 	l.discoveryDefaults()
 	return l
+}
+
+// largeMessages keeps received messages within 96 MiB, 32 MiB in a browser.
+func largeMessages() int {
+	if runtime.GOOS == "js" {
+		return 8
+	}
+	return 24
 }
 
 func (l *Limits) discoveryDefaults() {

@@ -44,6 +44,8 @@ type Signalling interface {
 	Close() error
 }
 
+var _ Signalling = (*signalling.Client)(nil)
+
 // Config is what a Mesh is made of. Only Device is required.
 type Config struct {
 	// Device is who this node is to its peers. Its Signer may be slow.

@@ -44,13 +44,14 @@ type link struct {
 	wake   chan struct{} // something to send
 	done   chan struct{} // closed when the link is over
 
-	mu      sync.Mutex
-	notices []func() // run after unlock
-	err     *ClosedError
-	streams map[uint32]*Stream
-	nextID  uint32 // of the next stream opened here
-	last    uint32 // highest id the peer has opened
-	foreign int    // streams opened by the peer
+	mu       sync.Mutex
+	notices  []func() // run after unlock
+	err      *ClosedError
+	streams  map[uint32]*Stream
+	nextID   uint32 // of the next stream opened here
+	last     uint32 // highest id the peer has opened
+	foreign  int    // streams opened by the peer
+	openings int    // opened here and not answered
 
 	control []frame   // to send before data
 	pong    []byte    // to answer
@@ -66,7 +67,10 @@ type link struct {
 	largeQueue []*Stream
 
 	controlRate bucket
-	tries       bucket
+	earned      int    // grants that data sent entitles the peer to
+	tries       bucket // the peer's openings with an unknown tag
+	retries     bucket // our openings that may be refused again
+	refusals    int
 	times       liveness
 }
 
@@ -83,7 +87,8 @@ func newLink(ch *channel, lim *Limits, clock Clock, owner linkOwner, run func(fu
 		nextID:      2,
 		controlRate: newBucket(lim.ControlBurst, time.Second/time.Duration(lim.Control), now),
 		tries:       newBucket(lim.Tries, lim.TriesEvery, now),
-		times:       liveness{heard: now, ticked: now, active: now},
+		retries:     newBucket(retryBurst, retryEvery, now),
+		times:       liveness{heard: now, ticked: now, active: now, served: now},
 	}
 	if ch.initiator {
 		l.nextID = 1
@@ -331,7 +336,7 @@ func (l *link) record(b []byte) string {
 		if err != nil {
 			return err.Error()
 		}
-		if f.kind > frameMore && !l.controlRate.take(l.times.heard) {
+		if !l.affordable(f.kind) {
 			return "too many control frames"
 		}
 		if rule := l.frame(f); rule != "" {
@@ -340,6 +345,19 @@ func (l *link) record(b []byte) string {
 		b = rest
 	}
 	return ""
+}
+
+// affordable meters control frames. A data frame of ours brings at most two
+// grants of credit: one on arrival, one when it is read.
+func (l *link) affordable(k frameKind) bool {
+	switch {
+	case k <= frameMore:
+		return true
+	case k == frameCredit && l.earned > 0:
+		l.earned--
+		return true
+	}
+	return l.controlRate.take(l.times.heard)
 }
 
 func (l *link) frame(f frame) string {
@@ -437,13 +455,14 @@ func (l *link) open(p purpose, t tag) (*Stream, error) {
 		return nil, l.err
 	case l.bye != nil || l.retiredHere || l.retiredThere:
 		return nil, &ClosedError{Reason: ReasonSuperseded}
-	case len(l.streams) >= 2*l.lim.Streams || l.nextID > maxStreamID-2:
+	case l.openings >= l.lim.Openings || len(l.streams) >= 2*l.lim.Streams || l.nextID > maxStreamID-2:
 		return nil, ErrBusy
 	}
 	s := newStream(l, l.nextID)
 	l.nextID += 2
 	s.opener = true
 	s.answer = make(chan struct{})
+	l.openings++
 	l.streams[s.id] = s
 	l.times.active = l.clock.Now()
 	l.say(frame{frameOpen, s.id, append([]byte{byte(p)}, t[:]...)})

@@ -73,8 +73,8 @@ func newPair(t *testing.T, lim Limits, opts ...transport.PipeOption) *pair {
 	if x.err != nil || y.err != nil {
 		t.Fatal(x.err, y.err)
 	}
-	p.oa = &fakeOwner{streams: make(chan *Stream, 1000), maxLarge: 24}
-	p.ob = &fakeOwner{streams: make(chan *Stream, 1000), maxLarge: 24}
+	p.oa = &fakeOwner{streams: make(chan *Stream, 10_000), maxLarge: 24}
+	p.ob = &fakeOwner{streams: make(chan *Stream, 10_000), maxLarge: 24}
 	p.channels = [2]*channel{x.ch, y.ch}
 	p.a = newLink(x.ch, &lim, SystemClock{}, p.oa, p.tasks.run)
 	p.b = newLink(y.ch, &lim, SystemClock{}, p.ob, p.tasks.run)

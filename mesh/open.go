@@ -1,6 +1,9 @@
 package mesh
 
 import (
+	"errors"
+	"time"
+
 	"github.com/hyperhyperspace/hhs-go/identity"
 )
 
@@ -16,6 +19,10 @@ func (mb *Membership) open(device identity.PublicKey, l *link) {
 	mb.pending[device] = placeholder
 	mb.m.later(func() { mb.m.tasks.run(func() { mb.tryOpen(device, l) }) })
 }
+
+// nextTurn is when a group looks again whether it may open its space, where
+// many do at once.
+const nextTurn = 100 * time.Millisecond
 
 // placeholder stands in pending until the stream exists.
 var placeholder = &Stream{}
@@ -40,6 +47,10 @@ func (mb *Membership) tryOpen(device identity.PublicKey, l *link) {
 	}
 	if err != nil {
 		mb.postpone(device)
+		if w := mb.wants[device]; w != nil && errors.Is(err, ErrBusy) {
+			*w = want{due: m.now().Add(nextTurn)} // many spaces at once
+		}
+		mb.noteRefusal(device, l, err)
 		m.cfg.Log.Debug("space not opened", "device", device.Short(), "error", err)
 	} else {
 		mb.install(device, s)
@@ -47,6 +58,14 @@ func (mb *Membership) tryOpen(device identity.PublicKey, l *link) {
 	}
 	mb.refresh()
 	mb.poke()
+}
+
+func (mb *Membership) noteRefusal(device identity.PublicKey, l *link, err error) {
+	var no *ClosedError
+	if w := mb.wants[device]; w != nil && errors.As(err, &no) && no.Remote && no.Reason == ReasonRefused {
+		w.refused = true
+		l.wasRefused()
+	}
 }
 
 // awaitAccept waits for the peer's answer and checks that it knows the space.

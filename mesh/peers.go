@@ -144,7 +144,7 @@ func (m *Mesh) register(l *link) error {
 	case m.penalties.active(deviceKey(device), m.now()):
 		m.counters.Penalised++
 		return ErrPenalised
-	case m.linkCount >= m.lim.Channels, len(list) >= m.lim.ChannelsPerDevice:
+	case len(list) >= m.lim.ChannelsPerDevice || !m.room(l):
 		m.counters.Busy++
 		return ErrBusy
 	}
@@ -163,6 +163,36 @@ func (m *Mesh) register(l *link) error {
 	}
 	m.wakeAll()
 	return nil
+}
+
+// unusedFor is how long an inbound channel without streams is safe from having
+// to make room for another.
+const unusedFor = 5 * time.Second
+
+// room reports whether there is a place for a link; the longest unused inbound
+// one may have to go for it.
+func (m *Mesh) room(l *link) bool {
+	most := m.lim.Channels
+	if !l.ch.initiator {
+		most -= m.lim.KeptOut
+	}
+	if m.linkCount < most {
+		return true
+	}
+	var victim *link
+	for _, list := range m.links {
+		for _, o := range list {
+			unused := !o.ch.initiator && o.unused() > unusedFor
+			if unused && (victim == nil || o.since.Before(victim.since)) {
+				victim = o
+			}
+		}
+	}
+	if victim == nil {
+		return false
+	}
+	m.later(func() { victim.end(&ClosedError{Reason: ReasonBusy}) })
+	return true
 }
 
 // decides reports whether this side chooses among the channels to a device.

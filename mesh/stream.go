@@ -229,6 +229,7 @@ func (s *Stream) finish(err *ClosedError) {
 	}
 	if s.opener && !isClosed(s.answer) {
 		s.refused = err
+		l.openings--
 		close(s.answer)
 	}
 	s.out, s.partial, s.total = nil, nil, 0
@@ -243,6 +244,9 @@ func (s *Stream) finish(err *ClosedError) {
 	signal(s.recvWake)
 	close(s.done)
 	l.times.active = l.clock.Now()
+	if s.open {
+		l.times.served = l.times.active
+	}
 	l.notice(func() { l.owner.over(s) })
 	l.quiet()
 }
@@ -303,6 +307,7 @@ func (s *Stream) answered(f frame) string {
 	}
 	if f.kind == frameAccept {
 		s.reply = tag(f.payload)
+		s.link.openings--
 		close(s.answer)
 		return ""
 	}
@@ -343,13 +348,6 @@ func (s *Stream) remoteClose(f frame) string {
 	return ""
 }
 
-// look ends a closed stream whose peer does not finish.
-func (s *Stream) look(now time.Time) {
-	if s.closeDue && now.Sub(s.closedAt) >= s.link.lim.Linger {
-		s.abort(&ClosedError{Reason: ReasonCancelled})
-	}
-}
-
 // markReady puts the stream in the writer's queue if it has something to send.
 func (s *Stream) markReady() {
 	l := s.link
@@ -382,6 +380,9 @@ func (s *Stream) mayPack() bool {
 	return s.credit >= need
 }
 
+// maxEarned bounds the grants a peer can save up.
+const maxEarned = 1 << 16
+
 // pack appends the stream's next frame to a record. more says that there is
 // another; if nothing was appended, it did not fit.
 func (s *Stream) pack(buf []byte) (_ []byte, more bool) {
@@ -399,6 +400,7 @@ func (s *Stream) pack(buf []byte) (_ []byte, more bool) {
 	}
 	room := maxRecord - len(buf) - maxFrameHead
 	msg := s.out[0]
+	before := len(buf)
 	switch {
 	case s.outPos == 0 && len(msg) <= room && len(msg)+messageCost <= s.credit:
 		buf = appendFrame(buf, frame{frameMessage, s.id, msg})
@@ -418,6 +420,9 @@ func (s *Stream) pack(buf []byte) (_ []byte, more bool) {
 		buf = appendFrame(buf, frame{frameMore, s.id, msg[s.outPos : s.outPos+n]})
 		s.credit -= n
 		s.outPos += n
+	}
+	if len(buf) > before {
+		s.link.earned = min(s.link.earned+2, maxEarned)
 	}
 	if s.outPos == len(msg) {
 		s.packed()

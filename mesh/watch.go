@@ -9,7 +9,8 @@ import (
 type liveness struct {
 	heard   time.Time // last record
 	ticked  time.Time // last look at the clock
-	active  time.Time // last time there was a stream
+	active  time.Time // last time there was a stream, or a try at one
+	served  time.Time // last time there was one that was accepted
 	sending time.Time // since when the transport holds a record, or zero
 	bye     time.Time // when the goodbye was queued
 	pinged  time.Time
@@ -109,10 +110,59 @@ func (l *link) look(now time.Time) {
 	} else if now.Sub(t.active) >= l.lim.Idle {
 		l.goodbyeLocked(&ClosedError{Reason: ReasonIdle})
 	}
-	for _, s := range l.ordered() {
-		s.look(now)
+	var late []*Stream
+	for _, s := range l.streams {
+		if s.closeDue && now.Sub(s.closedAt) >= l.lim.Linger {
+			late = append(late, s)
+		}
+	}
+	sortStreams(late)
+	for _, s := range late { // its peer does not finish
+		s.abort(&ClosedError{Reason: ReasonCancelled})
 	}
 	l.serveLarge()
+}
+
+// unused returns for how long the link has carried no stream.
+func (l *link) unused() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.streams {
+		if s.open {
+			return 0
+		}
+	}
+	return l.clock.Now().Sub(l.times.served)
+}
+
+// openable reports whether another opening may be begun now.
+func (l *link) openable() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.openings < l.lim.Openings
+}
+
+// manyRefusals is how many spaces a peer may not know before we slow down;
+// retryBurst and retryEvery meter the tries after that, and those at spaces
+// refused before, so that a peer never takes us for someone who guesses.
+const (
+	manyRefusals = 1500
+	retryBurst   = 64
+	retryEvery   = 200 * time.Millisecond
+)
+
+// mayTry reports whether a space may be opened now as far as refusals go.
+func (l *link) mayTry(refusedBefore bool) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !refusedBefore && l.refusals < manyRefusals || l.retries.take(l.clock.Now())
+}
+
+// wasRefused notes that the peer does not know a space.
+func (l *link) wasRefused() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.refusals++
 }
 
 // retiring reports whether the link was retired here: its streams have to move.

@@ -175,8 +175,9 @@ func crashAt(t *testing.T, n int64) {
 	}
 }
 
-// TestFailingDisk makes every write-side operation from the nth on fail, for every n: with an I/O error and with a full
-// disk. The store says so, answers reads with what it acknowledged, closes, and has all of it when opened again.
+// TestFailingDisk makes the nth write-side operation fail, alone or with all after it, for every n: with an I/O error
+// and with a full disk. The store survives it or says so, answers reads with what it acknowledged, closes, and has all of
+// it when opened again (RELIABILITY G6-63, 64).
 func TestFailingDisk(t *testing.T) {
 	total, step := writes(t), int64(3)
 	if testing.Short() {
@@ -184,19 +185,26 @@ func TestFailingDisk(t *testing.T) {
 	}
 	for _, cause := range []error{syscall.EIO, syscall.ENOSPC} {
 		for n := int64(1); n <= total; n += step {
-			failFrom(t, n, cause)
+			failFrom(t, n, cause, false)
+			failFrom(t, n+1, cause, true)
 		}
 	}
 }
 
-func failFrom(t *testing.T, n int64, cause error) {
+func failFrom(t *testing.T, n int64, cause error, once bool) {
 	var (
 		mem   = vfs.NewCrashableMem()
 		l     ledger
 		count atomic.Int64
-		what  = fmt.Sprintf("%v from write %d on", cause, n)
+		done  atomic.Bool
+		what  = fmt.Sprintf("%v at write %d, once %v", cause, n, once)
 	)
-	fsys := errorfs.Wrap(mem, atWrite(&count, n, func() error { return cause }))
+	fsys := errorfs.Wrap(mem, atWrite(&count, n, func() error {
+		if done.Swap(once) {
+			return nil
+		}
+		return cause
+	}))
 	d, err := open("db", memory(fsys))
 	if err == nil {
 		if err = workload(d, &l, batches); err != nil {

@@ -19,8 +19,12 @@ import (
 const (
 	// formatFile never changes its name or its form, so that any version can read it of any other.
 	formatFile = "HHS-FORMAT"
+	// creatingFile is there until the first open of a new store has succeeded.
+	creatingFile = "HHS-CREATING"
 	// Format is the version of what the keys and values mean that this program writes.
 	Format = 1
+	// lockFile is Pebble's.
+	lockFile = "LOCK"
 	// maxFormatFile bounds what is read of it: a number and a line feed.
 	maxFormatFile = 32
 )
@@ -74,19 +78,62 @@ func foreignFiles(fsys vfs.FS, dir string) error {
 }
 
 // ensureFormat reads the version again, now that the lock is held, and writes it in a new store: durably and before
-// Pebble makes its first file.
-func ensureFormat(fsys vfs.FS, dir string) error {
+// Pebble makes its first file. creating is set if the store has never been opened with success.
+func ensureFormat(fsys vfs.FS, dir string) (creating bool, err error) {
 	version, err := readFormat(fsys, dir)
-	if err != nil || version != 0 {
-		return err
+	if err != nil {
+		return false, err
+	}
+	if version != 0 {
+		_, err := fsys.Stat(fsys.PathJoin(dir, creatingFile))
+		return err == nil, nil
+	}
+	if err := writeSynced(fsys, fsys.PathJoin(dir, creatingFile), nil); err != nil {
+		return true, translate(err)
+	}
+	if err := syncDir(fsys, dir); err != nil {
+		return true, err
 	}
 	name := fsys.PathJoin(dir, formatFile)
 	if err := writeSynced(fsys, name+".tmp", fmt.Appendf(nil, "%d\n", Format)); err != nil {
-		return translate(err)
+		return true, translate(err)
 	}
 	if err := fsys.Rename(name+".tmp", name); err != nil {
+		return true, err
+	}
+	return true, syncDir(fsys, dir)
+}
+
+// created makes what Pebble has made durable and marks the store as one that holds data from now on.
+func created(fsys vfs.FS, dir string) error {
+	if err := syncDir(fsys, dir); err != nil {
 		return err
 	}
+	if err := fsys.Remove(fsys.PathJoin(dir, creatingFile)); err != nil {
+		return err
+	}
+	return syncDir(fsys, dir)
+}
+
+// removeLeftovers removes what Pebble left of a first open that was cut short, so that it can begin again. Power lost
+// at the wrong moment leaves a pointer to a manifest that is not there.
+func removeLeftovers(fsys vfs.FS, dir string) error {
+	names, err := fsys.List(dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if name == formatFile || name == creatingFile || name == ballastFile || name == lockFile {
+			continue
+		}
+		if err := fsys.RemoveAll(fsys.PathJoin(dir, name)); err != nil {
+			return err
+		}
+	}
+	return syncDir(fsys, dir)
+}
+
+func syncDir(fsys vfs.FS, dir string) error {
 	d, err := fsys.OpenDir(dir)
 	if err != nil {
 		return err

@@ -22,9 +22,9 @@ const retryPause = 250 * time.Millisecond
 // guard stands between Pebble and the file system, and is Pebble's logger. Pebble ends the process, or panics, when its
 // log cannot be written; the guard keeps invariant 3 in another way. The first error of a write-side operation on the
 // log or on a directory, and every Fatalf, is recorded before Pebble hears of it. From then on commits are answered with
-// that failure, removals are not carried out and no table is created, so that the disk stays as it was and a
-// later open recovers all that was acknowledged. Operations on the log itself are reported to Pebble as done: it has no
-// other way to go on serving reads.
+// that failure and the disk stays as it is, so that a later open recovers all that was acknowledged: writing tables and
+// the manifest fails, removing does nothing. Operations on the log and on directories are reported to Pebble as done: it
+// has no other way to go on serving reads.
 type guard struct {
 	vfs.FS
 	log     *slog.Logger
@@ -106,7 +106,7 @@ func (g *guard) create(name string, create func() (vfs.File, error)) (vfs.File, 
 	case err == nil && isLog(name):
 		return &guardedFile{File: f, guard: g, name: name}, nil
 	case err == nil:
-		return f, nil
+		return &frozenFile{File: f, guard: g}, nil
 	case isLog(name):
 		g.fail("create "+name, err)
 		return vfs.NewMemFile(nil), nil
@@ -140,8 +140,51 @@ func (g *guard) Remove(name string) error {
 	return g.FS.Remove(name)
 }
 
+// Rename implements vfs.FS.
+func (g *guard) Rename(old, name string) error {
+	if err := g.failure(); err != nil {
+		return err
+	}
+	return g.FS.Rename(old, name)
+}
+
+// Link implements vfs.FS.
+func (g *guard) Link(old, name string) error {
+	if err := g.failure(); err != nil {
+		return err
+	}
+	return g.FS.Link(old, name)
+}
+
 // Unwrap implements vfs.FS.
 func (g *guard) Unwrap() vfs.FS { return g.FS }
+
+// frozenFile is a table, a manifest or another small file: it takes nothing more after a failure.
+type frozenFile struct {
+	vfs.File
+	guard *guard
+}
+
+// Write implements vfs.File.
+func (f *frozenFile) Write(p []byte) (int, error) {
+	if err := f.guard.failure(); err != nil {
+		return 0, err
+	}
+	return f.File.Write(p)
+}
+
+// Sync implements vfs.File.
+func (f *frozenFile) Sync() error { return f.sync(f.File.Sync) }
+
+// SyncData implements vfs.File.
+func (f *frozenFile) SyncData() error { return f.sync(f.File.SyncData) }
+
+func (f *frozenFile) sync(sync func() error) error {
+	if err := f.guard.failure(); err != nil {
+		return err
+	}
+	return sync()
+}
 
 // guardedFile is a log or a directory.
 type guardedFile struct {

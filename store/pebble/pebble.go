@@ -8,7 +8,8 @@
 // # What is on disk
 //
 // Besides Pebble's own files the directory holds HHS-FORMAT, the version of what the keys mean as a decimal number and
-// a line feed, which is read before anything else is touched; LOCK, held as long as the store is open; and BALLAST.
+// a line feed, which is read before anything else is touched; HHS-CREATING until a first open has succeeded; LOCK, held
+// as long as the store is open; and BALLAST.
 //
 // # Invariants
 //
@@ -114,24 +115,28 @@ func open(dir string, o Options) (*DB, error) {
 }
 
 func openLocked(dir string, base vfs.FS, lock *pebble.Lock, o Options) (*DB, error) {
-	if err := ensureFormat(base, dir); err != nil {
+	creating, err := ensureFormat(base, dir)
+	if err != nil {
 		return nil, err
 	}
 	sp := newSpace(base, dir, o)
 	g := newGuard(base, sp, o.Log)
-	cache := pebble.NewCache(cacheSize)
-	defer cache.Unref()
-	po := engineOptions(g, cache)
-	po.Lock = lock
-	if o.tune != nil {
-		o.tune(po)
+	db, err := openEngine(dir, g, lock, o)
+	if err != nil && creating && g.failure() == nil {
+		if err := removeLeftovers(base, dir); err != nil {
+			return nil, err
+		}
+		db, err = openEngine(dir, g, lock, o)
 	}
-	db, err := pebble.Open(dir, po)
 	if err != nil {
 		return nil, translate(err)
 	}
-	if err := g.failure(); err != nil {
-		return nil, errors.Join(err, db.Close())
+	if creating {
+		err = created(base, dir)
+	}
+	if err := errors.Join(err, g.failure()); err != nil {
+		g.close()
+		return nil, errors.Join(translate(err), db.Close())
 	}
 	d := &DB{
 		dir: dir, db: db, lock: lock, guard: g, space: sp,
@@ -142,6 +147,17 @@ func openLocked(dir string, base vfs.FS, lock *pebble.Lock, o Options) (*DB, err
 	d.view = d.newView()
 	sp.restoreBallast()
 	return d, nil
+}
+
+func openEngine(dir string, g *guard, lock *pebble.Lock, o Options) (*pebble.DB, error) {
+	cache := pebble.NewCache(cacheSize)
+	defer cache.Unref()
+	po := engineOptions(g, cache)
+	po.Lock = lock
+	if o.tune != nil {
+		o.tune(po)
+	}
+	return pebble.Open(dir, po)
 }
 
 // Health returns nil while the store takes writes, and otherwise the error that it answers them with.

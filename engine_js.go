@@ -2,6 +2,8 @@ package hhs
 
 import (
 	"context"
+	"crypto/rand"
+	"syscall/js"
 	"time"
 
 	"github.com/hyperhyperspace/hhs-go/identity"
@@ -22,7 +24,7 @@ func platformVerifier() identity.Verifier { return webkey.NewVerifier(context.Ba
 // RTCPeerConnection.
 func (n *Node) openEngine(ctx context.Context, dir string, o *options) error {
 	if o.store == nil {
-		db, err := idb.Open(ctx, dir, idb.Options{Log: o.log, Lost: o.lost})
+		db, err := idb.Open(ctx, dir, idb.Options{OnLost: o.lost})
 		if err != nil {
 			return err
 		}
@@ -30,7 +32,7 @@ func (n *Node) openEngine(ctx context.Context, dir string, o *options) error {
 		o.store = db
 	}
 	if o.device == nil {
-		d, err := openKeys(ctx, dir, o)
+		d, err := n.openKeys(ctx, dir, o)
 		if err != nil {
 			return err
 		}
@@ -40,7 +42,7 @@ func (n *Node) openEngine(ctx context.Context, dir string, o *options) error {
 		d := &ws.Dialer{}
 		o.dialers = map[string]transport.Dialer{"ws": d, "wss": d}
 	}
-	if o.rtc == nil && rtc.Available() {
+	if o.rtc == nil && js.Global().Get("hhsRTC").Truthy() {
 		o.rtc = &RTC{
 			Dial: func(ctx context.Context, x Exchange) (transport.Conn, error) {
 				return rtc.Dial(ctx, x, rtc.Config{STUN: o.stun})
@@ -53,11 +55,13 @@ func (n *Node) openEngine(ctx context.Context, dir string, o *options) error {
 	return nil
 }
 
-func openKeys(ctx context.Context, dir string, o *options) (identity.Device, error) {
+func (n *Node) openKeys(ctx context.Context, dir string, o *options) (identity.Device, error) {
 	if dir == "" {
-		_, d, err := identity.NewDevice(ctx, cryptoRand, o.label, time.Now().UnixMilli())
+		n.fresh = true
+		_, d, err := identity.NewDevice(ctx, rand.Reader, o.label, time.Now().UnixMilli())
 		return d, err
 	}
-	keys, _, err := webkey.Open(ctx, dir+"-keys", o.label, time.Now().UnixMilli())
+	keys, made, err := webkey.Open(ctx, dir+"-keys", o.label, time.Now().UnixMilli())
+	n.fresh = made
 	return keys.Device(), err
 }

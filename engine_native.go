@@ -45,7 +45,7 @@ func (n *Node) openEngine(ctx context.Context, dir string, o *options) error {
 		o.store = db
 	}
 	if o.device == nil {
-		d, err := openKeys(ctx, dir, o)
+		d, err := n.openKeys(ctx, dir, o)
 		if err != nil {
 			return err
 		}
@@ -68,7 +68,7 @@ func rtcConfig(o *options) rtc.Config { return rtc.Config{STUN: o.stun} }
 
 // openKeys reads the directory's key file, or makes it. Without a directory
 // the keys live in memory.
-func openKeys(ctx context.Context, dir string, o *options) (identity.Device, error) {
+func (n *Node) openKeys(ctx context.Context, dir string, o *options) (identity.Device, error) {
 	label := o.label
 	if label == "" {
 		label, _ = os.Hostname()
@@ -79,6 +79,7 @@ func openKeys(ctx context.Context, dir string, o *options) (identity.Device, err
 	}
 	if dir == "" {
 		keys, err := keyfile.New(ctx, label, now().UnixMilli())
+		n.fresh = true
 		return keys.Device(), err
 	}
 	path := filepath.Join(dir, keyFileName)
@@ -86,6 +87,7 @@ func openKeys(ctx context.Context, dir string, o *options) (identity.Device, err
 	if errors.Is(err, fs.ErrNotExist) {
 		if keys, err = keyfile.New(ctx, label, now().UnixMilli()); err == nil {
 			err = keyfile.Create(path, keys)
+			n.fresh = true
 		}
 	}
 	if err != nil {

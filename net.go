@@ -304,7 +304,7 @@ func (n *Node) Lookup(ctx context.Context, threeWords string, servers ...string)
 		return nil, err
 	}
 	if len(servers) == 0 {
-		servers = n.opts.servers
+		servers, _ = n.addresses()
 	}
 	m, err := n.net.open()
 	if err != nil {

@@ -51,6 +51,7 @@ type Node struct {
 	opts    options
 	closers []io.Closer
 	net     network
+	fresh   bool
 
 	mu     sync.Mutex
 	kinds  map[string]*authority.Manifest
@@ -132,6 +133,24 @@ func (n *Node) closeAll() error {
 	}
 	n.closers = nil
 	return errors.Join(errs...)
+}
+
+// Fresh tells whether Open made the keys: this device is new.
+func (n *Node) Fresh() bool { return n.fresh }
+
+// SetAddresses replaces the servers and endpoints given to Open. Spaces that
+// exist keep theirs.
+func (n *Node) SetAddresses(servers, endpoints []string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.opts.servers, n.opts.endpoints = slices.Clone(servers), slices.Clone(endpoints)
+}
+
+// addresses returns the servers and endpoints new spaces meet at.
+func (n *Node) addresses() (servers, endpoints []string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.opts.servers, n.opts.endpoints
 }
 
 // Identity is the person this node writes as.
@@ -253,8 +272,8 @@ func (n *Node) CreateSpace(ctx context.Context, m *authority.Manifest, opts ...S
 	if err != nil {
 		return nil, err
 	}
-	link := Link{Space: rep.ID(), Servers: n.opts.servers, Endpoints: n.opts.endpoints}
-	return n.adopt(ctx, link, opts)
+	servers, endpoints := n.addresses()
+	return n.adopt(ctx, Link{Space: rep.ID(), Servers: servers, Endpoints: endpoints}, opts)
 }
 
 // JoinSpace takes part in a space of any kind. It returns at once: the space is
@@ -269,7 +288,7 @@ func (n *Node) JoinSpace(ctx context.Context, link string, opts ...SpaceOption) 
 		return nil, err
 	}
 	if len(l.Servers)+len(l.Endpoints) == 0 {
-		l.Servers = n.opts.servers
+		l.Servers, _ = n.addresses()
 	}
 	return n.adopt(ctx, l, opts)
 }

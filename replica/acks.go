@@ -50,8 +50,18 @@ func (s *Space) Acked(ctx context.Context, device identity.PublicKey, heads []ob
 		return fmt.Errorf("record acknowledgement: %w", err)
 	}
 	s.acks[device] = nums
+	close(s.acked)
+	s.acked = make(chan struct{})
 	defer s.subs.publish(nil)
 	return nil
+}
+
+// AcksChanged returns a channel that is closed when HeldBy may answer otherwise
+// than now.
+func (s *Space) AcksChanged() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.acked
 }
 
 // maximal drops every number that is in the past of another one.

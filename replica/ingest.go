@@ -92,6 +92,8 @@ type door struct {
 	tx      *store.Tx
 	chains  map[identity.PublicKey]*chain // as this batch extends them
 	founded bool
+	bytes   int
+	totals  totals
 	base    history.Num // numbers below it were here before
 }
 
@@ -290,7 +292,9 @@ func (d *door) store(in *entering) error {
 	if in.sig != nil {
 		d.tx.Put(s.keys.attest(in.num), in.sig)
 	}
+	d.bytes += len(c.Raw)
 	for i, part := range c.Parts {
+		d.bytes += len(part)
 		d.tx.Put(s.keys.part(in.num, i), part)
 	}
 	return d.attach(c, c.Attached())
@@ -322,6 +326,7 @@ func (d *door) attach(c *history.Commit, ids []object.ID) error {
 		}
 		d.tx.Put(key, nil)
 		d.tx.Put(objectKey(id), block)
+		d.bytes += len(block)
 	}
 	return nil
 }
@@ -332,6 +337,8 @@ func (d *door) write(ctx context.Context) error {
 	for run := range s.graph.Dirty() {
 		d.tx.Put(s.keys.run(run.Start), history.AppendRun(nil, run))
 	}
+	d.totals = s.totals.with(d.bytes, s.node.cfg.Now())
+	d.tx.Put(s.keys.key(subTotals, 0), d.totals.encode())
 	if err := s.node.cfg.Store.Apply(ctx, d.tx.Batch(), s.node.cfg.Durable); err != nil {
 		return fmt.Errorf("write %d commits of space %s: %w", len(d.fresh), s.id.Short(), err)
 	}
@@ -342,6 +349,7 @@ func (d *door) write(ctx context.Context) error {
 func (d *door) settle() {
 	s := d.space
 	s.graph.Flush()
+	s.totals = d.totals
 	for device, c := range d.chains {
 		s.setChain(device, c)
 	}

@@ -22,6 +22,7 @@ import (
 //	   a <device key>             chain record of an author
 //	   v <codec> <digest>         an object attached in this space
 //	   k <device key>             heads a device acknowledged as durable
+//	   z                          totals: bytes kept, time of the last change
 //	   f <field:2> ...            state of one field
 const (
 	prefixSpaceIndex = 'n'
@@ -39,6 +40,7 @@ const (
 	subAttached = 'v'
 	subAck      = 'k'
 	subField    = 'f'
+	subTotals   = 'z'
 )
 
 func spaceIndexKey(id object.ID) []byte {

@@ -35,6 +35,9 @@ func (s *Space) load() error {
 		if err := s.loadAcks(r); err != nil {
 			return err
 		}
+		if err := s.loadTotals(r); err != nil {
+			return err
+		}
 		return s.loadHeads(r)
 	})
 }

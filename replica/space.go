@@ -37,6 +37,8 @@ type Space struct {
 	acks     map[identity.PublicKey][]history.Num
 	recent   recent
 	rejects  rejects
+	totals   totals
+	acked    chan struct{} // closed at the next acknowledgement
 	closed   bool
 }
 
@@ -55,7 +57,7 @@ const ProfileField = authority.ProfileField
 
 func newSpace(n *Node, id object.ID, num uint32) *Space {
 	return &Space{node: n, id: id, keys: newKeyspace(num), graph: history.NewGraph(),
-		chains: map[identity.PublicKey]*chain{}, acks: map[identity.PublicKey][]history.Num{}, recent: newRecent()}
+		chains: map[identity.PublicKey]*chain{}, acks: map[identity.PublicKey][]history.Num{}, recent: newRecent(), acked: make(chan struct{})}
 }
 
 // ID is the space's id: the id of its first commit.

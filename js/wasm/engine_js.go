@@ -51,9 +51,10 @@ func (e *engine) running() (*hhs.Node, error) {
 }
 
 // manifest is a kind given as data.
-type manifest struct{ *authority.Manifest }
+type manifest struct{ m *authority.Manifest }
 
-func (m manifest) Manifest() (*authority.Manifest, error) { return m.Manifest, nil }
+// Manifest implements hhs.AnyKind.
+func (m manifest) Manifest() (*authority.Manifest, error) { return m.m, nil }
 
 func parseManifest(v any) (manifest, error) {
 	m, err := authority.ParseManifest(v)
@@ -199,7 +200,7 @@ func (e *engine) create(ctx context.Context, a *args) (result, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := n.CreateSpace(ctx, m.Manifest)
+	s, err := n.CreateSpace(ctx, m.m)
 	if err == nil && len(servers)+len(endpoints) > 0 {
 		err = s.AddAddresses(ctx, servers, endpoints)
 	}

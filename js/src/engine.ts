@@ -75,6 +75,22 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
   )
   const early = await Promise.race([ready, ended])
   if (typeof early === 'string') throw new HhsError('engine_failed', `the engine did not start: ${early}`)
-  const call = scope.hhsCall!
-  return { ended, call: async (method, args) => call(method, args) }
+  return { ended, call: answering(scope.hhsCall!, ended) }
+}
+
+/** Makes every call end with the engine: one that ends, even regularly, may leave answers behind. */
+function answering(call: NonNullable<EngineGlobals['hhsCall']>, ended: Promise<string>): Engine['call'] {
+  // Not a race with `ended`: a promise that lives as long as the engine would remember every call.
+  const pending = new Set<(e: HhsError) => void>()
+  let over: HhsError | undefined
+  void ended.then(reason => {
+    over = new HhsError('engine_restarted', `the engine ended (${reason}) while this call was under way`)
+    for (const reject of pending) reject(over)
+    pending.clear()
+  })
+  return (method, args) => new Promise((resolve, reject) => {
+    if (over) return reject(over)
+    pending.add(reject)
+    call(method, args).then(resolve, reject).finally(() => pending.delete(reject))
+  })
 }

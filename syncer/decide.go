@@ -14,6 +14,7 @@ func (s *Session) decide() {
 	}
 	s.greet()
 	if s.peer.hello {
+		s.agree()
 		s.tellChains()
 		s.lacking()
 		s.transfer()
@@ -29,6 +30,15 @@ func (s *Session) greet() {
 		h := HeadsOf(s.greeted)
 		s.told = Have{Heads: h}
 		s.emit(Send{&Hello{Version: Version, Heads: h}})
+	}
+}
+
+// agree takes equal hashes for what they say: the peer holds all our heads.
+func (s *Session) agree() {
+	if s.peer.hash == s.hash && s.agreed != s.hash {
+		s.agreed = s.hash
+		s.holds(s.heads...)
+		s.peer.fresh = append(s.peer.fresh, s.heads...)
 	}
 }
 

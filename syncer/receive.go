@@ -43,10 +43,7 @@ func (s *Session) hello(m *Hello) {
 	s.peer.hello = true
 	s.peerHeads(&m.Heads)
 	switch {
-	case m.Heads.Hash == s.hash:
-		s.send.holds.add(s.heads...)
-		s.send.ready = true
-	case s.peer.whole && len(s.peer.unknown) == 0:
+	case m.Heads.Hash == s.hash, s.peer.whole && len(s.peer.unknown) == 0:
 		s.send.ready = true
 	default:
 		s.send.chainsDue = true

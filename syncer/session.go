@@ -146,7 +146,8 @@ type Session struct {
 	startedAt time.Time
 	greeted   []object.ID // the heads of our hello
 	saidHello bool
-	told      Have // the last receipt, or what hello and batches told instead
+	agreed    [32]byte // the last hash that both had
+	told      Have     // the last receipt, or what hello and batches told instead
 
 	peer peer
 	send sending

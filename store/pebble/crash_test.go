@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -276,5 +277,88 @@ func TestBallast(t *testing.T) {
 	}
 	if _, err := mem.Stat("db/" + ballastFile); err != nil {
 		t.Fatalf("the ballast was not written again: %v", err)
+	}
+}
+
+// TestCreationCutShort: a store whose first open did not succeed begins again, one that has been open never does.
+func TestCreationCutShort(t *testing.T) {
+	for _, creating := range []bool{true, false} {
+		mem := vfs.NewMem()
+		d := mustOpen(t, "db", memory(mem))
+		storetest.Apply(t, d, "a", "1")
+		mustClose(t, d)
+		if creating {
+			if err := writeSynced(mem, "db/"+creatingFile, nil); err != nil {
+				t.Fatal(err)
+			}
+			d := mustOpen(t, "db", memory(mem)) // what can be opened is not thrown away
+			if got := storetest.Dump(t, d); got != "a=1" {
+				t.Fatalf("holds %s", got)
+			}
+			mustClose(t, d)
+			if err := writeSynced(mem, "db/"+creatingFile, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		names, err := mem.List("db")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			if strings.HasPrefix(name, "MANIFEST-") {
+				if err := mem.Remove("db/" + name); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		d, err = open("db", memory(mem))
+		if creating != (err == nil) {
+			t.Fatalf("creating %v: open: %v", creating, err)
+		}
+		if err == nil {
+			storetest.Apply(t, d, "b", "2")
+			mustClose(t, d)
+		}
+	}
+}
+
+// TestFrozen: after a failure nothing on the disk changes any more (invariant 3).
+func TestFrozen(t *testing.T) {
+	mem := vfs.NewMem()
+	g := newGuard(mem, newSpace(mem, "", Options{}), slog.New(slog.DiscardHandler))
+	table, err := g.Create("1.sst", vfs.WriteCategoryUnspecified)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wal, err := g.Create("2.log", vfs.WriteCategoryUnspecified)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.fail("test", syscall.EIO)
+	g.close() // no pauses
+	if _, err := table.Write([]byte("x")); !errors.Is(err, store.ErrReadOnly) || !errors.Is(err, syscall.EIO) {
+		t.Errorf("write table: %v", err)
+	}
+	if err := errors.Join(table.Sync(), g.Rename("1.sst", "3.sst"), g.Link("1.sst", "3.sst")); err == nil {
+		t.Error("sync, rename and link succeed")
+	}
+	if _, err := wal.Write([]byte("x")); err != nil {
+		t.Errorf("write log: %v", err)
+	}
+	if _, err := g.Create("4.log", vfs.WriteCategoryUnspecified); err != nil {
+		t.Errorf("create log: %v", err)
+	}
+	if _, err := g.Create("4.sst", vfs.WriteCategoryUnspecified); err == nil {
+		t.Error("a table is created")
+	}
+	if err := g.Remove("1.sst"); err != nil {
+		t.Errorf("remove: %v", err)
+	}
+	names, err := mem.List("")
+	if err != nil || fmt.Sprint(names) != "[1.sst 2.log]" {
+		t.Errorf("files %v, %v", names, err)
+	}
+	if info, err := mem.Stat("2.log"); err != nil || info.Size() != 0 {
+		t.Errorf("the log has grown: %v, %v", info, err)
 	}
 }

@@ -1,7 +1,6 @@
 package mesh
 
 import (
-	"bytes"
 	"context"
 	"crypto/subtle"
 	"slices"
@@ -536,7 +535,3 @@ func (m *Mesh) wakeAll() {
 }
 
 func equalTags(a, b tag) bool { return subtle.ConstantTimeCompare(a[:], b[:]) == 1 }
-
-func equalBytes(list [][]byte, b []byte) bool {
-	return slices.ContainsFunc(list, func(o []byte) bool { return bytes.Equal(o, b) })
-}

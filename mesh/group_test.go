@@ -68,7 +68,11 @@ func TestLocalOnlyOpensNothing(t *testing.T) {
 // Send on what was given up is lost.
 func TestGlare(t *testing.T) {
 	da, db := device(t, "a"), device(t, "b")
-	for seed := range uint64(200) {
+	seeds := uint64(200)
+	if testing.Short() {
+		seeds = 40
+	}
+	for seed := range seeds {
 		synctest.Test(t, func(t *testing.T) {
 			net, l := meshtest.New(seed), newLedger()
 			net.Delay(time.Duration(1+seed%50) * time.Millisecond)

@@ -3,6 +3,7 @@ package crdt
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/hyperhyperspace/hhs-go/history"
 )
@@ -11,7 +12,7 @@ import (
 // identity.
 //
 // An op is shown iff it is effective and in the past of no other effective op of the cell. The cell keeps its frontier
-// together: the shown ops, and the tips (ops with no later one on the key, void ones included). Everything else rests.
+// in a bundle: the shown ops, and the tips (ops with no later one on the key, void ones included). Everything else rests.
 //
 // Finding what comes back when a shown op becomes void means walking down the resting ops, and the walk must end early.
 // It ends at a cut: an op that every other op of the cell is either before or after. An effective cut hides all below
@@ -20,86 +21,60 @@ import (
 //
 // Invariants:
 //  1. an op that is in the past of another has the lesser place, so no op is hidden by one below it;
-//  2. an effective tip is shown; a tip that is not shown is void;
-//  3. the greatest cut is known: the only tip, or what is kept under spaceCut.
+//  2. an op of the frontier is shown iff it is effective: an effective tip is hidden by nothing;
+//  3. the greatest cut is known: the only tip, or what the bundle keeps beside the frontier.
 type cell struct {
 	*field
 	key []byte
 }
 
-// spot is an op of the frontier.
+// spot is an op of the frontier and what becomes of it.
 type spot struct {
-	at    place
-	ref   history.OpRef
-	shown bool
+	at  place
+	ref history.OpRef
 	record
-	next fate
+	next byte // its flags then
+	rest bool // it leaves the frontier
 }
 
-// fate is what becomes of a spot: whether it stays in the frontier, and as what.
-type fate struct {
-	shown bool
-	flags byte
-	gone  bool // to the resting ops
-}
-
-const (
-	subTip   = 0x00
-	subShown = 0x01
-)
-
-func (c *cell) frontKey(shown bool, at place) []byte {
-	sub := byte(subTip)
-	if shown {
-		sub = subShown
-	}
-	return join(spaceShown, append(bytes.Clone(c.key), sub), at)
-}
+func (s *spot) shown() bool { return s.flags&flagEffective != 0 }
 
 func (c *cell) restKey(at place) []byte { return join(spaceRest, c.key, at) }
 
-// frontier reads the shown ops and the tips: first the tips that are not shown, then the shown ones, each by place.
-func (c *cell) frontier() ([]spot, error) {
-	var spots []spot
-	prefix := join(spaceShown, c.key, "")
-	for kv, err := range c.State.Scan(prefix, after(prefix), false) {
-		if err != nil {
-			return nil, fmt.Errorf("read state: %w", err)
-		}
-		s, err := parseSpot(kv.Key, kv.Value, len(prefix))
-		if err != nil {
-			return nil, err
-		}
-		spots = append(spots, s)
-	}
-	return spots, nil
+// front is a cell's frontier while an op is taken in.
+type front struct {
+	*bundle
+	spots []spot // by place
 }
 
-// parseSpot reads an entry of the frontier; the sub-space stands at key[n]. It copies what it keeps.
-func parseSpot(key, value []byte, n int) (spot, error) {
-	s := spot{}
-	r, ok := decodeRecord(bytes.Clone(value))
-	if !ok || len(key) < n+1 || key[n] > subShown {
-		return s, &Corrupt{Key: bytes.Clone(key), Reason: "not an entry of a register"}
+func (c *cell) frontier() (*front, error) {
+	b, err := c.bundle(c.key)
+	if err != nil {
+		return nil, err
 	}
-	_, ref, ok := parsePlace(key[n+1:])
-	if !ok {
-		return s, &Corrupt{Key: bytes.Clone(key), Reason: "not an op's place"}
+	items, err := b.all()
+	if err != nil {
+		return nil, err
 	}
-	s.at, s.ref, s.shown, s.record = place(key[n+1:]), ref, key[n] == subShown, r
-	s.next = fate{shown: s.shown, flags: s.flags}
-	return s, nil
+	f := &front{b, make([]spot, len(items), len(items)+1)}
+	for i, it := range items {
+		_, ref, ok := parsePlace([]byte(it.id))
+		if !ok {
+			return nil, &Corrupt{Key: b.headKey(), Reason: "not an op's place"}
+		}
+		f.spots[i] = spot{at: place(it.id), ref: ref, record: it.record, next: it.flags}
+	}
+	return f, nil
 }
 
-// shownOf returns the greatest shown op, nil if nothing is shown.
-func shownOf(spots []spot) *spot {
-	var best *spot
-	for i := range spots {
-		if s := &spots[i]; s.shown && (best == nil || best.at < s.at) {
-			best = s
+// at finds an op of the frontier.
+func (f *front) at(at place) *spot {
+	for i := range f.spots {
+		if f.spots[i].at == at {
+			return &f.spots[i]
 		}
 	}
-	return best
+	return nil
 }
 
 // sees tells whether op has the op at s in its past. What an op names is in its past.
@@ -107,10 +82,8 @@ func (c *cell) sees(op *Op, at place, s *spot) (bool, error) {
 	if s.at >= at {
 		return false, nil
 	}
-	for _, r := range op.Refs {
-		if r == s.ref {
-			return true, nil
-		}
+	if slices.Contains(op.Refs, s.ref) {
+		return true, nil
 	}
 	return c.before(s.ref, op.Ref)
 }
@@ -118,19 +91,20 @@ func (c *cell) sees(op *Op, at place, s *spot) (bool, error) {
 // apply takes a new op in.
 func (c *cell) apply(op *Op, effective bool) ([]Change, error) {
 	at := placeOf(op)
-	spots, err := c.frontier()
+	f, err := c.frontier()
 	if err != nil {
 		return nil, err
 	}
-	if known, err := c.has(spots, at); err != nil || known {
-		if err != nil {
-			return nil, err
-		}
+	known, err := c.get(c.restKey(at))
+	if err != nil {
+		return nil, err
+	}
+	if known != nil || f.at(at) != nil {
 		return c.flip(op, effective)
 	}
 	tips, linear := 0, true
-	for i := range spots {
-		s := &spots[i]
+	for i := range f.spots {
+		s := &f.spots[i]
 		if s.flags&flagTip != 0 {
 			tips++
 		}
@@ -139,112 +113,105 @@ func (c *cell) apply(op *Op, effective bool) ([]Change, error) {
 		case err != nil:
 			return nil, err
 		case sees:
-			s.next.flags &^= flagTip
-			s.next.gone = effective || !s.shown
+			s.next &^= flagTip
+			s.rest = effective || !s.shown()
 		case s.flags&flagTip != 0:
 			linear = false
 		}
 	}
-	if err := c.moveCuts(op, spots, tips, linear); err != nil {
+	if err := c.moveCuts(op, f, tips, linear); err != nil {
 		return nil, err
 	}
 	tag, err := c.author(op)
 	if err != nil {
 		return nil, err
 	}
-	fresh := spot{at: at, ref: op.Ref, shown: effective, record: record{flags: flagTip, author: tag, time: op.Time, rest: op.Payload}}
+	r := record{flags: flagTip, author: tag, time: op.Time, rest: op.Payload}
 	if effective {
-		fresh.flags |= flagEffective
+		r.flags |= flagEffective
 	}
 	if linear {
-		fresh.flags |= flagCut
+		r.flags |= flagCut
 	}
-	if err := c.put(c.frontKey(effective, at), fresh.record.encode()); err != nil {
-		return nil, err
-	}
-	return c.settle(spots, &fresh, op, effective)
+	return c.settle(f, []spot{{at: at, ref: op.Ref, record: r}}, op, effective)
 }
 
-// has tells whether the op at a place was applied.
-func (c *cell) has(spots []spot, at place) (bool, error) {
-	for i := range spots {
-		if spots[i].at == at {
-			return true, nil
+// settle writes what becomes of the frontier, and the ops that join it. The change is visible iff another set of ops is
+// shown than before.
+func (c *cell) settle(f *front, join []spot, op *Op, effective bool) ([]Change, error) {
+	var was, now *spot // the greatest shown
+	changed := false
+	for i := range f.spots {
+		s := &f.spots[i]
+		if s.shown() {
+			was = s
 		}
-	}
-	v, err := c.get(c.restKey(at))
-	return v != nil, err
-}
-
-// settle writes what becomes of the frontier's ops. fresh is an op that joined it, or nil. The change is visible iff
-// another set of ops is shown than before.
-func (c *cell) settle(spots []spot, fresh *spot, op *Op, effective bool) ([]Change, error) {
-	was, now := shownOf(spots), (*spot)(nil)
-	changed := fresh != nil && fresh.shown
-	if changed {
-		now = fresh
-	}
-	for i := range spots {
-		s := &spots[i]
-		if err := c.move(s); err != nil {
-			return nil, err
-		}
-		shows := s.next.shown && !s.next.gone
-		changed = changed || shows != s.shown
-		if shows && (now == nil || now.at < s.at) {
+		stays := s.next&flagEffective != 0 && !s.rest
+		if stays {
 			now = s
 		}
+		changed = changed || stays != s.shown()
+		if err := c.move(f, s); err != nil {
+			return nil, err
+		}
 	}
-	if !changed {
-		return nil, nil
+	for i := range join {
+		s := &join[i]
+		if err := f.put(string(s.at), s.record); err != nil {
+			return nil, err
+		}
+		if s.shown() {
+			changed = true
+			if now == nil || now.at < s.at {
+				now = s
+			}
+		}
+	}
+	if err := f.flush(); err != nil || !changed {
+		return nil, err
 	}
 	ch := Change{Key: bytes.Clone(c.key), Op: *op, Effective: effective}
 	if was != nil {
-		ch.Before = was.rest
+		ch.Before = was.record.rest
 	}
 	if now != nil {
-		ch.After = now.rest
+		ch.After = now.record.rest
 	}
 	return []Change{ch}, nil
 }
 
-// move writes a spot where it belongs now.
-func (c *cell) move(s *spot) error {
-	from, to := c.frontKey(s.shown, s.at), c.frontKey(s.next.shown, s.at)
-	if s.next.gone {
-		to = c.restKey(s.at)
-	}
-	if bytes.Equal(from, to) && s.flags == s.next.flags {
-		return nil
-	}
-	if !bytes.Equal(from, to) {
-		if err := c.remove(from); err != nil {
+// move writes an op of the frontier where it belongs now.
+func (c *cell) move(f *front, s *spot) error {
+	r := s.record
+	r.flags = s.next
+	switch {
+	case s.rest:
+		if err := f.del(string(s.at)); err != nil {
 			return err
 		}
+		return c.put(c.restKey(s.at), r.encode())
+	case s.next != s.flags:
+		return f.put(string(s.at), r)
 	}
-	r := s.record
-	r.flags = s.next.flags
-	return c.put(to, r.encode())
+	return nil
 }
 
 // flip tells the verdict on an op that was applied.
 func (c *cell) flip(op *Op, effective bool) ([]Change, error) {
 	at := placeOf(op)
-	spots, err := c.frontier()
+	f, err := c.frontier()
 	if err != nil {
 		return nil, err
 	}
-	for i := range spots {
-		switch s := &spots[i]; {
-		case s.at != at:
-		case s.shown == effective: // in the frontier shown and effective are the same (invariant 2)
+	if s := f.at(at); s != nil {
+		switch {
+		case s.shown() == effective:
 			return nil, nil
-		case effective:
-			s.next = fate{shown: true, flags: s.flags | flagEffective}
-			return c.show(spots, nil, op)
-		default:
-			return c.hide(spots, s, op)
+		case effective: // a tip: nothing hides it
+			s.next |= flagEffective
+			return c.show(f, nil, op)
 		}
+		return c.hide(f, s, op)
 	}
 	key := c.restKey(at)
 	r, ok, err := c.record(key)
@@ -259,7 +226,7 @@ func (c *cell) flip(op *Op, effective bool) ([]Change, error) {
 	r.flags ^= flagEffective
 	hidden := false
 	if effective {
-		if hidden, err = c.hidden(spots, op.Ref, at); err != nil {
+		if hidden, err = c.hidden(f.spots, op.Ref, at); err != nil {
 			return nil, err
 		}
 	}
@@ -269,56 +236,46 @@ func (c *cell) flip(op *Op, effective bool) ([]Change, error) {
 	if err := c.remove(key); err != nil {
 		return nil, err
 	}
-	if err := c.put(c.frontKey(true, at), r.encode()); err != nil {
-		return nil, err
-	}
-	return c.show(spots, &spot{at: at, ref: op.Ref, shown: true, record: r}, op)
+	return c.show(f, []spot{{at: at, ref: op.Ref, record: r}}, op)
 }
 
-// show hides what op has in its past, now that op is shown itself: as one of spots, or as fresh.
-func (c *cell) show(spots []spot, fresh *spot, op *Op) ([]Change, error) {
+// show hides what op has in its past, now that op is shown itself: as one of the frontier, or joining it.
+func (c *cell) show(f *front, join []spot, op *Op) ([]Change, error) {
 	at := placeOf(op)
-	for i := range spots {
-		s := &spots[i]
-		if !s.shown {
+	for i := range f.spots {
+		s := &f.spots[i]
+		if !s.shown() {
 			continue
 		}
 		sees, err := c.sees(op, at, s)
 		if err != nil {
 			return nil, err
 		}
-		s.next.gone = sees // it has a later op, so it is no tip
+		s.rest = sees // it has a later op, so it is no tip
 	}
-	return c.settle(spots, fresh, op, true)
+	return c.settle(f, join, op, true)
 }
 
 // hide makes the shown op at s void and brings back what it alone had hidden.
-func (c *cell) hide(spots []spot, s *spot, op *Op) ([]Change, error) {
-	s.next = fate{flags: s.flags &^ flagEffective, gone: s.flags&flagTip == 0}
-	back, err := c.uncovered(spots, s)
+func (c *cell) hide(f *front, s *spot, op *Op) ([]Change, error) {
+	s.next, s.rest = s.flags&^flagEffective, s.flags&flagTip == 0
+	back, err := c.uncovered(f.spots, s)
 	if err != nil {
 		return nil, err
 	}
 	for i := range back {
-		b := &back[i]
-		if err := c.remove(c.restKey(b.at)); err != nil {
-			return nil, err
-		}
-		if err := c.put(c.frontKey(true, b.at), b.record.encode()); err != nil {
+		if err := c.remove(c.restKey(back[i].at)); err != nil {
 			return nil, err
 		}
 	}
-	if len(back) == 0 {
-		return c.settle(spots, nil, op, false)
-	}
-	return c.settle(spots, &back[0], op, false) // the greatest of them
+	return c.settle(f, back, op, false)
 }
 
 // uncovered finds the resting ops that are shown once s is not, greatest first.
 func (c *cell) uncovered(spots []spot, s *spot) ([]spot, error) {
 	shown := make([]spot, 0, len(spots))
 	for i := range spots {
-		if spots[i].shown && &spots[i] != s {
+		if spots[i].shown() && &spots[i] != s {
 			shown = append(shown, spots[i])
 		}
 	}
@@ -332,7 +289,7 @@ func (c *cell) uncovered(spots []spot, s *spot) ([]spot, error) {
 		if err != nil {
 			return nil, err
 		}
-		if e.flags&flagEffective == 0 {
+		if !e.shown() { // it is void
 			continue
 		}
 		hidden, err := c.hidden(shown, e.ref, e.at)
@@ -340,7 +297,7 @@ func (c *cell) uncovered(spots []spot, s *spot) ([]spot, error) {
 			return nil, err
 		}
 		if !hidden {
-			e.shown, e.rest = true, bytes.Clone(e.rest)
+			e.record.rest = bytes.Clone(e.record.rest)
 			back, shown = append(back, e), append(shown, e)
 		}
 		if e.flags&flagCut != 0 {
@@ -364,7 +321,7 @@ func (c *cell) resting(key, value []byte, n int) (spot, error) {
 func (c *cell) hidden(spots []spot, ref history.OpRef, at place) (bool, error) {
 	for i := range spots {
 		s := &spots[i]
-		if !s.shown || s.at <= at {
+		if !s.shown() || s.at <= at {
 			continue
 		}
 		if before, err := c.before(ref, s.ref); err != nil || before {
@@ -374,37 +331,27 @@ func (c *cell) hidden(spots []spot, ref history.OpRef, at place) (bool, error) {
 	return false, nil
 }
 
-// noCut is kept under spaceCut when the cell has ops but no cut. No place begins with it: heights begin at 1.
+// noCut is kept beside the frontier when the cell has several tips and no cut. No place begins with it: heights begin
+// at 1.
 const noCut = "\x00"
 
 // moveCuts ends the cuts that op is concurrent to and keeps the greatest one that is left. linear tells that op has all
 // tips in its past, and so everything.
-func (c *cell) moveCuts(op *Op, spots []spot, tips int, linear bool) error {
-	key := join(spaceCut, c.key, "")
+func (c *cell) moveCuts(op *Op, f *front, tips int, linear bool) error {
 	if linear {
-		if tips > 1 {
-			return c.remove(key)
-		}
+		f.aux = nil
 		return nil
 	}
-	cut := place(noCut)
-	if tips > 1 {
-		v, err := c.get(key)
-		if err != nil {
-			return err
-		}
-		cut = place(v)
-	} else {
-		for i := range spots {
-			if spots[i].flags&flagTip != 0 {
-				cut = spots[i].at
-			}
+	at := place(f.aux)
+	for i := range f.spots {
+		if tips == 1 && f.spots[i].flags&flagTip != 0 {
+			at = f.spots[i].at
 		}
 	}
-	for cut != noCut {
-		_, ref, ok := parsePlace([]byte(cut))
+	for at != noCut {
+		_, ref, ok := parsePlace([]byte(at))
 		if !ok {
-			return &Corrupt{Key: key, Reason: "not an op's place"}
+			return &Corrupt{Key: f.headKey(), Reason: "not the place of a cut"}
 		}
 		seen, err := c.before(ref, op.Ref)
 		if err != nil {
@@ -413,21 +360,22 @@ func (c *cell) moveCuts(op *Op, spots []spot, tips int, linear bool) error {
 		if seen {
 			break
 		}
-		if err := c.endCut(spots, cut); err != nil {
+		if err := c.endCut(f.spots, at); err != nil {
 			return err
 		}
-		if cut, err = c.cutBelow(spots, cut); err != nil {
+		if at, err = c.cutBelow(f.spots, at); err != nil {
 			return err
 		}
 	}
-	return c.put(key, []byte(cut))
+	f.aux = []byte(at)
+	return nil
 }
 
 // endCut takes the mark off a cut.
 func (c *cell) endCut(spots []spot, cut place) error {
 	for i := range spots {
 		if spots[i].at == cut {
-			spots[i].next.flags &^= flagCut
+			spots[i].next &^= flagCut
 			return nil
 		}
 	}

@@ -104,7 +104,7 @@ func TestBytesPerOp(t *testing.T) {
 			apply(t, env, typ, op, true)
 		}
 		keys, size := state.Size()
-		limit := 62 // beyond the value
+		limit := 64 // beyond the value
 		if typ.Name() == "profile" {
 			limit += 34 // the identity
 		}

@@ -53,6 +53,8 @@ type Env struct {
 	Past   Past
 	Schema *schema.Schema // of one value of the field; nil: any value
 	Space  object.ID
+
+	bundleLimit uint64 // for tests of wide bundles; 0: MaxBundle
 }
 
 // Change is one visible change of one key. Before and After are the canonical bytes of the shown value, nil for none.

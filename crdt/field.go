@@ -149,17 +149,6 @@ func (f *field) before(a, b history.OpRef) (bool, error) {
 	return ok, nil
 }
 
-// firstKey returns a copy of the first key that begins with prefix, nil if there is none.
-func (f *field) firstKey(prefix []byte) ([]byte, error) {
-	for kv, err := range f.State.Scan(prefix, after(prefix), false) {
-		if err != nil {
-			return nil, fmt.Errorf("read state: %w", err)
-		}
-		return append([]byte(nil), kv.Key...), nil
-	}
-	return nil, nil
-}
-
 // ignore keeps why op takes no part in its value.
 func (f *field) ignore(op *Op, why *Ignored) error {
 	tag, err := f.author(op)

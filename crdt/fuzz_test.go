@@ -21,7 +21,12 @@ func fuzz(f *testing.F, name string) {
 	f.Add([]byte{})
 	f.Add(seed[:40])
 	f.Add(seed)
-	f.Fuzz(func(t *testing.T, data []byte) { crdttest.Fuzz(t, typ, gen, data) })
+	wide := gen
+	wide.Env = crdt.Narrow
+	f.Fuzz(func(t *testing.T, data []byte) {
+		crdttest.Fuzz(t, typ, gen, data)
+		crdttest.Fuzz(t, typ, wide, data)
+	})
 }
 
 func FuzzRegister(f *testing.F) { fuzz(f, "register") }

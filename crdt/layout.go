@@ -14,11 +14,11 @@ import (
 // key for a set); all K of one field are of fixed length or prefix-free, so that what follows can be told apart.
 //
 //	00           counter of the field: entries of a log that are shown, elements of a set
-//	01 ...       shown; log: place; set: K ref, a live add; register and profile: K 01 place, and at K 00 place an op
-//	             that is not shown but has no later one on K (it is void)
-//	02 ...       not shown; log: place, a void entry; register and profile: K place, replaced or void; set: K ref, a void
+//	01 ...       live; log: place, an entry that is shown; all others: K, a bundle (bundle.go) of a set's live adds by
+//	             ref, or of a register's shown ops and last ops by place
+//	02 ...       at rest; log: place, a void entry; register and profile: K place, replaced or void; set: K ref, a void
 //	             or covered add, or a removal
-//	03 K         register and profile: the last cut of K, where it is not simply its only last op
+//	03 K id      an op of a bundle that is too large for one value
 //	04 tag       an author: device key, identity key
 //	05 place     an ignored op: why
 //	06 K         set: an element too long to be its own key
@@ -28,7 +28,7 @@ const (
 	spaceCount   = 0x00
 	spaceShown   = 0x01
 	spaceRest    = 0x02
-	spaceCut     = 0x03
+	spaceWide    = 0x03
 	spaceAuthor  = 0x04
 	spaceIgnored = 0x05
 	spaceValue   = 0x06
@@ -155,7 +155,7 @@ func decodeRecord(b []byte) (r record, ok bool) {
 }
 
 // join puts a space, a key within the field and a suffix together.
-func join[S string | place | []byte](space byte, key []byte, suffix S) []byte {
+func join[S ~string | ~[]byte](space byte, key []byte, suffix S) []byte {
 	b := make([]byte, 0, 1+len(key)+len(suffix)+1)
 	b = append(append(b, space), key...)
 	return append(b, suffix...)

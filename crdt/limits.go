@@ -15,6 +15,10 @@ const (
 	// SHA-256, so that a key is never long and a removal of a long value is short. It is part of the format.
 	MaxInlineKey = 128
 
+	// MaxBundle is how many bytes of live ops of one key are kept together. Most keys have one live op of a hundred bytes;
+	// a value rewritten with each concurrent op must not grow with their number, which a writer with many keys controls.
+	MaxBundle = 4 << 10
+
 	// MaxReason bounds the text kept for an ignored op: anyone who may write can make ignored ops, so they must be small.
 	MaxReason = 160
 )

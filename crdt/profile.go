@@ -1,7 +1,6 @@
 package crdt
 
 import (
-	"bytes"
 	"fmt"
 	"iter"
 
@@ -57,28 +56,21 @@ func ProfileConflicts(env *Env, who identity.PublicKey) ([]Entry, error) {
 func ProfileScan(env *Env) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		f := on(env)
-		n := identity.KeySize
-		var last Entry
 		prefix := []byte{spaceShown}
 		for kv, err := range env.State.Scan(prefix, after(prefix), false) {
-			switch {
-			case err != nil:
+			if err != nil {
 				yield(Entry{}, fmt.Errorf("read state: %w", err))
 				return
-			case len(kv.Key) > 1+n && kv.Key[1+n] == subTip:
-				continue // not shown
-			case last.Key != nil && !bytes.Equal(last.Key, kv.Key[1:min(1+n, len(kv.Key))]):
-				if !yield(last, nil) { // the last one of a key is the greatest
-					return
-				}
 			}
-			if last, err = f.cellEntry(kv.Key, kv.Value, n); err != nil {
+			b, err := f.bundleAt(kv)
+			if err != nil {
 				yield(Entry{}, err)
 				return
 			}
-		}
-		if last.Key != nil {
-			yield(last, nil)
+			e, ok, err := f.greatest(b)
+			if (ok || err != nil) && !yield(e, err) || err != nil {
+				return
+			}
 		}
 	}
 }

@@ -2,7 +2,6 @@ package crdt
 
 import (
 	"bytes"
-	"fmt"
 	"slices"
 
 	"github.com/hyperhyperspace/hhs-go/history"
@@ -65,27 +64,46 @@ func RegisterValue(env *Env) (e Entry, ok bool, err error) { return valueIn(env,
 // RegisterConflicts reads all concurrent values, the shown one first. It needs only State.
 func RegisterConflicts(env *Env) ([]Entry, error) { return shownIn(env, nil) }
 
-func valueIn(env *Env, key []byte) (e Entry, ok bool, err error) {
-	prefix := join(spaceShown, key, []byte{subShown})
-	for kv, err := range env.State.Scan(prefix, after(prefix), true) {
-		if err != nil {
-			return e, false, fmt.Errorf("read state: %w", err)
+func valueIn(env *Env, key []byte) (Entry, bool, error) {
+	f := on(env)
+	b, err := f.bundle(key)
+	if err != nil {
+		return Entry{}, false, err
+	}
+	return f.greatest(b)
+}
+
+// greatest returns the greatest shown op of a cell's bundle.
+func (f *field) greatest(b *bundle) (e Entry, ok bool, err error) {
+	items, err := b.all()
+	if err != nil {
+		return e, false, err
+	}
+	for _, it := range slices.Backward(items) {
+		if it.flags&flagEffective != 0 {
+			e, err = f.cellEntry(b.key, it)
+			return e, err == nil, err
 		}
-		e, err = on(env).cellEntry(kv.Key, kv.Value, len(key))
-		return e, err == nil, err
 	}
 	return e, false, nil
 }
 
 func shownIn(env *Env, key []byte) ([]Entry, error) {
 	f := on(env)
+	b, err := f.bundle(key)
+	if err != nil {
+		return nil, err
+	}
+	items, err := b.all()
+	if err != nil {
+		return nil, err
+	}
 	var all []Entry
-	prefix := join(spaceShown, key, []byte{subShown})
-	for kv, err := range env.State.Scan(prefix, after(prefix), true) {
-		if err != nil {
-			return nil, fmt.Errorf("read state: %w", err)
+	for _, it := range slices.Backward(items) {
+		if it.flags&flagEffective == 0 {
+			continue
 		}
-		e, err := f.cellEntry(kv.Key, kv.Value, len(key))
+		e, err := f.cellEntry(key, it)
 		if err != nil {
 			return nil, err
 		}
@@ -94,12 +112,11 @@ func shownIn(env *Env, key []byte) ([]Entry, error) {
 	return all, nil
 }
 
-// cellEntry reads a shown op of a cell whose key has n bytes.
-func (f *field) cellEntry(key, value []byte, n int) (Entry, error) {
-	s, err := parseSpot(key, value, 1+n)
-	if err != nil {
-		return Entry{}, err
+// cellEntry makes the visible form of a shown op.
+func (f *field) cellEntry(key []byte, it item) (Entry, error) {
+	height, ref, ok := parsePlace([]byte(it.id))
+	if !ok {
+		return Entry{}, &Corrupt{Key: join(spaceShown, key, it.id), Reason: "not an op's place"}
 	}
-	height, ref, _ := parsePlace([]byte(s.at))
-	return f.entry(bytes.Clone(key[1:1+n]), ref, height, s.record, s.rest)
+	return f.entry(bytes.Clone(key), ref, height, it.record, it.rest)
 }

@@ -1,7 +1,6 @@
 package crdt
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -25,8 +24,8 @@ const (
 // standing after it in the same commit. An element is in the set iff it has a live add. So an add that a removal did
 // not see wins against it, and a void removal gives back what it covered. A growset has no removals.
 //
-// The state has an entry for each op: live adds under spaceShown, all else under spaceRest, where an add carries the
-// number of effective removals that cover it.
+// The state has an entry for each op: live adds in the element's bundle, all else at rest, where an add carries the
+// number of effective removals that cover it. An element is in the set iff it has a bundle.
 type setType struct {
 	name     string
 	removals bool
@@ -102,14 +101,31 @@ func validKey(key []byte) bool {
 	return false
 }
 
-// element is one element of a set field.
+// element is one element of a set field while an op is taken in.
 type element struct {
 	*field
-	key []byte
+	key  []byte
+	live *bundle // of adds, by ref
 }
 
-func (e *element) liveKey(ref []byte) []byte { return join(spaceShown, e.key, ref) }
-func (e *element) restKey(ref []byte) []byte { return join(spaceRest, e.key, ref) }
+func (e *element) restKey(ref string) []byte { return join(spaceRest, e.key, ref) }
+
+func (f *field) element(key []byte) (*element, error) {
+	b, err := f.bundle(key)
+	return &element{f, key, b}, err
+}
+
+// elementOf finds the element an op is about.
+func (f *field) elementOf(op *Op) (*element, error) {
+	if op.Action == ActionAdd {
+		return f.element(SetKey(op.Payload))
+	}
+	key, err := removedKey(op)
+	if err != nil {
+		return nil, err
+	}
+	return f.element(key)
+}
 
 func (t setType) Apply(env *Env, op Op, effective bool) ([]Change, error) {
 	f := on(env)
@@ -120,20 +136,26 @@ func (t setType) Apply(env *Env, op Op, effective bool) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	ref := appendRef(nil, op.Ref)
-	for _, key := range [][]byte{e.liveKey(ref), e.restKey(ref)} {
-		if v, err := f.get(key); err != nil {
-			return nil, err
-		} else if v != nil {
-			return t.Flip(env, op, effective)
-		}
+	ref := string(appendRef(nil, op.Ref))
+	_, isLive, err := e.live.get(ref)
+	if err != nil {
+		return nil, err
 	}
-	return e.changing(&op, effective, func() error {
-		if op.Action == ActionRemove {
-			return e.takeRemoval(&op, effective)
-		}
-		return e.takeAdd(&op, effective)
-	})
+	rest, err := f.get(e.restKey(ref))
+	switch {
+	case err != nil:
+		return nil, err
+	case isLive || rest != nil:
+		return t.Flip(env, op, effective)
+	case op.Action == ActionRemove:
+		err = e.takeRemoval(&op, effective)
+	default:
+		err = e.takeAdd(&op, effective)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return e.changes(&op, effective)
 }
 
 func (t setType) Flip(env *Env, op Op, effective bool) ([]Change, error) {
@@ -145,8 +167,8 @@ func (t setType) Flip(env *Env, op Op, effective bool) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	ref := appendRef(nil, op.Ref)
-	live, isLive, err := f.record(e.liveKey(ref))
+	ref := string(appendRef(nil, op.Ref))
+	live, isLive, err := e.live.get(ref)
 	if err != nil {
 		return nil, err
 	}
@@ -158,46 +180,30 @@ func (t setType) Flip(env *Env, op Op, effective bool) ([]Change, error) {
 		return nil, &Unknown{op.Ref}
 	case isLive && effective, isRest && (rest.flags&flagEffective != 0) == effective:
 		return nil, nil
-	}
-	return e.changing(&op, effective, func() error {
-		switch {
-		case isLive:
-			return e.place(ref, live, op.Height, 0, false)
-		case op.Action == ActionAdd:
-			_, covers, ok := heightCovers(rest)
-			if !ok {
-				return &Corrupt{Key: e.restKey(ref), Reason: "not an add that is covered or void"}
-			}
-			return e.place(ref, rest, op.Height, covers, effective)
+	case isLive:
+		err = e.place(ref, live, op.Height, 0, false)
+	case op.Action == ActionAdd:
+		_, covers, ok := heightCovers(rest)
+		if !ok {
+			return nil, &Corrupt{Key: e.restKey(ref), Reason: "not an add that is covered or void"}
 		}
+		err = e.place(ref, rest, op.Height, covers, effective)
+	default:
 		rest.flags ^= flagEffective
-		if err := e.put(e.restKey(ref), rest.encode()); err != nil {
-			return err
+		if err = e.put(e.restKey(ref), rest.encode()); err == nil {
+			err = e.cover(&op, effective)
 		}
-		return e.cover(&op, effective)
-	})
-}
-
-// elementOf finds the element an op is about.
-func (f *field) elementOf(op *Op) (*element, error) {
-	if op.Action == ActionAdd {
-		return &element{f, SetKey(op.Payload)}, nil
 	}
-	key, err := removedKey(op)
-	return &element{f, key}, err
-}
-
-// changing runs do and tells what it changed about the element.
-func (e *element) changing(op *Op, effective bool, do func() error) ([]Change, error) {
-	was, err := e.live()
 	if err != nil {
 		return nil, err
 	}
-	if err := do(); err != nil {
-		return nil, err
-	}
-	now, err := e.live()
-	if err != nil || was == now {
+	return e.changes(&op, effective)
+}
+
+// changes writes the element back and tells whether it came or went.
+func (e *element) changes(op *Op, effective bool) ([]Change, error) {
+	was, now := !e.live.gone, e.live.count > 0
+	if err := e.live.flush(); err != nil || was == now {
 		return nil, err
 	}
 	value, err := e.value()
@@ -213,21 +219,17 @@ func (e *element) changing(op *Op, effective bool, do func() error) ([]Change, e
 	return []Change{ch}, e.bump(-1)
 }
 
-// live tells whether the element has a live add.
-func (e *element) live() (bool, error) {
-	k, err := e.firstKey(e.liveKey(nil))
-	return k != nil, err
-}
-
 // value returns the element's canonical bytes.
-func (e *element) value() ([]byte, error) {
-	if e.key[0] == keyInline {
-		return e.key[1:], nil
+func (e *element) value() ([]byte, error) { return e.elementValue(e.key) }
+
+func (f *field) elementValue(key []byte) ([]byte, error) {
+	if len(key) > 0 && key[0] == keyInline {
+		return key[1:], nil
 	}
-	key := join(spaceValue, e.key, "")
-	v, err := e.get(key)
+	at := join(spaceValue, key, "")
+	v, err := f.get(at)
 	if err == nil && v == nil {
-		err = &Corrupt{Key: key, Reason: "an element without its value"}
+		err = &Corrupt{Key: at, Reason: "an element without its value"}
 	}
 	return v, err
 }
@@ -243,7 +245,7 @@ func (e *element) takeAdd(op *Op, effective bool) error {
 	if err != nil {
 		return err
 	}
-	return e.place(appendRef(nil, op.Ref), record{author: tag, time: op.Time}, op.Height, 0, effective)
+	return e.place(string(appendRef(nil, op.Ref)), record{author: tag, time: op.Time}, op.Height, 0, effective)
 }
 
 // takeRemoval takes a new removal in.
@@ -256,27 +258,29 @@ func (e *element) takeRemoval(op *Op, effective bool) error {
 	if effective {
 		r.flags |= flagEffective
 	}
-	if err := e.put(e.restKey(appendRef(nil, op.Ref)), r.encode()); err != nil || !effective {
+	if err := e.put(e.restKey(string(appendRef(nil, op.Ref))), r.encode()); err != nil || !effective {
 		return err
 	}
 	return e.cover(op, true)
 }
 
-// place puts an add where its verdict and the removals covering it say: live or not.
-func (e *element) place(ref []byte, r record, height, covers uint64, effective bool) error {
+// place puts an add where its verdict and the removals covering it say: among the live ones or at rest.
+func (e *element) place(ref string, r record, height, covers uint64, effective bool) error {
 	r.flags, r.rest = 0, binary.AppendUvarint(nil, height)
-	to, from := e.liveKey(ref), e.restKey(ref)
-	if !effective || covers > 0 {
-		to, from = from, to
-		r.rest = binary.AppendUvarint(r.rest, covers)
-		if effective {
-			r.flags = flagEffective
+	if effective && covers == 0 {
+		if err := e.remove(e.restKey(ref)); err != nil {
+			return err
 		}
+		return e.live.put(ref, r)
 	}
-	if err := e.remove(from); err != nil {
+	if err := e.live.del(ref); err != nil {
 		return err
 	}
-	return e.put(to, r.encode())
+	if effective {
+		r.flags = flagEffective
+	}
+	r.rest = binary.AppendUvarint(r.rest, covers)
+	return e.put(e.restKey(ref), r.encode())
 }
 
 // heightCovers reads, from the entry of an add that is not live, its height and how many effective removals cover it.
@@ -302,22 +306,22 @@ func (e *element) cover(op *Op, counts bool) error {
 		return err
 	}
 	for _, ref := range refs {
-		if err := e.coverOne([]byte(ref), counts); err != nil {
+		if err := e.coverOne(ref, counts); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (e *element) coverOne(ref []byte, counts bool) error {
-	r, live, err := e.record(e.liveKey(ref))
+func (e *element) coverOne(ref string, counts bool) error {
+	r, live, err := e.live.get(ref)
 	if err != nil {
 		return err
 	}
 	if live {
 		height, ok := liveHeight(r)
 		if !ok || !counts {
-			return &Corrupt{Key: e.liveKey(ref), Reason: "not a live add, or removals covering it are miscounted"}
+			return &Corrupt{Key: e.live.headKey(), Reason: "not a live add, or removals covering it are miscounted"}
 		}
 		return e.place(ref, r, height, 1, true)
 	}
@@ -342,29 +346,33 @@ func (e *element) coverOne(ref []byte, counts bool) error {
 func (e *element) covered(op *Op) ([]string, error) {
 	seen := make(map[string]bool, len(op.Refs))
 	var refs []string
-	add := func(ref []byte) {
-		if !seen[string(ref)] {
-			seen[string(ref)] = true
-			refs = append(refs, string(ref))
+	add := func(ref string) {
+		if !seen[ref] {
+			seen[ref] = true
+			refs = append(refs, ref)
 		}
 	}
 	for _, r := range op.Refs {
 		if !r.Commit.IsZero() && r.Commit != op.Ref.Commit {
-			add(appendRef(nil, r))
+			add(string(appendRef(nil, r)))
 		}
 	}
 	if op.Ref.Index == 0 {
 		return refs, nil
 	}
-	lo := appendRef(nil, history.OpRef{Commit: op.Ref.Commit})
-	hi := appendRef(nil, op.Ref)
-	for _, space := range []byte{spaceShown, spaceRest} {
-		for kv, err := range e.State.Scan(join(space, e.key, lo), join(space, e.key, hi), false) {
-			if err != nil {
-				return nil, fmt.Errorf("read state: %w", err)
-			}
-			add(bytes.Clone(kv.Key[1+len(e.key):]))
+	lo, hi := string(appendRef(nil, history.OpRef{Commit: op.Ref.Commit})), string(appendRef(nil, op.Ref))
+	own, err := e.live.between(lo, hi)
+	if err != nil {
+		return nil, err
+	}
+	for _, it := range own {
+		add(it.id)
+	}
+	for kv, err := range e.State.Scan(join(spaceRest, e.key, lo), join(spaceRest, e.key, hi), false) {
+		if err != nil {
+			return nil, fmt.Errorf("read state: %w", err)
 		}
+		add(string(kv.Key[1+len(e.key):]))
 	}
 	return refs, nil
 }

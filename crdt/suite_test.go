@@ -16,5 +16,10 @@ func TestSuite(t *testing.T) {
 			}
 			crdttest.Run(t, typ, gen)
 		})
+		t.Run(typ.Name()+"/wide", func(t *testing.T) { // bundles that outgrow one value, and shrink again
+			gen, _ := crdttest.For(typ)
+			gen.Env = crdt.Narrow
+			crdttest.Run(t, typ, gen)
+		})
 	}
 }

@@ -17,6 +17,8 @@ import (
 type Gen struct {
 	// Schema of a value, nil for any.
 	Schema *schema.Schema
+	// Env changes the environment that the type works in; may be nil.
+	Env func(env *crdt.Env)
 	// Draft makes an op that me might write now, seeing env. ok is false when there is nothing to write.
 	Draft func(r *rand.Rand, env *crdt.Env, me identity.PublicKey) (d crdt.Draft, ok bool)
 	// Read reads everything shown, in the type's order.
@@ -47,8 +49,8 @@ const (
 )
 
 const (
-	defaultSeeds = 60
-	shortSeeds   = 15
+	defaultSeeds = 30
+	shortSeeds   = 8
 	steps        = 40
 )
 

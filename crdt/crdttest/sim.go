@@ -96,7 +96,11 @@ func (s *sim) before(a, b history.OpRef) bool {
 }
 
 func (s *sim) env(p *replica) *crdt.Env {
-	return &crdt.Env{State: p.state, Past: s, Schema: s.gen.Schema}
+	env := &crdt.Env{State: p.state, Past: s, Schema: s.gen.Schema}
+	if s.gen.Env != nil {
+		s.gen.Env(env)
+	}
+	return env
 }
 
 // step lets one author do one thing.

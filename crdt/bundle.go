@@ -1,0 +1,262 @@
+package crdt
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"github.com/hyperhyperspace/hhs-go/store"
+)
+
+// bundle is what is live of one key of a field: the live adds of an element, the frontier of a register. Nearly always
+// that is one op or a few, and they are kept together under one state key that is overwritten as they come and go: one
+// read finds them, and no trail of deleted keys is left for later scans to walk over. A bundle over MaxBundle bytes is
+// wide: its items have keys of their own and the common one keeps their number and size. Which of the two it is depends
+// on the items alone, so equal contents are equal bytes.
+//
+// Value under the bundle's key, all numbers uvarints:
+//
+//	00, length and bytes of aux, for each item by id: length and id, length and record
+//	01, length and bytes of aux, number of items, size of items
+type bundle struct {
+	f     *field
+	key   []byte // of the field
+	aux   []byte // something short that the type keeps with it
+	items []item // by id; when wide, not known
+	wide  bool
+	count uint64
+	size  uint64
+	gone  bool // there is nothing in the state
+}
+
+// item is one op in a bundle.
+type item struct {
+	id string // a place or a ref, as bytes
+	record
+}
+
+const (
+	bundleInline = 0x00
+	bundleWide   = 0x01
+)
+
+func itemSize(id string, value []byte) uint64 { return uint64(len(id) + len(value)) }
+
+// bundle reads the bundle of a key; an absent one is empty.
+func (f *field) bundle(key []byte) (*bundle, error) {
+	b := &bundle{f: f, key: key}
+	v, err := f.get(b.headKey())
+	if err != nil {
+		return nil, err
+	}
+	if v == nil {
+		b.gone = true
+		return b, nil
+	}
+	if !b.decode(v) {
+		return nil, &Corrupt{Key: b.headKey(), Reason: "not a bundle of ops"}
+	}
+	return b, nil
+}
+
+// bundleAt reads a bundle that a scan of spaceShown yields. It copies what it keeps.
+func (f *field) bundleAt(kv store.KV) (*bundle, error) {
+	b := &bundle{f: f, key: bytes.Clone(kv.Key[1:])}
+	if !b.decode(bytes.Clone(kv.Value)) {
+		return nil, &Corrupt{Key: bytes.Clone(kv.Key), Reason: "not a bundle of ops"}
+	}
+	return b, nil
+}
+
+func (b *bundle) headKey() []byte          { return join(spaceShown, b.key, "") }
+func (b *bundle) itemKey(id string) []byte { return join(spaceWide, b.key, id) }
+
+// decode reads the value under the bundle's key. It aliases v.
+func (b *bundle) decode(v []byte) bool {
+	if len(v) == 0 || v[0] > bundleWide {
+		return false
+	}
+	b.wide, v = v[0] == bundleWide, v[1:]
+	aux, v, ok := chop(v)
+	if !ok {
+		return false
+	}
+	b.aux = aux
+	if b.wide {
+		var n, m int
+		b.count, n = binary.Uvarint(v)
+		if n <= 0 {
+			return false
+		}
+		b.size, m = binary.Uvarint(v[n:])
+		return m > 0 && n+m == len(v) && b.count > 0
+	}
+	for len(v) > 0 {
+		var id, value []byte
+		if id, v, ok = chop(v); !ok {
+			return false
+		}
+		if value, v, ok = chop(v); !ok {
+			return false
+		}
+		r, ok := decodeRecord(value)
+		if last := len(b.items) - 1; !ok || last >= 0 && b.items[last].id >= string(id) {
+			return false
+		}
+		b.items = append(b.items, item{string(id), r})
+		b.count, b.size = b.count+1, b.size+itemSize(string(id), value)
+	}
+	return b.count > 0
+}
+
+// chop takes a length and as many bytes off v.
+func chop(v []byte) (head, tail []byte, ok bool) {
+	n, size := binary.Uvarint(v)
+	if size <= 0 || n > uint64(len(v)-size) {
+		return nil, nil, false
+	}
+	end := size + int(n)
+	return v[size:end:end], v[end:], true
+}
+
+func (b *bundle) search(id string) (int, bool) {
+	return slices.BinarySearchFunc(b.items, id, func(it item, id string) int {
+		return bytes.Compare([]byte(it.id), []byte(id))
+	})
+}
+
+// get reads one op.
+func (b *bundle) get(id string) (record, bool, error) {
+	if b.wide {
+		return b.f.record(b.itemKey(id))
+	}
+	if i, ok := b.search(id); ok {
+		return b.items[i].record, true, nil
+	}
+	return record{}, false, nil
+}
+
+// put adds an op or changes it; flush makes it last.
+func (b *bundle) put(id string, r record) error {
+	value := r.encode()
+	if err := b.del(id); err != nil {
+		return err
+	}
+	b.count, b.size = b.count+1, b.size+itemSize(id, value)
+	if b.wide {
+		return b.f.put(b.itemKey(id), value)
+	}
+	i, _ := b.search(id)
+	b.items = slices.Insert(b.items, i, item{id, r})
+	return nil
+}
+
+// del takes an op out; absent is fine.
+func (b *bundle) del(id string) error {
+	r, ok, err := b.get(id)
+	if err != nil || !ok {
+		return err
+	}
+	b.count, b.size = b.count-1, b.size-itemSize(id, r.encode())
+	if b.wide {
+		return b.f.remove(b.itemKey(id))
+	}
+	i, _ := b.search(id)
+	b.items = slices.Delete(b.items, i, i+1)
+	return nil
+}
+
+// all returns every op, by id.
+func (b *bundle) all() ([]item, error) {
+	if !b.wide {
+		return b.items, nil
+	}
+	prefix := b.itemKey("")
+	return b.scan(prefix, after(prefix))
+}
+
+// between returns the ops with lo <= id < hi.
+func (b *bundle) between(lo, hi string) ([]item, error) {
+	if !b.wide {
+		i, _ := b.search(lo)
+		j, _ := b.search(hi)
+		return b.items[i:j], nil
+	}
+	return b.scan(b.itemKey(lo), b.itemKey(hi))
+}
+
+func (b *bundle) scan(lo, hi []byte) ([]item, error) {
+	var items []item
+	n := len(b.itemKey(""))
+	for kv, err := range b.f.State.Scan(lo, hi, false) {
+		if err != nil {
+			return nil, fmt.Errorf("read state: %w", err)
+		}
+		r, ok := decodeRecord(bytes.Clone(kv.Value))
+		if !ok {
+			return nil, &Corrupt{Key: bytes.Clone(kv.Key), Reason: "not an op's entry"}
+		}
+		items = append(items, item{string(kv.Key[n:]), r})
+	}
+	return items, nil
+}
+
+// flush writes the bundle back.
+func (b *bundle) flush() error {
+	if b.count == 0 && b.gone {
+		return nil
+	}
+	limit := b.f.bundleLimit
+	if limit == 0 {
+		limit = MaxBundle
+	}
+	if err := b.reshape(b.size > limit); err != nil {
+		return err
+	}
+	if b.count == 0 {
+		return b.f.remove(b.headKey())
+	}
+	return b.f.put(b.headKey(), b.head())
+}
+
+// head is the value under the bundle's key.
+func (b *bundle) head() []byte {
+	v := append(make([]byte, 0, 64), bundleInline)
+	v = append(binary.AppendUvarint(v, uint64(len(b.aux))), b.aux...)
+	if b.wide {
+		v[0] = bundleWide
+		return binary.AppendUvarint(binary.AppendUvarint(v, b.count), b.size)
+	}
+	for _, it := range b.items {
+		value := it.encode()
+		v = append(binary.AppendUvarint(v, uint64(len(it.id))), it.id...)
+		v = append(binary.AppendUvarint(v, uint64(len(value))), value...)
+	}
+	return v
+}
+
+// reshape moves the items into keys of their own, or back under the common one.
+func (b *bundle) reshape(wide bool) error {
+	if b.wide == wide {
+		return nil
+	}
+	items, err := b.all()
+	if err != nil {
+		return err
+	}
+	for _, it := range items {
+		if wide {
+			err = b.f.put(b.itemKey(it.id), it.encode())
+		} else {
+			err = b.f.remove(b.itemKey(it.id))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if b.wide, b.items = wide, items; wide {
+		b.items = nil
+	}
+	return nil
+}

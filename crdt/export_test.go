@@ -1,0 +1,4 @@
+package crdt
+
+// Narrow lets bundles become wide at two or three ops.
+func Narrow(env *Env) { env.bundleLimit = 150 }

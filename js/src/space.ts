@@ -90,7 +90,7 @@ export class SpaceBase<F extends Fields> {
       const access = { changes: changes.source, failed: (e: HhsError) => this.failed(e), read: (query: Data) => client.call('read', { space: id, field: name, query }) }
       Object.defineProperty(this, name, { value: handle(field.name, access), enumerable: true })
     }
-    this.fieldChanges.set('$profile', new Listeners())
+    this.fieldChanges.set('$names', new Listeners())
   }
 
   /** Begins to listen; called once by the node. */
@@ -219,7 +219,7 @@ export class SpaceBase<F extends Fields> {
 
   /** Calls `fn` with the names now and when they change. */
   subscribeNames(fn: (names: Map<string, string>) => void, options?: SubscribeOptions): Unsubscribe {
-    return observe(this.changesOf('$profile'), () => this.names(), fn, this.heard(options))
+    return observe(this.changesOf('$names'), () => this.names(), fn, this.heard(options))
   }
 
   /** The connected peers. */

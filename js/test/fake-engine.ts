@@ -62,7 +62,7 @@ export class FakeEngine {
     const s = this.space(space)
     s.names.set(friend, 'Grace')
     this.append(s, 'messages', { text }, friend)
-    this.emit(space, { kind: 'change', space, fields: ['messages', '$profile'] })
+    this.emit(space, { kind: 'change', space, fields: ['messages', '$names'] })
   }
 
   hold(space: string, n: number): void {
@@ -148,7 +148,7 @@ export class FakeEngine {
     this.name = a.name as string
     for (const s of this.spaces.values()) {
       s.names.set(me, this.name)
-      this.emit(s.id, { kind: 'change', space: s.id, fields: ['$profile'] })
+      this.emit(s.id, { kind: 'change', space: s.id, fields: ['$names'] })
     }
     return {}
   }

@@ -6,6 +6,8 @@ interface GoRuntime {
   importObject: WebAssembly.Imports
   exit: (code: number) => void
   run(instance: WebAssembly.Instance): Promise<void>
+  _resume(): void
+  _scheduledTimeouts: Map<number, ReturnType<typeof setTimeout>>
 }
 
 interface EngineGlobals {
@@ -58,6 +60,12 @@ function captureOutput(): () => string {
   return () => kept + line
 }
 
+/** Timers and events that come after the end throw in wasm_exec.js, which under Node.js would end the process. */
+function silence(go: GoRuntime): void {
+  for (const t of go._scheduledTimeouts?.values() ?? []) clearTimeout(t)
+  go._resume = () => {}
+}
+
 /** Starts an engine; rejects with `engine_failed` when it ends before it is ready. */
 export async function startEngine(options: EngineOptions): Promise<Engine> {
   if (!scope.Go) throw new HhsError('engine_failed', 'this build of hhs is not complete: the Go runtime (wasm_exec.js) is missing')
@@ -73,6 +81,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     () => (code === 0 ? 'closed' : lastWords(output()) || `exit code ${code}`),
     (e: unknown) => lastWords(output()) || String(e),
   )
+  void ended.then(() => silence(go))
   const early = await Promise.race([ready, ended])
   if (typeof early === 'string') throw new HhsError('engine_failed', `the engine did not start: ${early}`)
   return { ended, call: answering(scope.hhsCall!, ended) }

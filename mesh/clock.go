@@ -41,18 +41,6 @@ func within(ctx context.Context, c Clock, d time.Duration) (context.Context, con
 	return ctx, func() { cancel(context.Canceled) }
 }
 
-// pause waits; it returns false if ctx ended first.
-func pause(ctx context.Context, c Clock, d time.Duration) bool {
-	t, stop := c.Timer(d)
-	defer stop()
-	select {
-	case <-t:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
 // bucket is a token bucket; the zero value of level is an empty one.
 type bucket struct {
 	burst float64

@@ -57,7 +57,8 @@ type driver struct {
 }
 
 func (d *driver) run(parent context.Context) error {
-	ctx, cancel := context.WithCancel(parent)
+	// The goroutines outlive parent by the last words.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
 	unsubscribe := d.replica.Subscribe(func() {
 		select {
 		case d.poke <- struct{}{}:

@@ -510,3 +510,27 @@ func BenchmarkPack(b *testing.B) {
 		})
 	}
 }
+
+// Stopping says bye and takes no time.
+func TestStopSaysBye(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x, y := newWires(nil, 0)
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = Run(ctx, x, newFake(t, "a"), Options{}) })
+		synctest.Wait()
+		start := time.Now()
+		cancel()
+		wg.Wait()
+		if took := time.Since(start); took > 0 {
+			t.Errorf("took %v", took)
+		}
+		var kinds []byte
+		for len(y.in) > 0 {
+			kinds = append(kinds, (<-y.in)[0])
+		}
+		if !bytes.Equal(kinds, []byte{kindHello, kindBye}) {
+			t.Errorf("sent %v", kinds)
+		}
+	})
+}

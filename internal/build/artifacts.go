@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// Where artifacts are, from the root.
+const (
+	wasmFile  = "build/hhs.wasm"
+	webDir    = "build/web"
+	embedDir  = "web/dist"
+	npmDir    = "build/npm"
+	wasmFlags = "-trimpath -ldflags=-s -w" // without symbols: a third of the download
+)
+
+func binaryFile() string {
+	if runtime.GOOS == "windows" {
+		return "build/hhs.exe"
+	}
+	return "build/hhs"
+}
+
+// toolsEnv keeps builds free of a C compiler.
+var pure = []string{"CGO_ENABLED=0"}
+
+// wasm makes the engine.
+func (b *build) wasm(ctx context.Context) error {
+	return b.fresh("wasm", inputs{
+		under: []string{"."}, keep: engineSource, recipe: wasmFlags, there: []string{wasmFile},
+		make: func(b *build) error {
+			return step("engine for browsers: build/hhs.wasm", func() error {
+				return b.quiet(ctx, command{env: append(pure, goWASM...), args: []string{"go", "build", "-trimpath", "-ldflags=-s -w", "-o", wasmFile, "./js/wasm"}})
+			})
+		},
+	})
+}
+
+// web makes the pages and puts them where binaries embed them.
+func (b *build) web(ctx context.Context) error {
+	if err := b.wasm(ctx); err != nil {
+		return err
+	}
+	err := b.fresh("web", inputs{
+		of: []string{"wasm"}, under: []string{"js/src", "web", "tools/bundle", "tools/go.mod"},
+		keep:  func(path string) bool { return !strings.HasPrefix(path, "web/") || !strings.HasSuffix(path, ".go") },
+		there: []string{webDir + "/index.html"},
+		make: func(b *build) error {
+			return step("pages: build/web", func() error { return b.bundle(ctx, "web", webDir) })
+		},
+	})
+	if err != nil {
+		return err
+	}
+	return b.fresh("embed", inputs{
+		of: []string{"web"}, there: []string{embedDir + "/index.html"},
+		make: func(b *build) error { return mirror(b.path(webDir), b.path(embedDir)) },
+	})
+}
+
+// bundle runs the TypeScript bundler.
+func (b *build) bundle(ctx context.Context, only, out string, flags ...string) error {
+	args := []string{"go", "run", "./bundle", "-root", b.root, "-only", only, "-out", b.path(out)}
+	if only != "test" {
+		args = append(args, "-wasm", b.path(wasmFile))
+	}
+	return b.quiet(ctx, command{dir: b.path("tools"), env: pure, args: append(args, flags...)})
+}
+
+// binary makes the binary with the pages inside.
+func (b *build) binary(ctx context.Context) error {
+	if err := b.web(ctx); err != nil {
+		return err
+	}
+	out := binaryFile()
+	return b.fresh("binary", inputs{
+		of: []string{"web"}, under: []string{"."}, keep: goSource, there: []string{out},
+		make: func(b *build) error {
+			return step("binary: "+out, func() error {
+				return b.quiet(ctx, command{env: pure, args: []string{"go", "build", "-trimpath", "-o", out, "./cmd/hhs"}})
+			})
+		},
+	})
+}
+
+// built is the environment that tells tests where things are.
+func (b *build) built() []string {
+	return []string{
+		"HHS_BIN=" + b.path(filepath.FromSlash(binaryFile())), "HHS_WEB=" + b.path(webDir),
+		"HHS_WASM=" + b.path(wasmFile), "HHS_NPM=" + b.path(npmFile),
+	}
+}
+
+// mirror makes one directory hold what another does. Files whose names begin with a dot belong to the directory itself:
+// they are neither copied nor removed.
+func mirror(from, to string) error {
+	entries, err := os.ReadDir(to)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(to, e.Name())); err != nil {
+			return err
+		}
+	}
+	return copyTree(from, to)
+}
+
+// copyTree copies files, without those whose names begin with a dot, in the order of their names: index.html, which
+// stands for all of them, comes after its assets.
+func copyTree(from, to string) error {
+	return filepath.WalkDir(from, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(from, name)
+		if err != nil {
+			return err
+		}
+		switch {
+		case rel != "." && strings.HasPrefix(d.Name(), "."):
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		case d.IsDir():
+			return os.MkdirAll(filepath.Join(to, rel), 0o755)
+		}
+		return copyFile(name, filepath.Join(to, rel), 0o644)
+	})
+}
+
+func copyFile(from, to string, mode fs.FileMode) error {
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(to, data, mode); err != nil {
+		return fmt.Errorf("copy %s: %w", from, err)
+	}
+	return os.Chmod(to, mode)
+}
+
+func wasmTarget(ctx context.Context, b *build, _ []string) error { return b.wasm(ctx) }
+
+func webTarget(ctx context.Context, b *build, _ []string) error { return b.web(ctx) }
+
+func binaryTarget(ctx context.Context, b *build, _ []string) error { return b.binary(ctx) }
+
+// demo builds and then becomes hhs demo, with the arguments given.
+func demo(ctx context.Context, b *build, args []string) error {
+	if err := b.doctor(ctx, needGo); err != nil {
+		return err
+	}
+	if err := b.binary(ctx); err != nil {
+		return err
+	}
+	return become(b.path(filepath.FromSlash(binaryFile())), append([]string{"demo"}, args...))
+}

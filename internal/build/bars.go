@@ -1,0 +1,169 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os/exec"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// figure is one of the figures of reliability that the project promises, and the tests that show it. A test says what it
+// measured with t.Logf; the pattern of a measure finds its number there, in its first group.
+type figure struct {
+	id    string
+	what  string // with the bound that must hold
+	tests []measured
+}
+
+// measured is a test with what it measures. The test itself fails where a bound does not hold.
+type measured struct {
+	pkg   string // from the root of the module
+	test  string // its exact name
+	env   []string
+	flags []string // of the test binary
+	find  []measure
+}
+
+// measure is one number: its name in the JSON line and where it is in what the test logs. Of several finds the one
+// furthest from good counts: the greatest.
+type measure struct {
+	name    string
+	pattern *regexp.Regexp
+}
+
+func number(name, pattern string) measure { return measure{name, regexp.MustCompile(pattern)} }
+
+// bars prints one line per figure, those of figures.go. ONLY=R4,R6 chooses.
+func bars(ctx context.Context, b *build, _ []string) error {
+	bad := false
+	for _, f := range figures {
+		if !b.wants(f.id) {
+			continue
+		}
+		line := fields{{"figure", f.id}, {"what", f.what}}
+		start := time.Now()
+		ok := true
+		for _, m := range f.tests {
+			numbers, err := b.measure(ctx, m)
+			if err != nil {
+				ok = false
+				line = append(line, named{"error", err.Error()})
+			}
+			line = append(line, numbers...)
+		}
+		bad = bad || !ok
+		line = append(line, named{"holds", ok}, named{"wall_s", math.Round(time.Since(start).Seconds()*10) / 10})
+		fmt.Println(line)
+		if ctx.Err() != nil {
+			return errors.New("interrupted")
+		}
+	}
+	if bad {
+		return &exitError{1}
+	}
+	return nil
+}
+
+// measure runs one test and finds its numbers.
+func (b *build) measure(ctx context.Context, m measured) (fields, error) {
+	args := []string{"go", "test", "-json", "-count=1", "-timeout=" + soakTimeout, "-run=^" + m.test + "$", m.pkg}
+	if len(m.flags) > 0 {
+		args = append(append(args, "-args"), m.flags...)
+	}
+	cmd := b.command(ctx, command{env: append(pure, m.env...), args: args})
+	out, err := cmd.Output()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && len(exit.Stderr) > 0 {
+		err = fmt.Errorf("%w: %s", err, exit.Stderr)
+	}
+	said, passed := testOutput(out)
+	if err != nil {
+		return nil, fmt.Errorf("%s in %s: %w: %s", m.test, m.pkg, err, tail(said))
+	}
+	if !passed {
+		return nil, fmt.Errorf("%s has no %s", m.pkg, m.test)
+	}
+	var numbers fields
+	for _, f := range m.find {
+		value, err := f.in(said)
+		if err != nil {
+			return numbers, fmt.Errorf("%s in %s: %w", m.test, m.pkg, err)
+		}
+		numbers = append(numbers, named{f.name, value})
+	}
+	return numbers, nil
+}
+
+// testJSON is what is needed of a line of go test -json.
+type testJSON struct{ Action, Test, Output string }
+
+// testOutput joins what go test -json reports and tells whether a test passed.
+func testOutput(lines []byte) (said string, passed bool) {
+	var text strings.Builder
+	scan := bufio.NewScanner(bytes.NewReader(lines))
+	scan.Buffer(nil, 1<<24)
+	for scan.Scan() {
+		var ev testJSON
+		if json.Unmarshal(scan.Bytes(), &ev) != nil {
+			continue // what the build says is no JSON
+		}
+		text.WriteString(ev.Output)
+		passed = passed || ev.Action == "pass" && ev.Test != ""
+	}
+	return text.String(), passed
+}
+
+// in finds the measure.
+func (m measure) in(said string) (float64, error) {
+	found := m.pattern.FindAllStringSubmatch(said, -1)
+	if len(found) == 0 {
+		return 0, fmt.Errorf("it does not log %s (%s)", m.name, m.pattern)
+	}
+	most := math.Inf(-1)
+	for _, groups := range found {
+		var value float64
+		if _, err := fmt.Sscanf(strings.ReplaceAll(groups[1], ",", ""), "%g", &value); err != nil {
+			return 0, fmt.Errorf("%s is %q: %w", m.name, groups[1], err)
+		}
+		most = max(most, value)
+	}
+	return most, nil
+}
+
+// tail is the end of a test's output.
+func tail(said string) string {
+	const enough = 2000
+	return said[max(0, len(said)-enough):]
+}
+
+// fields is a JSON object whose fields keep their order.
+type fields []named
+
+type named struct {
+	name  string
+	value any
+}
+
+// String is the JSON.
+func (f fields) String() string {
+	var b strings.Builder
+	b.WriteByte('{')
+	for i, field := range f {
+		value, err := json.Marshal(field.value)
+		if err != nil {
+			value = fmt.Appendf(nil, "%q", err)
+		}
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "%q:%s", field.name, value)
+	}
+	b.WriteByte('}')
+	return b.String()
+}

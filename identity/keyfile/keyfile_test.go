@@ -206,7 +206,9 @@ func TestRefusedFiles(t *testing.T) {
 		t.Fatal("no line " + name)
 		return ""
 	}
-	swap := func(name string) string { return strings.Replace(string(good), lineOf(good, name), lineOf(other, name), 1) }
+	swap := func(name string) string {
+		return strings.Replace(string(good), lineOf(good, name), lineOf(other, name), 1)
+	}
 	seed, err := testKeys(t, 1).DeviceKey.Seed(secret.Grant())
 	if err != nil {
 		t.Fatal(err)

@@ -259,12 +259,12 @@ func (f *fake) Ingest(_ context.Context, b *history.Batch, _ Source) (replica.Re
 			f.t.Error(err)
 		}
 	}
-	grown := len(f.commits) > before
+	grown := len(f.commits) - before
 	f.mu.Unlock()
-	if grown {
+	if grown > 0 {
 		f.notify()
 	}
-	return replica.Result{New: len(f.commits) - before}, nil
+	return replica.Result{New: grown}, nil
 }
 
 func (f *fake) Acked(_ context.Context, device identity.PublicKey, heads []object.ID) error {

@@ -1,7 +1,11 @@
 package hhs
 
 import (
+	"fmt"
+	"net/netip"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hyperhyperspace/hhs-go/authority"
@@ -10,6 +14,52 @@ import (
 	"github.com/hyperhyperspace/hhs-go/mesh"
 	"github.com/hyperhyperspace/hhs-go/words"
 )
+
+// IsWords tells whether typed text has the shape of three words, with or
+// without a server as in "one two three @ host:port", rather than of a link.
+func IsWords(typed string) bool {
+	phrase, _, _ := strings.Cut(typed, "@")
+	return words.Look(phrase)
+}
+
+// Words are the three words of the link's space with the server where they
+// work, as in "one two three @ host:port"; Node.Lookup reads that. Without a
+// server the words alone: they find nothing until somebody announces them.
+func (l Link) Words() string {
+	text := words.ForID(l.Space)
+	if len(l.Servers) == 0 {
+		return text
+	}
+	if u, err := url.Parse(l.Servers[0]); err == nil {
+		if again, err := serverURL(u.Host); err == nil && again == l.Servers[0] {
+			return text + " @ " + u.Host
+		}
+	}
+	return text + " @ " + l.Servers[0]
+}
+
+// serverURL reads the server that is named beside three words: a URL, or the
+// host where the signalling server is at its usual place, /signal. A host name
+// is reached by wss, an address or localhost, which can have no certificate, by
+// ws.
+func serverURL(text string) (string, error) {
+	text = strings.TrimSpace(text)
+	if !strings.Contains(text, "://") {
+		u, err := url.Parse("ws://" + text)
+		if err != nil || u.Host == "" {
+			return "", &LinkError{"server", fmt.Sprintf("%q is not a host", clip(text))}
+		}
+		scheme := "wss://"
+		if _, err := netip.ParseAddr(u.Hostname()); err == nil || privateHost(u.Hostname()) {
+			scheme = "ws://"
+		}
+		text = scheme + text + "/signal"
+	}
+	if err := checkAddr(text); err != nil {
+		return "", &LinkError{"server", fmt.Sprintf("%q %v", clip(text), err)}
+	}
+	return text, nil
+}
 
 // maxCandidates is how many spaces one look-up shows: more than a person reads.
 const maxCandidates = 32

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/hyperhyperspace/hhs-go/mesh"
+	"github.com/hyperhyperspace/hhs-go/object"
 	"github.com/hyperhyperspace/hhs-go/syncer"
 	"github.com/hyperhyperspace/hhs-go/transport"
 	"github.com/hyperhyperspace/hhs-go/words"
@@ -286,6 +289,53 @@ func (s *AnySpace) Peers() []Peer {
 	return list
 }
 
+// Flush waits until every device connected now holds durably what this copy
+// holds, or ctx ends. With nobody connected it returns at once. A program that
+// is about to close can so let its last words be heard.
+func (s *AnySpace) Flush(ctx context.Context) error {
+	wake := make(chan struct{}, 1)
+	defer s.rep.OnChange(func() {
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
+	})()
+	heads := s.rep.Heads()
+	for {
+		changed := s.StatusChanged()
+		held, err := s.heldByPeers(heads)
+		if held || err != nil {
+			return err
+		}
+		select {
+		case <-wake:
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// heldByPeers tells whether every connected device acknowledged the commits.
+func (s *AnySpace) heldByPeers(commits []object.ID) (bool, error) {
+	peers := s.Peers()
+	if len(peers) == 0 {
+		return true, nil
+	}
+	for _, c := range commits {
+		holders, err := s.HeldBy(c)
+		if err != nil {
+			return false, err
+		}
+		for _, p := range peers {
+			if !slices.Contains(holders, p.Device) {
+				return false, nil
+			}
+		}
+	}
+	return true, nil
+}
+
 // Candidate is a space that answers to three words. Anyone can make one that
 // does: compare the creator's key with the one you expect before joining.
 type Candidate struct {
@@ -297,11 +347,19 @@ type Candidate struct {
 }
 
 // Lookup asks the given signalling servers, or the node's own, for spaces that
-// answer to three words. ErrOffline when no server was reached.
+// answer to three words. The words may name a server themselves, as in
+// "one two three @ host:port". ErrOffline when no server was reached.
 func (n *Node) Lookup(ctx context.Context, threeWords string, servers ...string) ([]Candidate, error) {
+	threeWords, server, named := strings.Cut(threeWords, "@")
 	bits, err := words.Decode(threeWords)
 	if err != nil {
 		return nil, err
+	}
+	if named {
+		if server, err = serverURL(server); err != nil {
+			return nil, err
+		}
+		servers = append(servers, server)
 	}
 	if len(servers) == 0 {
 		servers, _ = n.addresses()

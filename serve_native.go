@@ -3,8 +3,10 @@
 package hhs
 
 import (
+	"errors"
 	"net/http"
 
+	"github.com/hyperhyperspace/hhs-go/signalling"
 	"github.com/hyperhyperspace/hhs-go/transport/ws"
 )
 
@@ -29,4 +31,26 @@ func (n *Node) PeerHandler() (http.Handler, error) {
 		}
 	}()
 	return h, nil
+}
+
+// Handler returns all that others need to reach this node and to meet at it: a
+// signalling server at /signal and PeerHandler at /peer. Mount it in any
+// http.Server and name both URLs with WithServers and WithEndpoints. It works
+// until the node is closed.
+func (n *Node) Handler() (http.Handler, error) {
+	signal, err := signalling.NewServer(signalling.ServerOptions{Log: n.opts.log})
+	if err != nil {
+		return nil, err
+	}
+	peer, err := n.PeerHandler()
+	if err != nil {
+		return nil, errors.Join(err, signal.Close())
+	}
+	n.mu.Lock()
+	n.closers = append(n.closers, signal)
+	n.mu.Unlock()
+	mux := http.NewServeMux()
+	mux.Handle("/signal", signal)
+	mux.Handle("/peer", peer)
+	return mux, nil
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -249,13 +251,13 @@ func (s *AnySpace) Status() Status {
 	if g.State != mesh.Offline {
 		st.State = StateConnecting
 	}
-	for stream, session := range s.peer.sessions {
+	for _, p := range s.peersLocked() {
 		st.Peers++
-		st.ToGo += session.Receiving
-		if session.Synced {
+		st.ToGo += p.ToGo
+		if p.Synced {
 			st.Synced++
 		}
-		if stream.Peer().Direct {
+		if p.Direct {
 			st.Direct++
 		}
 	}
@@ -280,12 +282,26 @@ func (s *AnySpace) StatusChanged() <-chan struct{} {
 func (s *AnySpace) Peers() []Peer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.peersLocked()
+}
+
+// peersLocked lists each device once: while a connection takes the place of
+// another one there are two sessions, of which the newer counts.
+func (s *AnySpace) peersLocked() []Peer {
 	list := make([]Peer, 0, len(s.peer.sessions))
 	for stream, session := range s.peer.sessions {
 		i := stream.Peer()
+		at := slices.IndexFunc(list, func(p Peer) bool { return p.Device == i.Device.String() })
+		if at >= 0 {
+			if list[at].Since.After(i.Since) {
+				continue
+			}
+			list = slices.Delete(list, at, at+1)
+		}
 		list = append(list, Peer{PeerDevice: PeerDevice{i.Device.String(), Identity(i.Identity.String())},
 			Transport: i.Transport, Direct: i.Direct, Synced: session.Synced, ToGo: session.Receiving, RTT: i.RTT, Since: i.Since})
 	}
+	slices.SortFunc(list, func(a, b Peer) int { return strings.Compare(a.Device, b.Device) })
 	return list
 }
 

@@ -15,7 +15,7 @@ const PolicyOpen = "open"
 const ProfileField = "$profile"
 
 // FieldTypes are the types of replicated values a manifest may use, in the order in which people are told.
-func FieldTypes() []string { return []string{"register", "set", "log"} }
+func FieldTypes() []string { return []string{"register", "set", "growset", "log"} }
 
 // Field is one replicated value of a kind.
 type Field struct {

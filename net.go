@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 

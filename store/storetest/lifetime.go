@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -228,6 +229,7 @@ func closeWhileBusy(t *testing.T, s store.Store) {
 				if i == 3 {
 					started <- struct{}{}
 				}
+				runtime.Gosched() // one thread without preemption, in WASM: an engine in memory never waits
 			}
 		})
 		readers.Go(func() {

@@ -56,6 +56,7 @@ type Node struct {
 	mu     sync.Mutex
 	kinds  map[string]*authority.Manifest
 	spaces map[object.ID]*AnySpace
+	name   *string // once it was read
 	closed bool
 }
 
@@ -185,11 +186,22 @@ const metaName = "name"
 
 // Name is the display name this person gives themself, "" when none was given.
 func (n *Node) Name() (string, error) {
-	v, err := n.rep.Meta(metaName)
-	if errors.Is(err, replica.ErrNotFound) {
-		return "", nil
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.nameLocked()
+}
+
+func (n *Node) nameLocked() (string, error) {
+	if n.name != nil {
+		return *n.name, nil
 	}
-	return string(v), err
+	v, err := n.rep.Meta(metaName)
+	if err != nil && !errors.Is(err, replica.ErrNotFound) {
+		return "", err
+	}
+	name := string(v)
+	n.name = &name
+	return name, nil
 }
 
 // SetName sets the display name: kept for spaces to come, and written into the
@@ -201,6 +213,9 @@ func (n *Node) SetName(ctx context.Context, name string) error {
 	if err := n.rep.SetMeta(ctx, metaName, []byte(name)); err != nil {
 		return fmt.Errorf("set name: %w", err)
 	}
+	n.mu.Lock()
+	n.name = &name
+	n.mu.Unlock()
 	spaces, err := n.Spaces()
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 
 	"github.com/hyperhyperspace/hhs-go/authority"
@@ -22,6 +23,7 @@ type Tx struct {
 	over     *store.Tx
 	past     *lanePast
 	height   uint64
+	time     int64
 	ops      []txOp
 	attached []object.ID
 	blocks   [][]byte
@@ -30,6 +32,7 @@ type Tx struct {
 type txOp struct {
 	op      history.Op
 	payload []byte
+	shown   bool // applied to the transaction's state
 }
 
 // Context is the context given to Update.
@@ -44,7 +47,54 @@ func (tx *Tx) Env(field string) (*crdt.Env, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &crdt.Env{State: f.state(tx.over), Past: tx.past, Schema: f.schema, Space: tx.space.id}, nil
+	return &crdt.Env{State: txState{f.state(tx.over), tx, f}, Past: tx.past, Schema: f.schema, Space: tx.space.id}, nil
+}
+
+// txState is a field's state as a transaction sees it. Ops are applied to it
+// when it is next read: most transactions write and are done.
+type txState struct {
+	crdt.State
+	tx *Tx
+	f  *field
+}
+
+// Get implements crdt.State.
+func (s txState) Get(key []byte) ([]byte, error) {
+	if err := s.tx.catchUp(s.f); err != nil {
+		return nil, err
+	}
+	return s.State.Get(key)
+}
+
+// Scan implements crdt.State.
+func (s txState) Scan(lo, hi []byte, reverse bool) iter.Seq2[store.KV, error] {
+	if err := s.tx.catchUp(s.f); err != nil {
+		return func(yield func(store.KV, error) bool) { yield(store.KV{}, err) }
+	}
+	return s.State.Scan(lo, hi, reverse)
+}
+
+// catchUp applies the ops of a field that its state does not show yet.
+func (tx *Tx) catchUp(f *field) error {
+	env := crdt.Env{State: f.state(tx.over), Past: tx.past, Schema: f.schema, Space: tx.space.id}
+	for i := range tx.ops {
+		o := &tx.ops[i]
+		if o.shown || o.op.Field != f.name {
+			continue
+		}
+		o.shown = true
+		if _, err := f.typ.Apply(&env, tx.whole(i), true); err != nil {
+			return fmt.Errorf("field %s: %w", f.name, err)
+		}
+	}
+	return nil
+}
+
+// whole is op i as the type sees it.
+func (tx *Tx) whole(i int) crdt.Op {
+	o, node := &tx.ops[i], tx.space.node
+	return crdt.Op{Ref: history.OpRef{Index: uint32(i)}, Height: tx.height, Author: node.device(), Identity: node.person(),
+		Time: tx.time, Action: o.op.Action, Refs: o.op.Refs, Payload: o.payload}
 }
 
 // Do adds the op that a builder of package crdt drafted from Env. It is
@@ -58,17 +108,12 @@ func (tx *Tx) Do(field string, d crdt.Draft) error {
 	if len(d.Payload) > MaxPayload {
 		return fmt.Errorf("field %s: the value has %d bytes, at most %d fit into an op; use a Blob", field, len(d.Payload), MaxPayload)
 	}
-	node := tx.space.node
-	op := crdt.Op{Ref: history.OpRef{Index: uint32(len(tx.ops))}, Height: tx.height, Author: node.device(), Identity: node.person(),
-		Time: node.cfg.Now().UnixMilli(), Action: d.Action, Refs: d.Refs, Payload: d.Payload}
-	if err := f.typ.Check(f.schema, op); err != nil {
-		return fmt.Errorf("field %s: %w", field, err)
-	}
-	env := crdt.Env{State: f.state(tx.over), Past: tx.past, Schema: f.schema, Space: tx.space.id}
-	if _, err := f.typ.Apply(&env, op, true); err != nil {
-		return fmt.Errorf("field %s: %w", field, err)
-	}
 	tx.ops = append(tx.ops, txOp{op: history.Op{Field: field, Action: d.Action, Refs: d.Refs, Size: len(d.Payload)}, payload: d.Payload})
+	last := len(tx.ops) - 1
+	if err := f.typ.Check(f.schema, tx.whole(last)); err != nil {
+		tx.ops = tx.ops[:last]
+		return fmt.Errorf("field %s: %w", field, err)
+	}
 	return nil
 }
 
@@ -200,7 +245,7 @@ func (g *group) build(u *update) {
 		err = g.replay(g.fresh)
 		g.fresh = nil
 	}
-	tx := &Tx{space: g.space, ctx: u.ctx, over: store.NewTx(g.over), past: g.past, height: g.height + 1}
+	tx := &Tx{space: g.space, ctx: u.ctx, over: store.NewTx(g.over), past: g.past, height: g.height + 1, time: g.space.node.cfg.Now().UnixMilli()}
 	if err == nil {
 		err = u.call(tx)
 	}

@@ -147,7 +147,7 @@ func decodeRecord(b []byte) (r record, ok bool) {
 	}
 	r.flags, r.author = b[0], authorTag(b[1:])
 	t, n := binary.Varint(b[1+tagSize:])
-	if n <= 0 {
+	if n <= 0 || n > 1 && b[tagSize+n] == 0 { // cut short, or longer than it need be
 		return r, false
 	}
 	r.time, r.rest = t, b[1+tagSize+n:]

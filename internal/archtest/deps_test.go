@@ -65,7 +65,7 @@ func packages(t *testing.T, keep func(pkg string) bool) []string {
 
 func TestDataModelHasNoNetwork(t *testing.T) {
 	pkgs := packages(t, func(pkg string) bool {
-		return under(pkg, data...) && !under(pkg, engines...) && !isSuite(pkg) && pkg != "object/car"
+		return under(pkg, data...) && !under(pkg, engines...) && !forTests(pkg) && pkg != "object/car"
 	})
 	for _, platform := range [][2]string{{"linux", "amd64"}, {"js", "wasm"}} {
 		for _, dep := range reach(t, platform[0], platform[1], pkgs) {
@@ -78,7 +78,7 @@ func TestDataModelHasNoNetwork(t *testing.T) {
 }
 
 func TestNotInWASM(t *testing.T) {
-	pkgs := packages(t, func(pkg string) bool { return !under(pkg, native...) && !isSuite(pkg) })
+	pkgs := packages(t, func(pkg string) bool { return !under(pkg, native...) && !forTests(pkg) })
 	for _, dep := range reach(t, "js", "wasm", pkgs) {
 		if under(dep, notInWASM...) {
 			t.Errorf("%s gets into the WASM build; find out with: GOOS=js GOARCH=wasm go list -deps -f '{{.ImportPath}} {{.Imports}}' ./js/...", dep)
@@ -86,15 +86,12 @@ func TestNotInWASM(t *testing.T) {
 	}
 }
 
-// isSuite tells whether a package is a suite for tests, such as store/storetest.
-func isSuite(pkg string) bool { return strings.HasSuffix(pkg, "test") }
-
 // TestNoReflectionJSON keeps encoding/json out of our own code on the page: object has DAG-JSON. Its cost comes with
 // log/slog anyway where that is linked, so only direct imports count.
 func TestNoReflectionJSON(t *testing.T) {
 	for _, f := range files(t) {
 		pos, ok := f.imports()["encoding/json"]
-		if ok && !f.test && !under(f.pkg, native...) && !isSuite(f.pkg) && !nativeFile(f) {
+		if ok && !f.test && !under(f.pkg, native...) && !forTests(f.pkg) && !nativeFile(f) {
 			t.Errorf("%s: encoding/json in a package of the WASM build; use object.ToJSON and FromJSON, or a file with a //go:build !js line", f.at(pos))
 		}
 	}

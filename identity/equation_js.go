@@ -4,6 +4,9 @@ package identity
 
 import "crypto/ed25519"
 
+// sign makes the signature of RFC 8032.
+func sign(key ed25519.PrivateKey, message []byte) []byte { return ed25519.Sign(key, message) }
+
 // equation decides the cofactorless equation; the pre-check comes before it.
 //
 // crypto/ed25519 compares the encoding of the point it computes with the bytes

@@ -2,7 +2,18 @@
 
 package identity
 
-import voi "github.com/oasisprotocol/curve25519-voi/primitives/ed25519"
+import (
+	"crypto/ed25519"
+
+	voi "github.com/oasisprotocol/curve25519-voi/primitives/ed25519"
+)
+
+// sign makes the signature of RFC 8032, in half the time of crypto/ed25519 on
+// amd64; it is the largest part of a local edit. Signatures are deterministic:
+// a test holds the two to the same bytes.
+func sign(key ed25519.PrivateKey, message []byte) []byte {
+	return voi.Sign(voi.PrivateKey(key), message)
+}
 
 // cofactorless is curve25519-voi in the mode of rule 4, one signature at a time.
 // It takes 0.6 of the time of crypto/ed25519 on amd64, which is the largest part

@@ -89,7 +89,7 @@ func (k PrivateKey) Sign(ctx context.Context, s Statement) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return ed25519.Sign(k.held.key, s.Bytes()), nil
+	return sign(k.held.key, s.Bytes()), nil
 }
 
 // String names the key by its public half.

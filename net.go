@@ -77,6 +77,19 @@ func (n *Node) Accept(conn transport.Conn) error {
 	return nil
 }
 
+// Serve takes connections from a listener until ctx, the listener or the node
+// ends.
+func (n *Node) Serve(ctx context.Context, l transport.Listener) error {
+	m, err := n.net.open()
+	if err != nil {
+		return err
+	}
+	if m == nil {
+		return ErrOffline
+	}
+	return m.Serve(ctx, l)
+}
+
 // membership is a space's part in the mesh.
 type membership struct {
 	group    *mesh.Membership

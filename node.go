@@ -269,7 +269,7 @@ func (n *Node) spaceLocked(id object.ID, opts []SpaceOption) (*AnySpace, error) 
 	if err != nil {
 		return nil, err
 	}
-	s := &AnySpace{node: n, rep: rep}
+	s := &AnySpace{node: n, rep: rep, opts: spaceOptions{peers: n.opts.peers}}
 	for _, opt := range opts {
 		opt(&s.opts)
 	}

@@ -30,6 +30,7 @@ type options struct {
 	rtc       *RTC
 	stun      []string
 	offline   bool
+	peers     Peers
 
 	passphrase func() (string, error)
 	lost       func(error)
@@ -149,6 +150,9 @@ type PeerDevice struct {
 // PeerSource gives the URLs (ws or wss) of peers to try, as they become known,
 // until ctx ends.
 type PeerSource func(ctx context.Context, yield func(url string))
+
+// WithDefaultPeers is the peer group of spaces that are opened without WithPeers.
+func WithDefaultPeers(p Peers) Option { return func(o *options) { o.peers = p } }
 
 // WithPeers lets the application choose the space's peer group.
 func WithPeers(p Peers) SpaceOption { return func(o *spaceOptions) { o.peers = p } }

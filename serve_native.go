@@ -14,11 +14,9 @@ import (
 // origin: every right is proven inside. Mount it where WithEndpoints says. It
 // works until the node is closed.
 func (n *Node) PeerHandler() (http.Handler, error) {
-	m, err := n.net.open()
-	if err != nil {
+	if m, err := n.net.open(); err != nil {
 		return nil, err
-	}
-	if m == nil {
+	} else if m == nil {
 		return nil, ErrOffline
 	}
 	h := ws.NewHandler(ws.Config{})
@@ -26,7 +24,7 @@ func (n *Node) PeerHandler() (http.Handler, error) {
 	n.closers = append(n.closers, h)
 	n.mu.Unlock()
 	go func() {
-		if err := m.Serve(n.net.ctx, h); err != nil && n.net.ctx.Err() == nil {
+		if err := n.Serve(n.net.ctx, h); err != nil && n.net.ctx.Err() == nil {
 			n.opts.log.Warn("peer endpoint ended", "error", err)
 		}
 	}()

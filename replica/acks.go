@@ -18,24 +18,32 @@ func (s *Space) Acked(ctx context.Context, device identity.PublicKey, heads []ob
 	if device == s.node.cfg.Device.Signer.Public() {
 		return nil
 	}
+	changed, err := s.noteAck(ctx, device, heads)
+	if changed {
+		s.subs.signal()
+	}
+	return err
+}
+
+func (s *Space) noteAck(ctx context.Context, device identity.PublicKey, heads []object.ID) (changed bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return ErrClosed
+		return false, ErrClosed
 	}
 	nums := append([]history.Num(nil), s.acks[device]...)
 	before := len(nums)
 	for _, id := range heads[:min(len(heads), maxAckHeads)] {
 		n, ok, err := s.lookup(id)
 		if err != nil {
-			return fmt.Errorf("record acknowledgement: %w", err)
+			return false, fmt.Errorf("record acknowledgement: %w", err)
 		}
 		if ok && !s.graph.Contains(nums, n) {
 			nums = append(nums, n)
 		}
 	}
 	if len(nums) == before || (before == 0 && len(s.acks) >= maxDevices) {
-		return nil
+		return false, nil
 	}
 	nums = s.maximal(nums)
 	var b store.Batch
@@ -47,13 +55,12 @@ func (s *Space) Acked(ctx context.Context, device identity.PublicKey, heads []ob
 	// Losing an acknowledgement in a crash makes the count too low for a
 	// while, never too high, so it need not wait for the disk.
 	if err := s.node.cfg.Store.Apply(ctx, &b, store.Written); err != nil {
-		return fmt.Errorf("record acknowledgement: %w", err)
+		return false, fmt.Errorf("record acknowledgement: %w", err)
 	}
 	s.acks[device] = nums
 	close(s.acked)
 	s.acked = make(chan struct{})
-	defer s.subs.publish(nil)
-	return nil
+	return true, nil
 }
 
 // AcksChanged returns a channel that is closed when HeldBy may answer otherwise

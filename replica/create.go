@@ -8,11 +8,18 @@ import (
 	"github.com/hyperhyperspace/hhs-go/authority"
 	"github.com/hyperhyperspace/hhs-go/history"
 	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/object"
 )
 
 // Create makes a space of the given kind. Its first commit is signed by this
 // device and enters through the door like any other.
 func (n *Node) Create(ctx context.Context, m *authority.Manifest) (*Space, error) {
+	return n.CreateNoted(ctx, m, func(object.ID) []byte { return nil })
+}
+
+// CreateNoted is Create that keeps a note beside the space, as SetNote does, in
+// the same transaction.
+func (n *Node) CreateNoted(ctx context.Context, m *authority.Manifest, note func(id object.ID) []byte) (*Space, error) {
 	for _, f := range m.Fields {
 		if err := checkField(f); err != nil {
 			return nil, fmt.Errorf("create space: field %s: %w", f.Name, err)
@@ -36,14 +43,33 @@ func (n *Node) Create(ctx context.Context, m *authority.Manifest) (*Space, error
 	if err != nil {
 		return nil, fmt.Errorf("create space: %w", err)
 	}
-	s, err := n.Join(ctx, c.ID)
+	batch := &history.Batch{Commits: []*history.Commit{c}, Attestations: []history.Attestation{{Commit: c.ID, Sig: sig}}}
+	s, err := n.found(context.WithoutCancel(ctx), batch, note(c.ID))
 	if err != nil {
 		return nil, fmt.Errorf("create space: %w", err)
 	}
-	batch := &history.Batch{Commits: []*history.Commit{c}, Attestations: []history.Attestation{{Commit: c.ID, Sig: sig}}}
-	if _, err := s.Ingest(context.WithoutCancel(ctx), batch, Source{}); err != nil {
-		return nil, fmt.Errorf("create space: %w", err)
+	return s, nil
+}
+
+// found lets a first commit enter together with the space's line in the
+// registry: either both are kept or neither.
+func (n *Node) found(ctx context.Context, b *history.Batch, note []byte) (*Space, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		return nil, ErrClosed
 	}
+	num, err := n.nextNumber()
+	if err != nil {
+		return nil, err
+	}
+	id := b.Commits[0].ID
+	s := newSpace(n, id, num)
+	s.unlisted = func(to putter) { list(to, id, num, note) }
+	if _, err := s.Ingest(ctx, b, Source{}); err != nil {
+		return nil, err
+	}
+	n.spaces[id] = s
 	return s, nil
 }
 

@@ -23,9 +23,7 @@ type Result struct {
 // error, a *Reject when the batch is at fault, store and memory are as before.
 // It returns when the batch is as durable as the node's Config asks for.
 func (s *Space) Ingest(ctx context.Context, b *history.Batch, from Source) (Result, error) {
-	s.mu.Lock()
-	res, changes, err := s.ingest(ctx, b, from)
-	s.mu.Unlock()
+	res, err := s.enter(ctx, b, from)
 	if err != nil {
 		var r *Reject
 		if errors.As(err, &r) {
@@ -34,9 +32,21 @@ func (s *Space) Ingest(ctx context.Context, b *history.Batch, from Source) (Resu
 		return res, err
 	}
 	if res.New > 0 {
-		s.subs.publish(changes)
+		s.subs.signal()
 	}
 	return res, nil
+}
+
+// enter runs the door and posts the changes to the subscribers before the next
+// batch can enter, so that they hear of them in the order of the door.
+func (s *Space) enter(ctx context.Context, b *history.Batch, from Source) (Result, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	res, changes, err := s.ingest(ctx, b, from)
+	if err == nil {
+		s.subs.post(changes)
+	}
+	return res, err
 }
 
 func (s *Space) ingest(ctx context.Context, b *history.Batch, from Source) (Result, []Change, error) {
@@ -303,21 +313,31 @@ func (d *door) store(in *entering) error {
 // attach stores the objects that a part lists; each must be in the batch or
 // attached in this space already. Having it for another reason is not enough:
 // otherwise a peer could learn what else this node keeps.
+//
+// What is attached already counts against the limits, too: otherwise it would
+// depend on the order of arrival whether a commit is admitted.
 func (d *door) attach(c *history.Commit, ids []object.ID) error {
+	if len(ids) > MaxAttachObjects {
+		return d.reject(c, RuleTooLarge, fmt.Errorf("attaches %d objects, at most %d", len(ids), MaxAttachObjects))
+	}
 	size := 0
 	for _, id := range ids {
 		key := d.space.keys.attached(id)
-		if _, err := d.tx.Get(key); err == nil {
-			continue
-		} else if !errors.Is(err, store.ErrNotFound) {
+		block, known, err := d.attached(key, id)
+		if err != nil {
 			return err
 		}
-		block, ok := d.blocks[id]
-		if !ok {
-			return d.reject(c, RuleMissingObject, fmt.Errorf("attached object %s did not come with it", id))
+		if !known {
+			var came bool
+			if block, came = d.blocks[id]; !came {
+				return d.reject(c, RuleMissingObject, fmt.Errorf("attached object %s did not come with it", id))
+			}
 		}
-		if size += len(block); size > MaxAttachBytes || len(ids) > MaxAttachObjects {
-			return d.reject(c, RuleTooLarge, fmt.Errorf("attaches more than %d objects or %d bytes", MaxAttachObjects, MaxAttachBytes))
+		if size += len(block); size > MaxAttachBytes {
+			return d.reject(c, RuleTooLarge, fmt.Errorf("attaches more than %d bytes", MaxAttachBytes))
+		}
+		if known {
+			continue
 		}
 		if id.Codec() == object.DagCBOR {
 			if err := object.Check(block); err != nil {
@@ -331,11 +351,25 @@ func (d *door) attach(c *history.Commit, ids []object.ID) error {
 	return nil
 }
 
+// attached returns the block of an object that the space attaches already.
+func (d *door) attached(key []byte, id object.ID) (block []byte, known bool, err error) {
+	if _, err := d.tx.Get(key); errors.Is(err, store.ErrNotFound) {
+		return nil, false, nil
+	} else if err != nil {
+		return nil, false, err
+	}
+	block, err = d.tx.Get(objectKey(id))
+	return block, err == nil, err
+}
+
 // write makes the whole batch one transaction of the store.
 func (d *door) write(ctx context.Context) error {
 	s := d.space
 	for run := range s.graph.Dirty() {
 		d.tx.Put(s.keys.run(run.Start), history.AppendRun(nil, run))
+	}
+	if s.unlisted != nil {
+		s.unlisted(d.tx)
 	}
 	d.totals = s.totals.with(d.bytes, s.node.cfg.Now())
 	d.tx.Put(s.keys.key(subTotals, 0), d.totals.encode())
@@ -349,7 +383,7 @@ func (d *door) write(ctx context.Context) error {
 func (d *door) settle() {
 	s := d.space
 	s.graph.Flush()
-	s.totals = d.totals
+	s.totals, s.unlisted = d.totals, nil
 	for device, c := range d.chains {
 		s.setChain(device, c)
 	}

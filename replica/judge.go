@@ -112,7 +112,7 @@ func (p judgePast) branchOf(c *chain, id object.ID, n history.Num) (branch, erro
 // branches back.
 func (p judgePast) Followers(author identity.PublicKey, prev object.ID) ([]object.ID, error) {
 	c := p.d.chain(author)
-	if c == nil || (len(c.branches) == 1 && c.at(prev) == 0) {
+	if c == nil || c.at(prev) >= 0 {
 		return nil, nil
 	}
 	seen := map[object.ID]bool{}

@@ -98,10 +98,10 @@ func (n *Node) Close() error {
 func (n *Node) view(f func(r store.Reader) error) error {
 	snap, err := n.cfg.Store.Snapshot()
 	if err != nil {
-		return err
+		return closedError(err)
 	}
 	defer snap.Close()
-	return f(snap)
+	return closedError(f(snap))
 }
 
 // Entries lists the spaces of this node, by id.
@@ -181,6 +181,12 @@ func (n *Node) spaceLocked(id object.ID) (*Space, error) {
 // when a batch with its first commit passes the door. Joining a space that is
 // already here returns it.
 func (n *Node) Join(ctx context.Context, id object.ID) (*Space, error) {
+	return n.JoinNoted(ctx, id, nil)
+}
+
+// JoinNoted is Join that keeps a note, as SetNote does, beside a space that was
+// not here before.
+func (n *Node) JoinNoted(ctx context.Context, id object.ID, note []byte) (*Space, error) {
 	if id.IsZero() || id.Codec() != object.DagCBOR {
 		return nil, fmt.Errorf("join space: %q is not the id of a space", id)
 	}
@@ -190,16 +196,21 @@ func (n *Node) Join(ctx context.Context, id object.ID) (*Space, error) {
 	if !errors.Is(err, ErrUnknownSpace) {
 		return s, err
 	}
-	if err := n.register(ctx, id, nil); err != nil {
+	num, err := n.nextNumber()
+	if err != nil {
+		return nil, fmt.Errorf("join space %s: %w", id.Short(), err)
+	}
+	var b store.Batch
+	list(&b, id, num, note)
+	if err := n.apply(ctx, &b); err != nil {
 		return nil, fmt.Errorf("join space %s: %w", id.Short(), err)
 	}
 	return n.spaceLocked(id)
 }
 
-// register writes the registry entry of a space with a fresh local number.
-func (n *Node) register(ctx context.Context, id object.ID, note []byte) error {
-	var num uint32
-	err := n.view(func(r store.Reader) error {
+// nextNumber is the local number of the next space.
+func (n *Node) nextNumber() (num uint32, err error) {
+	err = n.view(func(r store.Reader) error {
 		v, err := r.Get([]byte{prefixNextSpace})
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
@@ -209,13 +220,16 @@ func (n *Node) register(ctx context.Context, id object.ID, note []byte) error {
 		}
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	var b store.Batch
-	b.Put([]byte{prefixNextSpace}, binary.BigEndian.AppendUint32(nil, num+1))
-	b.Put(spaceIndexKey(id), append(binary.BigEndian.AppendUint32(nil, num), note...))
-	return n.cfg.Store.Apply(ctx, &b, n.cfg.Durable)
+	return num, err
+}
+
+// putter is a store.Batch or store.Tx.
+type putter interface{ Put(key, value []byte) }
+
+// list puts a space with a fresh local number into the registry.
+func list(to putter, id object.ID, num uint32, note []byte) {
+	to.Put([]byte{prefixNextSpace}, binary.BigEndian.AppendUint32(nil, num+1))
+	to.Put(spaceIndexKey(id), append(binary.BigEndian.AppendUint32(nil, num), note...))
 }
 
 // SetNote keeps bytes beside the registry entry of a space.
@@ -228,7 +242,7 @@ func (n *Node) SetNote(ctx context.Context, id object.ID, note []byte) error {
 	}
 	var b store.Batch
 	b.Put(spaceIndexKey(id), append(binary.BigEndian.AppendUint32(nil, e.num), note...))
-	return n.cfg.Store.Apply(ctx, &b, n.cfg.Durable)
+	return n.apply(ctx, &b)
 }
 
 // Note returns the bytes kept by SetNote.
@@ -238,7 +252,8 @@ func (n *Node) Note(id object.ID) ([]byte, error) {
 }
 
 // Leave forgets a space: its copy is deleted from this node in one
-// transaction. Objects that other spaces attach stay.
+// transaction. The objects it attached stay on the node: other spaces may
+// attach them, too. When it fails the space is here as before.
 func (n *Node) Leave(ctx context.Context, id object.ID) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -246,25 +261,44 @@ func (n *Node) Leave(ctx context.Context, id object.ID) error {
 	if err != nil {
 		return fmt.Errorf("leave space %s: %w", id.Short(), err)
 	}
-	if s := n.spaces[id]; s != nil {
-		s.close()
-		delete(n.spaces, id)
+	s := n.spaces[id]
+	if s != nil { // nothing enters while it is deleted, and nothing of it is lost if that fails
+		s.mu.Lock()
+		defer s.mu.Unlock()
 	}
 	k := newKeyspace(e.num)
 	var b store.Batch
 	b.DeleteRange(k[:], end(k[:]))
 	b.Delete(spaceIndexKey(id))
-	if err := n.cfg.Store.Apply(ctx, &b, n.cfg.Durable); err != nil {
+	if err := n.apply(ctx, &b); err != nil {
 		return fmt.Errorf("leave space %s: %w", id.Short(), err)
 	}
+	if s != nil {
+		s.closed = true
+		delete(n.spaces, id)
+		s.ended()
+	}
 	return nil
+}
+
+// apply writes a batch of the node's own.
+func (n *Node) apply(ctx context.Context, b *store.Batch) error {
+	return closedError(n.cfg.Store.Apply(ctx, b, n.cfg.Durable))
+}
+
+// closedError makes a closed store a closed node: who closed it closed both.
+func closedError(err error) error {
+	if errors.Is(err, store.ErrClosed) {
+		return fmt.Errorf("%w: %w", ErrClosed, err)
+	}
+	return err
 }
 
 // SetMeta keeps a small named value of the node itself, in no space.
 func (n *Node) SetMeta(ctx context.Context, name string, value []byte) error {
 	var b store.Batch
 	b.Put(metaKey(name), value)
-	return n.cfg.Store.Apply(ctx, &b, n.cfg.Durable)
+	return n.apply(ctx, &b)
 }
 
 // Meta returns what SetMeta kept, or ErrNotFound.

@@ -19,7 +19,7 @@ func (n *Node) Put(ctx context.Context, value any) (object.ID, error) {
 	id := object.Sum(object.DagCBOR, block)
 	var b store.Batch
 	b.Put(objectKey(id), block)
-	if err := n.cfg.Store.Apply(ctx, &b, n.cfg.Durable); err != nil {
+	if err := n.apply(ctx, &b); err != nil {
 		return object.ID{}, fmt.Errorf("put object: %w", err)
 	}
 	return id, nil

@@ -39,7 +39,10 @@ type Space struct {
 	rejects  rejects
 	totals   totals
 	acked    chan struct{} // closed at the next acknowledgement
+	unlisted func(putter)  // lists the space in the registry with its first batch
 	closed   bool
+
+	done chan struct{} // closed with closed
 }
 
 // field is one replicated value of the space: its place in the store, its type
@@ -57,7 +60,7 @@ const ProfileField = authority.ProfileField
 
 func newSpace(n *Node, id object.ID, num uint32) *Space {
 	return &Space{node: n, id: id, keys: newKeyspace(num), graph: history.NewGraph(),
-		chains: map[identity.PublicKey]*chain{}, acks: map[identity.PublicKey][]history.Num{}, recent: newRecent(), acked: make(chan struct{})}
+		chains: map[identity.PublicKey]*chain{}, acks: map[identity.PublicKey][]history.Num{}, recent: newRecent(), acked: make(chan struct{}), done: make(chan struct{})}
 }
 
 // ID is the space's id: the id of its first commit.
@@ -228,6 +231,11 @@ type View struct {
 // View opens a read of the present version. While it is open, later commits
 // do not show in it.
 func (s *Space) View() (*View, error) {
+	select {
+	case <-s.done:
+		return nil, fmt.Errorf("read space %s: %w", s.id.Short(), ErrClosed)
+	default:
+	}
 	snap, err := s.node.cfg.Store.Snapshot()
 	if err != nil {
 		return nil, fmt.Errorf("read space %s: %w", s.id.Short(), err)
@@ -334,11 +342,20 @@ func (r *recent) remove(id object.ID) {
 	delete(r.old, id)
 }
 
+// Done is closed when the space was left or its node closed.
+func (s *Space) Done() <-chan struct{} { return s.done }
+
 func (s *Space) close() {
-	s.lane.close()
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
+	s.ended()
+}
+
+// ended tells all who wait that the space is closed; it is called once.
+func (s *Space) ended() {
+	close(s.done)
+	s.lane.close()
 	s.subs.close()
 }
 

@@ -157,17 +157,24 @@ func (u *subscribers) hook(f func()) (remove func()) {
 	}
 }
 
-// publish delivers changes and runs the hooks, which must not block.
-func (u *subscribers) publish(changes []Change) {
+// post delivers changes. It never waits for a subscriber.
+func (u *subscribers) post(changes []Change) {
+	if len(changes) == 0 {
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for b := range u.boxes {
+		b.post(changes)
+	}
+}
+
+// signal runs the hooks, which must not block.
+func (u *subscribers) signal() {
 	u.mu.Lock()
 	hooks := make([]func(), 0, len(u.hooks))
 	for f := range u.hooks {
 		hooks = append(hooks, *f)
-	}
-	if len(changes) > 0 {
-		for b := range u.boxes {
-			b.post(changes)
-		}
 	}
 	u.mu.Unlock()
 	for _, f := range hooks {
@@ -177,14 +184,15 @@ func (u *subscribers) publish(changes []Change) {
 
 func (u *subscribers) close() {
 	u.mu.Lock()
-	defer u.mu.Unlock()
 	u.closed = true
 	for b := range u.boxes {
 		b.close()
 	}
+	u.mu.Unlock()
+	u.signal()
 }
 
-// OnChange calls f after commits entered the door and when an acknowledgement
-// arrived, until remove is called. f must not block and must not call back
+// OnChange calls f after commits entered the door, when an acknowledgement
+// arrived and when the space was closed, until remove is called. f must not block and must not call back
 // into the space; sessions use it to learn that there is something to send.
 func (s *Space) OnChange(f func()) (remove func()) { return s.subs.hook(f) }

@@ -1,0 +1,153 @@
+package e2e
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// process is a running program of the test.
+type process struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	lines  chan string // of standard output
+	exited chan struct{}
+
+	mu  sync.Mutex
+	log strings.Builder // standard error
+}
+
+// start runs the binary; the test ends it.
+func start(t *testing.T, args ...string) *process {
+	t.Helper()
+	p := &process{t: t, cmd: exec.Command(binary(t), args...), lines: make(chan string, 1024), exited: make(chan struct{})}
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	p.cmd.Env = append(os.Environ(), "NO_COLOR=1")
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.cmd.Stderr = p
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread() // Pdeathsig is about the thread that starts the process
+		err := p.cmd.Start()
+		started <- err
+		if err != nil {
+			return
+		}
+		lines := bufio.NewScanner(out)
+		for lines.Scan() {
+			p.lines <- lines.Text()
+		}
+		close(p.lines)
+		_ = p.cmd.Wait() // ended by a signal
+		close(p.exited)
+	}()
+	if err := <-started; err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		p.signal(syscall.SIGCONT)
+		p.signal(syscall.SIGKILL)
+		<-p.exited
+		if t.Failed() {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			t.Logf("hhs %s:\n%s", strings.Join(args, " "), p.log.String())
+		}
+	})
+	return p
+}
+
+// Write takes what the process says on standard error.
+func (p *process) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.log.Write(b)
+}
+
+func (p *process) signal(s syscall.Signal) { _ = p.cmd.Process.Signal(s) } // gone already is fine
+
+// end asks the process to end, as Ctrl-C does, and waits until it has.
+func (p *process) end() {
+	p.t.Helper()
+	p.signal(syscall.SIGTERM)
+	ctx := step(p.t)
+	for {
+		select {
+		case <-p.exited:
+			return
+		case <-p.lines:
+		case <-ctx.Done():
+			p.t.Fatal("hhs does not end on SIGTERM")
+		}
+	}
+}
+
+// object reads the next line as JSON.
+func (p *process) object(into any) {
+	p.t.Helper()
+	select {
+	case line, ok := <-p.lines:
+		if !ok {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.t.Fatalf("hhs ended: %s", p.log.String())
+		}
+		if err := json.Unmarshal([]byte(line), into); err != nil {
+			p.t.Fatalf("hhs printed %q: %v", line, err)
+		}
+	case <-step(p.t).Done():
+		p.t.Fatal("hhs prints nothing")
+	}
+}
+
+// site is a server of pages and signalling.
+type site struct {
+	*process
+	t       *testing.T
+	command string
+	dir     string
+	address string
+	// URL is where the page is.
+	URL string
+}
+
+// serve starts hhs serve on a port of its own.
+func serve(t *testing.T) *site { return startSite(t, "serve") }
+
+func startSite(t *testing.T, command string) *site {
+	s := &site{t: t, command: command, dir: t.TempDir(), address: freeAddress(t)}
+	s.start()
+	return s
+}
+
+// start starts the server, also again: at the same address, with the same data.
+func (s *site) start() {
+	s.t.Helper()
+	s.process = start(s.t, s.command, "--dir", s.dir, "--addr", s.address, "--json")
+	var hello struct{ URL string }
+	s.object(&hello)
+	s.URL = hello.URL
+}
+
+// freeAddress returns an address nobody listens at. It is the test's until something else takes it, which the system
+// avoids for a while.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return fmt.Sprint(l.Addr())
+}

@@ -1,0 +1,174 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"github.com/chromedp/chromedp"
+)
+
+// quote makes a JavaScript literal.
+func quote(s string) string {
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // unreachable: a string can be marshalled
+	}
+	return string(b)
+}
+
+// ready waits until the page runs.
+func (p *tab) ready() *tab {
+	p.t.Helper()
+	p.until(`d.state === 'ready' && d.booted === 'true'`)
+	return p
+}
+
+// offlineReady waits until the page would open without its server.
+func (p *tab) offlineReady() {
+	p.t.Helper()
+	p.until(`d.sw === 'controlled'`)
+}
+
+// click presses what a selector finds with the mouse.
+func (p *tab) click(selector string) {
+	p.t.Helper()
+	p.must(p.Do(p.ctx(), chromedp.Click(selector, chromedp.NodeVisible)))
+}
+
+// keys types into whatever has the focus.
+func (p *tab) keys(text string) {
+	p.t.Helper()
+	p.must(p.Do(p.ctx(), chromedp.KeyEvent(text)))
+}
+
+// fill replaces a field's text by typing.
+func (p *tab) fill(id, text string) {
+	p.t.Helper()
+	p.do(`(e => { e.focus(); e.select() })(document.getElementById(` + quote(id) + `))`)
+	p.keys(text)
+}
+
+// create makes a room with a topic and returns its link.
+func (p *tab) create(topic string) string {
+	p.t.Helper()
+	p.click("#welcome-new")
+	p.until(`d.room && d.ready === 'true' && d.link`)
+	if topic != "" {
+		p.fill("topic", topic+"\r")
+		p.until(`d.topic === ` + quote(topic))
+	}
+	return p.data("link")
+}
+
+// named gives the person a name.
+func (p *tab) named(name string) {
+	p.t.Helper()
+	p.fill("name", name+"\r")
+	p.until(`d.name === ` + quote(name))
+}
+
+// write sends a message and waits until it is shown, which is after it is stored.
+func (p *tab) write(text string) {
+	p.t.Helper()
+	p.fill("text", text+"\r")
+	p.shows(text)
+}
+
+// shown is an expression for the texts on the page.
+const shown = `[...document.querySelectorAll('li.message .text')].map(e => e.textContent)`
+
+// shows waits until a message is on the page.
+func (p *tab) shows(texts ...string) {
+	p.t.Helper()
+	for _, s := range texts {
+		p.until(shown + `.includes(` + quote(s) + `)`)
+	}
+}
+
+// messages returns the texts on the page.
+func (p *tab) messages() []string {
+	p.t.Helper()
+	var list []string
+	p.must(p.Eval(p.ctx(), shown, &list))
+	return list
+}
+
+// mark waits until a message's mark is text.
+func (p *tab) mark(message, mark string) {
+	p.t.Helper()
+	p.until(`[...document.querySelectorAll('li.message')].find(e => e.querySelector('.text').textContent === ` + quote(message) +
+		`)?.querySelector('.mark').textContent === ` + quote(mark))
+}
+
+// exactly fails unless the page shows these messages and no others, each once, in whatever order.
+func (p *tab) exactly(texts ...string) {
+	p.t.Helper()
+	p.until(`Number(d.messages) === ` + strconv.Itoa(len(texts)))
+	p.shows(texts...)
+	if got := p.messages(); len(got) != len(texts) {
+		p.t.Fatalf("%s shows %q, want %q", p.name, got, texts)
+	}
+}
+
+// connection is what the browser knows of one connection that succeeded.
+type connection struct {
+	State    string
+	Sent     int
+	Received int
+	Messages int
+	Local    string
+	Remote   string
+}
+
+// askConnections asks the connections of seeConnections for what they carry.
+const askConnections = `Promise.all(seenConnections.filter(c => c.connectionState === 'connected').map(async c => {
+	const all = [...(await c.getStats()).values()]
+	const pair = all.find(s => s.type === 'candidate-pair' && s.state === 'succeeded' && s.nominated)
+	if (!pair) return undefined
+	const channel = all.find(s => s.type === 'data-channel')
+	const candidate = id => all.find(s => s.id === id)?.candidateType ?? ''
+	return { State: pair.state, Sent: pair.bytesSent, Received: pair.bytesReceived, Messages: channel?.messagesReceived ?? 0,
+		Local: candidate(pair.localCandidateId), Remote: candidate(pair.remoteCandidateId) }
+})).then(list => list.filter(c => c))`
+
+// connections returns the direct connections of the page.
+func (p *tab) connections() []connection {
+	p.t.Helper()
+	var list []connection
+	p.must(p.Eval(p.ctx(), askConnections, &list))
+	return list
+}
+
+// direct fails unless the page has a direct connection on which bytes went both ways.
+func (p *tab) direct() connection {
+	p.t.Helper()
+	for _, c := range p.connections() {
+		if c.Sent > 0 && c.Received > 0 {
+			return c
+		}
+	}
+	p.t.Fatalf("%s: no connection carried bytes both ways: %+v; the page says it has %s", p.name, p.connections(), p.data("transports"))
+	return connection{}
+}
+
+// cut closes the page's direct connections, as a pulled cable would.
+func (p *tab) cut() {
+	p.t.Helper()
+	p.do(`seenConnections.forEach(c => c.close())`)
+}
+
+// hasTransport waits until the page is connected over a transport.
+func (p *tab) hasTransport(kind string) {
+	p.t.Helper()
+	p.until(`(d.transports ?? '').split(',').includes(` + quote(kind) + `)`)
+}
+
+// wordsOf is the three words without the server.
+func wordsOf(text string) string {
+	words, _, _ := strings.Cut(text, "@")
+	return strings.TrimSpace(words)
+}
+
+var _ = context.Background

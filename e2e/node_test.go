@@ -134,7 +134,7 @@ func startSite(t *testing.T, command string) *site {
 // start starts the server, also again: at the same address, with the same data.
 func (s *site) start() {
 	s.t.Helper()
-	s.process = start(s.t, s.command, "--dir", s.dir, "--addr", s.address, "--json")
+	s.process = start(s.t, s.command, "--dir", s.dir, "--listen", s.address, "--json")
 	var hello struct{ URL string }
 	s.object(&hello)
 	s.URL = hello.URL

@@ -1,30 +1,114 @@
 package e2e
 
 import (
+	"net/http"
+	"net/http/httptest"
+	"os"
 	"testing"
 )
 
 // goneServer are the console errors of a page whose server is gone: the browser writes them itself.
 var goneServer = []string{`ERR_CONNECTION_REFUSED`, `WebSocket connection to .* failed`}
 
+// story is a room and those in it.
+type story struct {
+	*testing.T
+	site     *site
+	ana, ben *tab
+	link     string
+	said     []string
+}
+
+// TestStory is the whole path of a room, in order: made, shared, without its server, apart, together again.
 func TestStory(t *testing.T) {
 	needInterface(t)
-	s := serve(t)
-	ana := profile(t, "ana").open(s.URL).ready()
-	link := ana.create("Trip to the lake")
-	ana.named("Ana")
-	ana.write("Who brings the boat?")
-	ana.mark("Who brings the boat?", "saved here")
+	s := &story{T: t, site: startSite(t, "demo")}
+	s.made()
+	s.shared()
+	s.withoutServer()
+	s.apart()
+	s.together()
+}
 
-	ben := profile(t, "ben").open(link).ready()
-	ben.shows("Who brings the boat?")
-	ben.until(`d.topic === 'Trip to the lake' && d.names.includes('Ana')`)
-	ben.named("Ben")
-	ben.write("I do.")
-	ana.shows("I do.")
-	ana.hasTransport("rtc")
-	ben.hasTransport("rtc")
-	t.Logf("%+v", ana.direct())
-	t.Logf("%+v", ben.direct())
-	ana.until(`d.status === 'synced'`)
+// say writes as somebody.
+func (s *story) say(p *tab, text string) {
+	s.Helper()
+	p.write(text)
+	s.said = append(s.said, text)
+}
+
+func (s *story) made() {
+	s.ana = profile(s.T, "ana").open(s.site.URL).ready()
+	s.link = s.ana.create("Trip to the lake")
+	s.ana.named("Ana")
+	s.say(s.ana, "Who brings the boat?")
+	s.ana.mark("Who brings the boat?", "saved here")
+}
+
+func (s *story) shared() {
+	s.ben = profile(s.T, "ben").open(s.link).ready()
+	s.ben.shows(s.said...)
+	s.ben.until(`d.topic === 'Trip to the lake' && d.names.includes('Ana')`)
+	s.ben.named("Ben")
+	s.say(s.ben, "I do.")
+	s.ana.shows(s.said...)
+	s.ana.until(`d.people === '2' && d.names === 'Ana,Ben'`)
+	for _, p := range []*tab{s.ana, s.ben} {
+		p.until(`d.status === 'synced' && d.direct === d.peers`)
+		p.hasTransport("rtc")
+		p.direct()
+	}
+	s.ana.mark(s.said[0], "held by 1 other device")
+}
+
+// withoutServer stops the process that served page and signalling.
+func (s *story) withoutServer() {
+	for _, p := range []*tab{s.ana, s.ben} {
+		p.offlineReady()
+		p.allowing(goneServer...)
+	}
+	s.site.end()
+	s.say(s.ana, "The server is gone.")
+	s.ben.shows(s.said...)
+	s.say(s.ben, "I can still read you.")
+	s.ana.shows(s.said...)
+	s.ana.direct()
+	s.ana.until(`d.status === 'synced'`)
+
+	s.ben.reload()
+	s.ben.ready()
+	s.ben.exactly(s.said...)
+	s.ben.until(`d.topic === 'Trip to the lake' && d.name === 'Ben'`)
+}
+
+// apart writes in both pages, which nothing connects.
+func (s *story) apart() {
+	for _, p := range []*tab{s.ana, s.ben} {
+		p.until(`d.status === 'offline' && d.peers === '0'`)
+	}
+	s.say(s.ana, "I pack the tent.")
+	s.say(s.ben, "I buy the charcoal.")
+	s.say(s.ana, "And the lamp.")
+	s.say(s.ben, "And bread.")
+	for _, p := range []*tab{s.ana, s.ben} {
+		p.until(`d.messages === '6'`)
+	}
+}
+
+// together brings the server back, at the same address.
+func (s *story) together() {
+	s.site.start()
+	for _, p := range []*tab{s.ana, s.ben} {
+		p.exactly(s.said...)
+		p.until(`d.status === 'synced'`)
+	}
+	s.ana.direct()
+}
+
+// static serves the built pages as any host of files would.
+func static(t *testing.T) string {
+	t.Helper()
+	s := httptest.NewServer(http.FileServerFS(os.DirFS(pages(t))))
+	t.Cleanup(s.Close)
+	return s.URL + "/"
 }

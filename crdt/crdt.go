@@ -10,8 +10,11 @@ import (
 	"github.com/hyperhyperspace/hhs-go/store"
 )
 
-// Op is one mutation of one field, with what its commit says of it. A transaction that reads its own writes applies them
-// to an overlay under a stand-in for the commit's id, with a Past that knows the stand-in.
+// Op is one mutation of one field, with what its commit says of it.
+//
+// A zero Ref.Commit stands for a commit that is still being built: everything else is in its past. A transaction that
+// reads its own writes applies them so to an overlay, which it throws away. Builders name no op of such a commit, since
+// a commit cannot name itself; its ops are in order of their index, and the types need no more.
 type Op struct {
 	Ref      history.OpRef
 	Height   uint64             // of the commit: 1 + the highest commit in its past
@@ -19,7 +22,7 @@ type Op struct {
 	Identity identity.PublicKey // the person the device belongs to
 	Time     int64              // milliseconds since 1970, as the author told; orders nothing
 	Action   string
-	Refs     []history.OpRef // ops it names: in the past of its commit, or (a zero Commit) earlier in its own commit
+	Refs     []history.OpRef // ops it names, in the past of its commit; a zero Commit names nothing
 	Payload  []byte          // canonical CBOR; nil when the action has none
 }
 
@@ -43,7 +46,7 @@ type State interface {
 // Past answers for the causal order of commits.
 type Past interface {
 	// Before tells whether the commit of a is in the past of the commit of b. Types ask it only about two different
-	// commits, both given to Apply before or being given now.
+	// commits, both given to Apply before or being given now, and neither of them zero.
 	Before(a, b history.OpRef) (bool, error)
 }
 

@@ -138,6 +138,84 @@ func TestManyLiveAdds(t *testing.T) {
 	}
 }
 
+// TestOwnWrites: a transaction sees its own ops, applied under a zero commit, as all will see them in the commit.
+func TestOwnWrites(t *testing.T) {
+	for _, typ := range crdt.Types() {
+		gen, _ := crdttest.For(typ)
+		open, done := newWorld(nil).after("a"), newWorld(nil).after("a").after("b", "a")
+		old := open.op("a", action(typ), encode(t, "x"))
+		apply(t, open.env, typ, old, true)
+		apply(t, done.env, typ, old, true)
+		drafts := []func() []crdt.Draft{
+			func() []crdt.Draft { return draftsOf(t, open.env, typ, "x") },
+			func() []crdt.Draft { return draftsOf(t, open.env, typ, "y") },
+			func() []crdt.Draft { return removal(t, open.env, typ, "x") },
+			func() []crdt.Draft { return removal(t, open.env, typ, "y") },
+			func() []crdt.Draft { return draftsOf(t, open.env, typ, "y") },
+		}
+		index := uint32(0)
+		for _, draft := range drafts {
+			for _, d := range draft() {
+				op := done.op("b", d.Action, d.Payload)
+				op.Ref.Index, op.Refs = index, d.Refs
+				if slices.ContainsFunc(d.Refs, history.OpRef.IsZero) {
+					t.Errorf("%s: a %s names an op of its own commit", typ.Name(), d.Action)
+				}
+				apply(t, done.env, typ, op, true)
+				op.Ref.Commit = object.ID{}
+				apply(t, open.env, typ, op, true)
+				index++
+			}
+			now, err := gen.Read(open.env)
+			if err != nil {
+				t.Fatal(err)
+			}
+			then, err := gen.Read(done.env)
+			if err != nil {
+				t.Fatal(err)
+			}
+			same := func(a, b crdttest.Shown) bool {
+				return bytes.Equal(a.Value, b.Value) && a.Ref.Index == b.Ref.Index && a.Ref.IsZero() == (b.Ref.Commit == idOf("b"))
+			}
+			if !slices.EqualFunc(now, then, same) {
+				t.Errorf("%s: after op %d the transaction reads %v, all read %v", typ.Name(), index, now, then)
+			}
+		}
+	}
+}
+
+func draftsOf(t *testing.T, env *crdt.Env, typ crdt.Type, text string) []crdt.Draft {
+	t.Helper()
+	var d crdt.Draft
+	var err error
+	switch value := encode(t, text); typ.Name() {
+	case "register":
+		d, err = crdt.RegisterSet(env, value)
+	case "profile":
+		d, err = crdt.ProfileSet(env, keyOf("alice"), value)
+	case "log":
+		d = crdt.LogAppend(value)
+	default:
+		d = crdt.SetAdd(value)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []crdt.Draft{d}
+}
+
+func removal(t *testing.T, env *crdt.Env, typ crdt.Type, text string) []crdt.Draft {
+	t.Helper()
+	if typ.Name() != "set" {
+		return nil
+	}
+	drafts, err := crdt.SetRemove(env, encode(t, text))
+	if err != nil || len(drafts) != 1 {
+		t.Fatalf("%d removals, %v", len(drafts), err)
+	}
+	return drafts
+}
+
 // TestSetKeyOrder: an element's key is what docs/spec/values.md says.
 func TestSetKeyOrder(t *testing.T) {
 	inline, hashed := encode(t, strings.Repeat("x", 126)), encode(t, strings.Repeat("x", 127))

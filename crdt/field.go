@@ -139,8 +139,11 @@ func readKey(b []byte) (identity.PublicKey, error) {
 
 // before tells whether a precedes b: in the causal order, or earlier in one commit.
 func (f *field) before(a, b history.OpRef) (bool, error) {
-	if a.Commit == b.Commit {
+	switch {
+	case a.Commit == b.Commit:
 		return a.Index < b.Index, nil
+	case a.Commit.IsZero() || b.Commit.IsZero(): // everything is before the commit being built
+		return b.Commit.IsZero(), nil
 	}
 	ok, err := f.Past.Before(a, b)
 	if err != nil {

@@ -51,8 +51,10 @@ func setCell(env *Env, key, payload []byte) (Draft, error) {
 		return Draft{}, err
 	}
 	d := Draft{Action: ActionSet, Payload: payload}
-	for _, e := range shown[:min(len(shown), MaxRefs)] { // what is left out is replaced by the order of commits
-		d.Refs = append(d.Refs, e.Ref)
+	for _, e := range shown {
+		if !e.Ref.IsZero() && len(d.Refs) < MaxRefs { // what is left out is replaced by the order of commits
+			d.Refs = append(d.Refs, e.Ref)
+		}
 	}
 	slices.SortFunc(d.Refs, history.OpRef.Compare)
 	return d, nil

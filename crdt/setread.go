@@ -25,17 +25,25 @@ func SetRemove(env *Env, value []byte) ([]Draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	refs := make([]history.OpRef, len(adds))
-	for i, it := range adds {
+	if len(adds) == 0 {
+		return nil, nil
+	}
+	var refs []history.OpRef
+	for _, it := range adds {
 		ref, ok := parseRef([]byte(it.id))
 		if !ok {
 			return nil, &Corrupt{Key: e.live.headKey(), Reason: "not an add"}
 		}
-		refs[i] = ref
+		if !ref.IsZero() {
+			refs = append(refs, ref)
+		}
 	}
 	payload, err := object.Encode(e.key)
 	if err != nil {
 		return nil, fmt.Errorf("encode element's key: %w", err)
+	}
+	if len(refs) == 0 { // all its adds are of the commit being built
+		return []Draft{{Action: ActionRemove, Payload: payload}}, nil
 	}
 	var drafts []Draft
 	for chunk := range slices.Chunk(refs, MaxRefs) {

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"iter"
@@ -29,20 +30,19 @@ func (s *Space) Batches(have []object.ID, max int) iter.Seq2[*history.Batch, err
 			return
 		}
 		defer snap.Close()
-		p := packer{space: s, r: snap, ends: map[object.ID]openEnd{}}
+		p := packer{space: s, r: snap, max: max, ends: map[object.ID]openEnd{}}
 		for _, span := range missing {
 			for n := span.Start; n < span.End; n++ {
 				if err := p.add(n); err != nil {
 					yield(nil, fmt.Errorf("read commit %d of space %s: %w", n, s.id.Short(), err))
 					return
 				}
-				if p.size < max || p.open > 0 {
-					continue
+				for p.full() {
+					if !yield(p.flush()) {
+						return
+					}
+					s.node.cfg.Pace()
 				}
-				if !yield(p.flush()) {
-					return
-				}
-				s.node.cfg.Pace()
 			}
 		}
 		if len(p.batch.Commits) > 0 {
@@ -87,14 +87,27 @@ type openEnd struct {
 	attested bool
 }
 
-// packer gathers stored commits into one batch.
+// packer gathers stored commits into one batch. What entered here under one
+// attestation stays together: a stretch joins the batch once all of it is
+// covered, and begins another batch where it would make this one too large.
 type packer struct {
 	space *Space
 	r     store.Reader
+	max   int
 	batch history.Batch
 	size  int
-	open  int // ends without an attestation of their own
 	ends  map[object.ID]openEnd
+
+	stretch stretch
+}
+
+// stretch is what was read since everything was covered.
+type stretch struct {
+	commits []*history.Commit
+	ends    []openEnd // of each commit, should it be one
+	objects [][]byte
+	size    int
+	open    map[object.ID]bool // commits nothing vouches for yet
 }
 
 func (p *packer) add(n history.Num) error {
@@ -102,7 +115,7 @@ func (p *packer) add(n history.Num) error {
 	if err != nil {
 		return err
 	}
-	c := rec.commit
+	c, s := rec.commit, &p.stretch
 	for i := range c.Parts {
 		part, err := p.r.Get(p.space.keys.part(n, i))
 		if errors.Is(err, store.ErrNotFound) {
@@ -112,36 +125,64 @@ func (p *packer) add(n history.Num) error {
 			return err
 		}
 		c.Parts[i] = part
-		p.size += len(part)
+		s.size += len(part)
 	}
-	if err := p.attach(c.Attached()); err != nil {
+	if err := p.attach(n, c.Attached()); err != nil {
 		return err
 	}
-	if e, ok := p.ends[c.Env.Prev]; ok {
-		delete(p.ends, c.Env.Prev)
-		if !e.attested {
-			p.open--
-		}
-	}
-	p.ends[c.ID] = openEnd{n, rec.attested}
+	delete(s.open, c.Env.Prev)
 	if !rec.attested {
-		p.open++
+		if s.open == nil {
+			s.open = map[object.ID]bool{}
+		}
+		s.open[c.ID] = true
 	}
-	p.batch.Commits = append(p.batch.Commits, c)
-	p.size += len(c.Raw)
+	s.commits, s.ends = append(s.commits, c), append(s.ends, openEnd{n, rec.attested})
+	s.size += len(c.Raw)
+	if len(s.open) == 0 && (p.size == 0 || p.size+s.size <= p.max) {
+		p.join()
+	}
 	return nil
 }
 
-func (p *packer) attach(ids []object.ID) error {
+// attach takes along the objects that came with this commit. Those that an
+// earlier commit brought are where that one is.
+func (p *packer) attach(n history.Num, ids []object.ID) error {
 	for _, id := range ids {
+		first, err := p.r.Get(p.space.keys.attached(id))
+		if err != nil {
+			return fmt.Errorf("attached object %s: %w", id, err)
+		}
+		if string(first) != string(appendNum(nil, n)) {
+			continue
+		}
 		block, err := p.r.Get(objectKey(id))
 		if err != nil {
 			return fmt.Errorf("attached object %s: %w", id, err)
 		}
-		p.batch.Objects = append(p.batch.Objects, block)
-		p.size += len(block)
+		p.stretch.objects = append(p.stretch.objects, block)
+		p.stretch.size += len(block)
 	}
 	return nil
+}
+
+// join makes the stretch part of the batch.
+func (p *packer) join() {
+	s := &p.stretch
+	for i, c := range s.commits {
+		delete(p.ends, c.Env.Prev)
+		p.ends[c.ID] = s.ends[i]
+	}
+	p.batch.Commits = append(p.batch.Commits, s.commits...)
+	p.batch.Objects = append(p.batch.Objects, s.objects...)
+	p.size += s.size
+	p.stretch = stretch{}
+}
+
+// full tells whether the batch has to go: it has its size, or a covered stretch
+// waits that does not fit.
+func (p *packer) full() bool {
+	return p.size >= p.max && len(p.batch.Commits) > 0 || len(p.stretch.commits) > 0 && len(p.stretch.open) == 0
 }
 
 // flush returns the batch with the attestations of its ends and starts anew.
@@ -159,7 +200,10 @@ func (p *packer) flush() (*history.Batch, error) {
 		}
 		b.Attestations = append(b.Attestations, history.Attestation{Commit: id, Sig: sig})
 	}
-	p.batch, p.size, p.open = history.Batch{}, 0, 0
+	p.batch, p.size = history.Batch{}, 0
 	clear(p.ends)
+	if len(p.stretch.open) == 0 {
+		p.join()
+	}
 	return &b, nil
 }

@@ -93,9 +93,15 @@ func (n *Node) sign(ctx context.Context, st identity.Statement) ([]byte, error) 
 		sig []byte
 		err error
 	}
+	select {
+	case n.signing <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	ch := make(chan answer, 1)
 	go func() {
 		sig, err := signer.Sign(ctx, st)
+		<-n.signing
 		ch <- answer{sig, err}
 	}()
 	select {

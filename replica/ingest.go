@@ -307,7 +307,7 @@ func (d *door) store(in *entering) error {
 		d.bytes += len(part)
 		d.tx.Put(s.keys.part(in.num, i), part)
 	}
-	return d.attach(c, c.Attached())
+	return d.attach(in, c.Attached())
 }
 
 // attach stores the objects that a part lists; each must be in the batch or
@@ -316,7 +316,8 @@ func (d *door) store(in *entering) error {
 //
 // What is attached already counts against the limits, too: otherwise it would
 // depend on the order of arrival whether a commit is admitted.
-func (d *door) attach(c *history.Commit, ids []object.ID) error {
+func (d *door) attach(in *entering, ids []object.ID) error {
+	c := in.commit
 	if len(ids) > MaxAttachObjects {
 		return d.reject(c, RuleTooLarge, fmt.Errorf("attaches %d objects, at most %d", len(ids), MaxAttachObjects))
 	}
@@ -344,7 +345,7 @@ func (d *door) attach(c *history.Commit, ids []object.ID) error {
 				return d.reject(c, RuleMalformed, fmt.Errorf("attached object %s: %w", id, err))
 			}
 		}
-		d.tx.Put(key, nil)
+		d.tx.Put(key, appendNum(nil, in.num))
 		d.tx.Put(objectKey(id), block)
 		d.bytes += len(block)
 	}

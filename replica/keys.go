@@ -20,7 +20,7 @@ import (
 //	   t <num:8>                  attestation signature
 //	   g <start:8>                one run of the causal graph
 //	   a <device key>             chain record of an author
-//	   v <codec> <digest>         an object attached in this space
+//	   v <codec> <digest>         an object attached in this space -> num of the commit that brought it
 //	   k <device key>             heads a device acknowledged as durable
 //	   z                          totals: bytes kept, time of the last change
 //	   f <field:2> ...            state of one field

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hyperhyperspace/hhs-go/history"
 )
@@ -30,7 +32,9 @@ func (s *Space) Update(ctx context.Context, f func(tx *Tx) error) (Receipt, erro
 	select {
 	case <-u.done:
 	case <-ctx.Done():
-		if !s.lane.drop(u) {
+		if u.claim(dropped) {
+			s.lane.drop(u)
+		} else {
 			<-u.left // f is not running any more once this is closed
 		}
 		select {
@@ -49,15 +53,30 @@ func (s *Space) Update(ctx context.Context, f func(tx *Tx) error) (Receipt, erro
 type update struct {
 	ctx      context.Context
 	f        func(*Tx) error
-	left     chan struct{} // closed when f will not run (any more)
+	state    atomic.Int32
+	left     chan struct{} // closed when f has run and, if it was for nothing, done is closed
 	done     chan struct{} // closed when receipt and err are set
+	answered bool          // done is closed; of the lane's goroutine
 	receipt  Receipt
 	err      error
 	panicked any
 }
 
+// The states of an update: it waits, until either the lane takes it to run its
+// function or its caller gives up.
+const (
+	waiting int32 = iota
+	taken
+	dropped
+)
+
+func (u *update) claim(state int32) bool { return u.state.CompareAndSwap(waiting, state) }
+
 func (u *update) finish(r Receipt, err error) {
-	u.receipt, u.err = r, err
+	if err != nil && u.ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = u.ctx.Err() // it may have ended for another reason
+	}
+	u.receipt, u.err, u.answered = r, err, true
 	close(u.done)
 }
 
@@ -84,17 +103,13 @@ func (l *lane) push(u *update) error {
 	return nil
 }
 
-// drop takes a waiting update out of the queue; false if it was taken already.
-func (l *lane) drop(u *update) bool {
+// drop takes an update out of the queue unless it left it already.
+func (l *lane) drop(u *update) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for i, q := range l.queue {
-		if q == u {
-			l.queue = append(l.queue[:i], l.queue[i+1:]...)
-			return true
-		}
+	if at := slices.Index(l.queue, u); at >= 0 {
+		l.queue = slices.Delete(l.queue, at, at+1)
 	}
-	return false
 }
 
 func (l *lane) take() []*update {
@@ -115,7 +130,6 @@ func (l *lane) close() {
 	l.queue, l.closed = nil, true
 	l.mu.Unlock()
 	for _, u := range queue {
-		close(u.left)
 		u.finish(Receipt{}, ErrClosed)
 	}
 }
@@ -128,14 +142,37 @@ func (l *lane) run(s *Space) {
 	}
 	l.running = true
 	l.mu.Unlock()
+	var group []*update
+	defer func() {
+		if len(group) > 0 {
+			l.abandon(s, group)
+		}
+	}()
 	for {
-		group := l.take()
-		if len(group) == 0 {
+		if group = l.take(); len(group) == 0 {
 			return
 		}
 		s.runGroup(group)
 	}
 }
+
+// abandon is for a function that ended its goroutine (runtime.Goexit, as a
+// test's Fatal does) and the lane's with it.
+func (l *lane) abandon(s *Space, group []*update) {
+	for _, u := range group {
+		if !u.answered {
+			u.claim(taken)
+			u.finish(Receipt{}, errExited)
+			close(u.left)
+		}
+	}
+	l.mu.Lock()
+	l.running = false
+	l.mu.Unlock()
+	go l.run(s)
+}
+
+var errExited = errors.New("a function given to Update ended its goroutine")
 
 // runGroup makes the commits of a group, signs and admits them. What of the
 // group does not fit one batch is put through in another one.
@@ -144,18 +181,11 @@ func (s *Space) runGroup(group []*update) {
 		g, err := s.newGroup()
 		if err != nil {
 			for _, u := range group {
-				close(u.left)
 				u.finish(Receipt{}, fmt.Errorf("update space %s: %w", s.id.Short(), err))
 			}
 			return
 		}
-		n := 0
-		for n < len(group) && g.size < maxGroupBytes {
-			g.build(group[n])
-			n++
-		}
-		group = group[n:]
-		g.snap.Close()
+		group = s.buildGroup(g, group)
 		err = s.admitGroup(g)
 		for i, u := range g.updates {
 			if err != nil {
@@ -167,6 +197,17 @@ func (s *Space) runGroup(group []*update) {
 	}
 }
 
+// buildGroup returns the updates that are left for another group.
+func (s *Space) buildGroup(g *group, updates []*update) (rest []*update) {
+	defer g.snap.Close()
+	n := 0
+	for n < len(updates) && g.size < maxGroupBytes {
+		g.build(updates[n])
+		n++
+	}
+	return updates[n:]
+}
+
 func (s *Space) admitGroup(g *group) error {
 	if len(g.batch.Commits) == 0 {
 		return nil
@@ -175,6 +216,9 @@ func (s *Space) admitGroup(g *group) error {
 	ctx, cancel := g.context()
 	defer cancel()
 	sig, err := s.node.sign(ctx, history.AttestationStatement(s.id, last.Env.Seq, last.ID))
+	if s.ctx.Err() != nil {
+		return ErrClosed
+	}
 	if err != nil {
 		return err
 	}
@@ -183,9 +227,10 @@ func (s *Space) admitGroup(g *group) error {
 	return err
 }
 
-// context ends when every caller of the group has given up.
+// context ends when every caller of the group has given up, or the space is
+// closed.
 func (g *group) context() (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(context.Background())
+	ctx, cancel := context.WithCancelCause(g.space.ctx)
 	var mu sync.Mutex
 	left := len(g.updates)
 	stops := make([]func() bool, 0, left)

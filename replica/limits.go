@@ -1,5 +1,7 @@
 package replica
 
+import "github.com/hyperhyperspace/hhs-go/history"
+
 // Limits of a replica. None of them is part of a format: a node may be given
 // other ones, except where the comment says that peers rely on it.
 const (
@@ -10,6 +12,13 @@ const (
 	// along, so that a commit always fits one message of a session.
 	MaxAttachObjects = 1000
 	MaxAttachBytes   = 1 << 20
+	// maxTx bounds the values and attached objects of one transaction, in
+	// bytes: with its envelope a commit stays within history.MaxCommit, which
+	// every peer holds it to.
+	maxTx = history.MaxCommit - history.MaxEnvelope
+	// maxSigning bounds the signatures asked for and not answered: a signer
+	// that never answers must not pile up goroutines.
+	maxSigning = 64
 	// maxLane bounds the Updates waiting for the lane: past it callers are
 	// told at once instead of piling up behind a signer that does not answer.
 	maxLane = 1024

@@ -32,8 +32,9 @@ type Config struct {
 // Node holds the copies of spaces that one device keeps in one store.
 // Its methods may be called from any goroutine.
 type Node struct {
-	cfg   Config
-	cache *identity.Cache
+	cfg     Config
+	cache   *identity.Cache
+	signing chan struct{} // holds one for each signature that is asked for
 
 	mu     sync.Mutex
 	spaces map[object.ID]*Space
@@ -72,7 +73,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if err := cfg.Device.Certificate.Verify(); err != nil {
 		return nil, fmt.Errorf("open replica: the device's certificate: %w", err)
 	}
-	n := &Node{cfg: cfg, cache: identity.NewCache(cfg.Verifier, 8192), spaces: map[object.ID]*Space{}}
+	n := &Node{cfg: cfg, cache: identity.NewCache(cfg.Verifier, 8192), signing: make(chan struct{}, maxSigning), spaces: map[object.ID]*Space{}}
 	if _, err := n.Entries(); err != nil {
 		return nil, fmt.Errorf("open replica: %w", err)
 	}

@@ -35,6 +35,10 @@ func (s *Space) readCommit(r store.Reader, n history.Num) (commitRecord, error) 
 	if err != nil {
 		return commitRecord{}, err
 	}
+	return decodeCommitRecord(v)
+}
+
+func decodeCommitRecord(v []byte) (commitRecord, error) {
 	if len(v) < 2 {
 		return commitRecord{}, store.ErrCorrupt
 	}

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -42,7 +43,8 @@ type Space struct {
 	unlisted func(putter)  // lists the space in the registry with its first batch
 	closed   bool
 
-	done chan struct{} // closed with closed
+	ctx context.Context // ends with closed
+	end context.CancelFunc
 }
 
 // field is one replicated value of the space: its place in the store, its type
@@ -59,8 +61,9 @@ type field struct {
 const ProfileField = authority.ProfileField
 
 func newSpace(n *Node, id object.ID, num uint32) *Space {
-	return &Space{node: n, id: id, keys: newKeyspace(num), graph: history.NewGraph(),
-		chains: map[identity.PublicKey]*chain{}, acks: map[identity.PublicKey][]history.Num{}, recent: newRecent(), acked: make(chan struct{}), done: make(chan struct{})}
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Space{ctx: ctx, end: cancel, node: n, id: id, keys: newKeyspace(num), graph: history.NewGraph(),
+		chains: map[identity.PublicKey]*chain{}, acks: map[identity.PublicKey][]history.Num{}, recent: newRecent(), acked: make(chan struct{})}
 }
 
 // ID is the space's id: the id of its first commit.
@@ -231,14 +234,12 @@ type View struct {
 // View opens a read of the present version. While it is open, later commits
 // do not show in it.
 func (s *Space) View() (*View, error) {
-	select {
-	case <-s.done:
+	if s.ctx.Err() != nil {
 		return nil, fmt.Errorf("read space %s: %w", s.id.Short(), ErrClosed)
-	default:
 	}
 	snap, err := s.node.cfg.Store.Snapshot()
 	if err != nil {
-		return nil, fmt.Errorf("read space %s: %w", s.id.Short(), err)
+		return nil, fmt.Errorf("read space %s: %w", s.id.Short(), closedError(err))
 	}
 	return &View{s, snap}, nil
 }
@@ -343,7 +344,7 @@ func (r *recent) remove(id object.ID) {
 }
 
 // Done is closed when the space was left or its node closed.
-func (s *Space) Done() <-chan struct{} { return s.done }
+func (s *Space) Done() <-chan struct{} { return s.ctx.Done() }
 
 func (s *Space) close() {
 	s.mu.Lock()
@@ -354,7 +355,7 @@ func (s *Space) close() {
 
 // ended tells all who wait that the space is closed; it is called once.
 func (s *Space) ended() {
-	close(s.done)
+	s.end()
 	s.lane.close()
 	s.subs.close()
 }

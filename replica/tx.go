@@ -27,6 +27,7 @@ type Tx struct {
 	ops      []txOp
 	attached []object.ID
 	blocks   [][]byte
+	carried  int // bytes of blocks
 }
 
 type txOp struct {
@@ -125,16 +126,22 @@ func (tx *Tx) Attach(id object.ID) error {
 	if err != nil {
 		return err
 	}
+	count, size := len(tx.attached), tx.carried
+	var fresh []int
 	for i, id := range ids {
-		if slices.Contains(tx.attached, id) {
-			continue
+		if !slices.Contains(tx.attached, id) {
+			fresh = append(fresh, i)
+			count, size = count+1, size+len(blocks[i])
 		}
-		tx.attached = append(tx.attached, id)
+	}
+	if count > MaxAttachObjects || size > MaxAttachBytes {
+		return fmt.Errorf("attach object %s: more than %d objects or %d bytes in one commit", id, MaxAttachObjects, MaxAttachBytes)
+	}
+	for _, i := range fresh {
+		tx.attached = append(tx.attached, ids[i])
 		tx.blocks = append(tx.blocks, blocks[i])
 	}
-	if len(tx.attached) > MaxAttachObjects {
-		return fmt.Errorf("attach object %s: more than %d objects in one commit", id, MaxAttachObjects)
-	}
+	tx.carried = size
 	return nil
 }
 
@@ -191,6 +198,7 @@ type group struct {
 	height  uint64
 	cert    bool            // the device's certificate is in the chain
 	fresh   *history.Commit // made, not yet part of what the next Update reads
+	broken  error           // why the rest of the group cannot be built
 }
 
 // newGroup fixes the version that the group builds on.
@@ -240,21 +248,24 @@ func (s *Space) ownTip(g *group) error {
 // build runs one Update's function and appends its commit to the group. A
 // function that fails, or adds nothing, is answered at once.
 func (g *group) build(u *update) {
-	err := u.ctx.Err()
-	if err == nil && g.fresh != nil {
-		err = g.replay(g.fresh)
+	if !u.claim(taken) {
+		return // its caller gave up
+	}
+	defer close(u.left)
+	if g.broken == nil && g.fresh != nil {
+		g.broken = g.replay(g.fresh)
 		g.fresh = nil
 	}
+	err := errors.Join(g.broken, u.ctx.Err())
 	tx := &Tx{space: g.space, ctx: u.ctx, over: store.NewTx(g.over), past: g.past, height: g.height + 1, time: g.space.node.cfg.Now().UnixMilli()}
 	if err == nil {
 		err = u.call(tx)
 	}
-	close(u.left)
 	switch {
 	case err != nil || u.panicked != nil:
 		u.finish(Receipt{}, err)
 		return
-	case len(tx.ops) == 0 && len(tx.attached) == 0:
+	case tx.Len() == 0:
 		u.finish(Receipt{Space: g.space}, nil)
 		return
 	}
@@ -286,6 +297,13 @@ func (g *group) commit(tx *Tx) (*history.Commit, error) {
 	if err != nil {
 		return nil, err
 	}
+	size := tx.carried
+	for _, p := range parts {
+		size += len(p)
+	}
+	if size > maxTx {
+		return nil, fmt.Errorf("the values and attached objects of one transaction have %d bytes, at most %d; use several", size, maxTx)
+	}
 	ops := make([]history.Op, 0, len(tx.ops)+1)
 	if !g.cert {
 		op, err := authority.DeviceOp(g.space.node.cfg.Device.Certificate)
@@ -308,6 +326,7 @@ func (g *group) commit(tx *Tx) (*history.Commit, error) {
 		return nil, err
 	}
 	g.batch.Objects = append(g.batch.Objects, tx.blocks...)
+	g.size += tx.carried
 	g.fresh = c
 	return c, nil
 }

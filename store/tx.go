@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"iter"
 
 	"github.com/tidwall/btree"
@@ -11,14 +12,22 @@ import (
 type Tx struct {
 	under Reader
 	over  *btree.Map[string, write]
+	read  map[string][]byte // the first maxRead keys read from under; nil: absent
 }
+
+// maxRead bounds how many reads a Tx remembers: enough for what each of many
+// ops reads again, such as its author.
+const (
+	maxRead      = 64
+	maxReadValue = 1 << 10
+)
 
 // write is what a Tx has done to a key: the new value, or nil for a deletion.
 type write struct{ value []byte }
 
 var _ Reader = (*Tx)(nil)
 
-// NewTx returns a Tx without writes over r. It does not close r.
+// NewTx returns a Tx without writes over r, which must not change while the Tx is used. It does not close r.
 func NewTx(r Reader) *Tx {
 	return &Tx{under: r, over: btree.NewMap[string, write](treeDegree)}
 }
@@ -31,7 +40,23 @@ func (t *Tx) Get(key []byte) ([]byte, error) {
 		}
 		return clone(w.value), nil
 	}
-	return t.under.Get(key)
+	if v, ok := t.read[string(key)]; ok {
+		if v == nil {
+			return nil, ErrNotFound
+		}
+		return clone(v), nil
+	}
+	v, err := t.under.Get(key)
+	if len(t.read) < maxRead && (err == nil && len(v) <= maxReadValue || errors.Is(err, ErrNotFound)) {
+		if t.read == nil {
+			t.read = make(map[string][]byte)
+		}
+		t.read[string(key)] = nil
+		if err == nil {
+			t.read[string(key)] = clone(v)
+		}
+	}
+	return v, err
 }
 
 // Put sets key to a copy of value. Keys and values that a Batch does not take are reported when the Batch is applied.

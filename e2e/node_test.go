@@ -140,6 +140,9 @@ func (s *site) start() {
 	s.URL = hello.URL
 }
 
+// signal is the address of its signalling server.
+func (s *site) signal() string { return "ws://" + s.address + "/signal" }
+
 // freeAddress returns an address nobody listens at. It is the test's until something else takes it, which the system
 // avoids for a while.
 func freeAddress(t *testing.T) string {

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -60,6 +59,24 @@ func (p *tab) create(topic string) string {
 		p.until(`d.topic === ` + quote(topic))
 	}
 	return p.data("link")
+}
+
+// enter opens a room by what a person pastes: a link, an id or words.
+func (p *tab) enter(where string) {
+	p.t.Helper()
+	p.fill("where", where+"\r")
+	p.until(`d.ready === 'true' && d.link.includes(d.room)`)
+}
+
+// printed waits until the console shows a line that contains text.
+func (p *tab) printed(text string) {
+	p.t.Helper()
+	for _, line := range p.Console() {
+		if strings.Contains(line, text) {
+			return
+		}
+	}
+	p.t.Errorf("%s: the console does not show %q but %q", p.name, text, p.Console())
 }
 
 // named gives the person a name.
@@ -170,5 +187,3 @@ func wordsOf(text string) string {
 	words, _, _ := strings.Cut(text, "@")
 	return strings.TrimSpace(words)
 }
-
-var _ = context.Background

@@ -1,11 +1,6 @@
 package e2e
 
-import (
-	"net/http"
-	"net/http/httptest"
-	"os"
-	"testing"
-)
+import "testing"
 
 // goneServer are the console errors of a page whose server is gone: the browser writes them itself.
 var goneServer = []string{`ERR_CONNECTION_REFUSED`, `WebSocket connection to .* failed`}
@@ -103,12 +98,4 @@ func (s *story) together() {
 		p.until(`d.status === 'synced'`)
 	}
 	s.ana.direct()
-}
-
-// static serves the built pages as any host of files would.
-func static(t *testing.T) string {
-	t.Helper()
-	s := httptest.NewServer(http.FileServerFS(os.DirFS(pages(t))))
-	t.Cleanup(s.Close)
-	return s.URL + "/"
 }

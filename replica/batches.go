@@ -32,23 +32,48 @@ func (s *Space) Batches(have []object.ID, max int) iter.Seq2[*history.Batch, err
 		defer snap.Close()
 		p := packer{space: s, r: snap, max: max, ends: map[object.ID]openEnd{}}
 		for _, span := range missing {
-			for n := span.Start; n < span.End; n++ {
-				if err := p.add(n); err != nil {
-					yield(nil, fmt.Errorf("read commit %d of space %s: %w", n, s.id.Short(), err))
-					return
-				}
-				for p.full() {
-					if !yield(p.flush()) {
-						return
-					}
-					s.node.cfg.Pace()
-				}
+			if !p.pack(span, yield) {
+				return
 			}
 		}
 		if len(p.batch.Commits) > 0 {
 			yield(p.flush())
 		}
 	}
+}
+
+// pack adds a span and yields the batches that fill up; false when it is over.
+func (p *packer) pack(span history.Span, yield func(*history.Batch, error) bool) bool {
+	for span.Len() > 0 {
+		n, err := p.fill(span)
+		if err != nil {
+			yield(nil, fmt.Errorf("read commit %d of space %s: %w", n, p.space.id.Short(), err))
+			return false
+		}
+		for p.full() {
+			if !yield(p.flush()) {
+				return false
+			}
+			p.space.node.cfg.Pace()
+		}
+		span.Start = n
+	}
+	return true
+}
+
+// fill adds commits until a batch is full or the span ends, and returns the
+// first that it did not add. No scan stays open while a batch is sent.
+func (p *packer) fill(span history.Span) (history.Num, error) {
+	defer p.read(span)()
+	for n := span.Start; n < span.End; n++ {
+		if err := p.add(n); err != nil {
+			return n, err
+		}
+		if p.full() {
+			return n + 1, nil
+		}
+	}
+	return span.End, nil
 }
 
 // CountMissing says how many commits Batches(have) would yield.
@@ -99,6 +124,61 @@ type packer struct {
 	ends  map[object.ID]openEnd
 
 	stretch stretch
+
+	// How the commits and parts at hand are read.
+	commit func(n history.Num) ([]byte, error)
+	part   func(n history.Num, i int) ([]byte, error)
+}
+
+// scanFrom is the number of commits from which on one scan beats reading them
+// one by one.
+const scanFrom = 8
+
+// read prepares for the commits of a span, in order.
+func (p *packer) read(span history.Span) (done func()) {
+	k := p.space.keys
+	if span.Len() < scanFrom {
+		p.commit = func(n history.Num) ([]byte, error) { return p.r.Get(k.commit(n)) }
+		p.part = func(n history.Num, i int) ([]byte, error) { return p.r.Get(k.part(n, i)) }
+		return func() {}
+	}
+	commits := newCursor(p.r, k.commit(span.Start), k.commit(span.End))
+	parts := newCursor(p.r, k.part(span.Start, 0), k.part(span.End, 0))
+	p.commit = func(n history.Num) ([]byte, error) { return commits.get(k.commit(n)) }
+	p.part = func(n history.Num, i int) ([]byte, error) { return parts.get(k.part(n, i)) }
+	return func() { commits.stop(); parts.stop() }
+}
+
+// cursor is a scan that is asked for ascending keys.
+type cursor struct {
+	next func() (store.KV, error, bool)
+	stop func()
+	at   store.KV
+	more bool
+	err  error
+}
+
+func newCursor(r store.Reader, lo, hi []byte) *cursor {
+	c := &cursor{}
+	c.next, c.stop = iter.Pull2(r.Scan(lo, hi, false))
+	c.step()
+	return c
+}
+
+func (c *cursor) step() { c.at, c.err, c.more = c.next() }
+
+// get returns a copy of the value at key, or store.ErrNotFound.
+func (c *cursor) get(key []byte) ([]byte, error) {
+	for c.more && c.err == nil && bytes.Compare(c.at.Key, key) < 0 {
+		c.step()
+	}
+	switch {
+	case c.err != nil:
+		return nil, c.err
+	case !c.more || !bytes.Equal(c.at.Key, key):
+		return nil, store.ErrNotFound
+	}
+	return bytes.Clone(c.at.Value), nil
 }
 
 // stretch is what was read since everything was covered.
@@ -111,13 +191,17 @@ type stretch struct {
 }
 
 func (p *packer) add(n history.Num) error {
-	rec, err := p.space.readCommit(p.r, n)
+	v, err := p.commit(n)
+	if err != nil {
+		return err
+	}
+	rec, err := decodeCommitRecord(v)
 	if err != nil {
 		return err
 	}
 	c, s := rec.commit, &p.stretch
 	for i := range c.Parts {
-		part, err := p.r.Get(p.space.keys.part(n, i))
+		part, err := p.part(n, i)
 		if errors.Is(err, store.ErrNotFound) {
 			continue
 		}

@@ -158,6 +158,7 @@ func (s *Space) Attested() (*history.Batch, error) {
 	var b *history.Batch
 	err := s.node.view(func(r store.Reader) error {
 		p := packer{space: s, r: r, ends: map[object.ID]openEnd{}}
+		defer p.read(history.Span{End: 1})()
 		err := p.add(0)
 		if err == nil {
 			b, err = p.flush()

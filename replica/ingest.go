@@ -53,7 +53,13 @@ func (s *Space) ingest(ctx context.Context, b *history.Batch, from Source) (Resu
 	if s.closed {
 		return Result{}, nil, ErrClosed
 	}
-	d := &door{space: s, from: from, pending: map[object.ID]*entering{}, chains: map[identity.PublicKey]*chain{}, base: s.graph.Len()}
+	snap, err := s.node.cfg.Store.Snapshot()
+	if err != nil {
+		return Result{}, nil, fmt.Errorf("open door of space %s: %w", s.id.Short(), err)
+	}
+	defer snap.Close()
+	d := &door{space: s, from: from, tx: store.NewTx(snap), snap: snap,
+		pending: map[object.ID]*entering{}, chains: map[identity.PublicKey]*chain{}, base: s.graph.Len()}
 	if err := d.open(b); err != nil || len(d.fresh) == 0 {
 		return Result{}, nil, err
 	}
@@ -63,12 +69,6 @@ func (s *Space) ingest(ctx context.Context, b *history.Batch, from Source) (Resu
 	if err := d.objects(b.Objects); err != nil {
 		return Result{}, nil, err
 	}
-	snap, err := s.node.cfg.Store.Snapshot()
-	if err != nil {
-		return Result{}, nil, fmt.Errorf("open door of space %s: %w", s.id.Short(), err)
-	}
-	defer snap.Close()
-	d.tx = store.NewTx(snap)
 	changes, err := d.admit()
 	if err == nil {
 		err = d.write(ctx)
@@ -100,6 +100,7 @@ type door struct {
 	pending map[object.ID]*entering
 	blocks  map[object.ID][]byte
 	tx      *store.Tx
+	snap    store.Snapshot                // under tx
 	chains  map[identity.PublicKey]*chain // as this batch extends them
 	founded bool
 	bytes   int
@@ -122,7 +123,7 @@ func (d *door) open(b *history.Batch) error {
 		if _, here := d.pending[c.ID]; here {
 			continue
 		}
-		if _, here, err := d.space.lookup(c.ID); err != nil {
+		if _, here, err := d.space.lookupFrom(d.snap, c.ID); err != nil {
 			return fmt.Errorf("look up commit: %w", err)
 		} else if here {
 			continue
@@ -131,7 +132,7 @@ func (d *door) open(b *history.Batch) error {
 			if _, inBatch := d.pending[e]; inBatch {
 				continue
 			}
-			_, here, err := d.space.lookup(e)
+			_, here, err := d.space.lookupFrom(d.snap, e)
 			if err != nil {
 				return fmt.Errorf("look up commit: %w", err)
 			}
@@ -259,7 +260,7 @@ func (d *door) find(id object.ID) (history.Num, bool, error) {
 	if in, ok := d.pending[id]; ok {
 		return in.num, in.numbered, nil
 	}
-	return d.space.lookup(id)
+	return d.space.lookupFrom(d.snap, id)
 }
 
 // extend moves the end of the author's chain, or begins a branch when the

@@ -79,7 +79,7 @@ func (p judgePast) load(id object.ID) (*history.Commit, history.Num, error) {
 		return in.commit, in.num, nil
 	}
 	s := p.d.space
-	n, ok, err := s.lookup(id)
+	n, ok, err := s.lookupFrom(p.d.snap, id)
 	if err != nil {
 		return nil, 0, err
 	}

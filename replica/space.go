@@ -295,13 +295,21 @@ func (s *Space) lookup(id object.ID) (n history.Num, ok bool, err error) {
 		return n, true, nil
 	}
 	err = s.node.view(func(r store.Reader) error {
-		n, ok, err = s.lookupIn(r, id)
+		n, ok, err = s.lookupFrom(r, id)
 		return err
 	})
 	return n, ok, err
 }
 
-func (s *Space) lookupIn(r store.Reader, id object.ID) (history.Num, bool, error) {
+// lookupFrom is lookup in a given reading of the store, which must not be older
+// than what memory says.
+func (s *Space) lookupFrom(r store.Reader, id object.ID) (history.Num, bool, error) {
+	if id.IsZero() {
+		return 0, false, nil
+	}
+	if n, ok := s.recent.get(id); ok {
+		return n, true, nil
+	}
 	v, err := r.Get(s.keys.index(id))
 	if errors.Is(err, store.ErrNotFound) {
 		return 0, false, nil

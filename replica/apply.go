@@ -14,21 +14,21 @@ import (
 // the next Update of its group must be able to read.
 type applier struct {
 	space  *Space
+	kind   *kind
 	tx     *store.Tx
 	past   crdt.Past
 	device identity.PublicKey
 	person identity.PublicKey
 }
 
-// apply returns the visible changes. fields are found by name without taking
-// the space's lock: the door holds it, and the lane reads what never changes.
+// apply returns the visible changes.
 func (a *applier) apply(c *history.Commit, payloads [][]byte, height uint64, effective bool) ([]Change, error) {
 	var changes []Change
 	for i, op := range c.Env.Ops {
 		if op.Field == "" {
 			continue
 		}
-		f, err := a.space.fieldLocked(op.Field)
+		f, err := a.kind.field(op.Field)
 		if err != nil {
 			return nil, err
 		}

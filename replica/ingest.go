@@ -58,7 +58,7 @@ func (s *Space) ingest(ctx context.Context, b *history.Batch, from Source) (Resu
 		return Result{}, nil, fmt.Errorf("open door of space %s: %w", s.id.Short(), err)
 	}
 	defer snap.Close()
-	d := &door{space: s, from: from, tx: store.NewTx(snap), snap: snap,
+	d := &door{space: s, from: from, kind: s.kind.Load(), tx: store.NewTx(snap), snap: snap,
 		pending: map[object.ID]*entering{}, chains: map[identity.PublicKey]*chain{}, base: s.graph.Len()}
 	if err := d.open(b); err != nil || len(d.fresh) == 0 {
 		return Result{}, nil, err
@@ -102,7 +102,7 @@ type door struct {
 	tx      *store.Tx
 	snap    store.Snapshot                // under tx
 	chains  map[identity.PublicKey]*chain // as this batch extends them
-	founded bool
+	kind    *kind
 	bytes   int
 	totals  totals
 	base    history.Num // numbers below it were here before
@@ -224,7 +224,7 @@ func (d *door) admit() ([]Change, error) {
 		}
 		chain := d.extend(in)
 		d.tx.Put(s.keys.chain(c.Env.Author), chain.encode())
-		a.device, a.person = c.Env.Author, in.known.Identity
+		a.kind, a.device, a.person = d.kind, c.Env.Author, in.known.Identity
 		ch, err := a.apply(c, payloads, c.Height, true)
 		if err != nil {
 			return nil, fmt.Errorf("apply commit %s: %w", c.ID, err)
@@ -396,23 +396,19 @@ func (d *door) settle() {
 			gone[e] = true
 		}
 	}
-	heads := slices.DeleteFunc(slices.Clone(s.heads), func(id object.ID) bool { return gone[id] })
+	heads := slices.DeleteFunc(s.Heads(), func(id object.ID) bool { return gone[id] })
 	for _, in := range d.fresh {
 		if !gone[in.commit.ID] {
 			heads = append(heads, in.commit.ID)
 		}
 	}
 	slices.SortFunc(heads, object.ID.Compare)
-	s.heads = heads
+	s.heads.Store(&heads)
+	s.kind.Store(d.kind)
 }
 
 // undo forgets what the batch changed in memory; the store holds none of it.
-func (d *door) undo() {
-	d.space.graph.Rollback()
-	if d.founded {
-		d.space.founding, d.space.fields = nil, nil
-	}
-}
+func (d *door) undo() { d.space.graph.Rollback() }
 
 // doorPast answers for commits of the batch and those here before.
 type doorPast struct{ d *door }

@@ -13,7 +13,7 @@ import (
 // judge applies the rules that the commit's bytes and past decide.
 func (d *door) judge(in *entering) error {
 	s, c := d.space, in.commit
-	if s.founding == nil {
+	if d.kind == nil {
 		if c.ID != s.id {
 			return d.reject(c, RuleWrongSpace, errors.New("the first commit to arrive must be the one the space is named after"))
 		}
@@ -21,12 +21,11 @@ func (d *door) judge(in *entering) error {
 		if err != nil {
 			return d.reject(c, ruleOf(err), err)
 		}
-		if err := s.found(f); err != nil {
+		if d.kind, err = s.newKind(f); err != nil {
 			return err
 		}
-		d.founded = true
 	}
-	known, err := authority.Judge(s.founding, c, judgePast{d})
+	known, err := authority.Judge(d.kind.founding, c, judgePast{d})
 	if err == nil {
 		in.known, in.judged = known, true
 		return nil

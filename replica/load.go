@@ -102,7 +102,12 @@ func (s *Space) loadFounding(r store.Reader) error {
 	if err != nil {
 		return fmt.Errorf("load first commit: %w: %w", store.ErrCorrupt, err)
 	}
-	return s.found(f)
+	k, err := s.newKind(f)
+	if err != nil {
+		return fmt.Errorf("load first commit: %w", err)
+	}
+	s.kind.Store(k)
+	return nil
 }
 
 func (s *Space) loadChains(r store.Reader) error {
@@ -155,6 +160,6 @@ func (s *Space) loadHeads(r store.Reader) error {
 		heads = append(heads, rec.commit.ID)
 	}
 	slices.SortFunc(heads, object.ID.Compare)
-	s.heads = heads
+	s.heads.Store(&heads)
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hyperhyperspace/hhs-go/authority"
 	"github.com/hyperhyperspace/hhs-go/crdt"
@@ -27,12 +28,14 @@ type Space struct {
 	subs subscribers
 	lane lane
 
+	// What readers ask for is kept apart from mu, so that reading never waits
+	// for a batch at the door: both change only when a batch is durable.
+	kind  atomic.Pointer[kind]
+	heads atomic.Pointer[[]object.ID] // ids of graph.Heads(), sorted
+
 	// mu guards all below and is held while a batch goes through the door.
 	mu       sync.Mutex
 	graph    *history.Graph
-	heads    []object.ID // ids of graph.Heads(), sorted
-	founding *authority.Founding
-	fields   []*field
 	chains   map[identity.PublicKey]*chain
 	forks    []identity.PublicKey
 	acks     map[identity.PublicKey][]history.Num
@@ -45,6 +48,12 @@ type Space struct {
 
 	ctx context.Context // ends with closed
 	end context.CancelFunc
+}
+
+// kind is what the first commit says.
+type kind struct {
+	founding *authority.Founding
+	fields   []*field
 }
 
 // field is one replicated value of the space: its place in the store, its type
@@ -74,20 +83,25 @@ func (s *Space) Node() *Node { return s.node }
 
 // Founding is what the first commit says, or ErrPending before it is here.
 func (s *Space) Founding() (*authority.Founding, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.founding == nil {
+	k := s.kind.Load()
+	if k == nil {
 		return nil, ErrPending
 	}
-	return s.founding, nil
+	return k.founding, nil
 }
 
 // Heads are the ids of the commits that no other commit has in its past,
 // sorted. Everything they name is durable here.
 func (s *Space) Heads() []object.ID {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.heads)
+	return slices.Clone(s.headIDs())
+}
+
+// headIDs is Heads without the copy.
+func (s *Space) headIDs() []object.ID {
+	if h := s.heads.Load(); h != nil {
+		return *h
+	}
+	return nil
 }
 
 // Len is the number of commits.
@@ -106,16 +120,15 @@ func (s *Space) Has(id object.ID) bool {
 }
 
 func (s *Space) field(name string) (*field, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.founding == nil {
+	k := s.kind.Load()
+	if k == nil {
 		return nil, ErrPending
 	}
-	return s.fieldLocked(name)
+	return k.field(name)
 }
 
-func (s *Space) fieldLocked(name string) (*field, error) {
-	for _, f := range s.fields {
+func (k *kind) field(name string) (*field, error) {
+	for _, f := range k.fields {
 		if f.name == name {
 			return f, nil
 		}
@@ -123,18 +136,17 @@ func (s *Space) fieldLocked(name string) (*field, error) {
 	return nil, fmt.Errorf("field %q: %w", name, errNoField)
 }
 
-// found takes the kind of the space from its first commit.
-func (s *Space) found(f *authority.Founding) error {
+// newKind takes the kind of the space from its first commit.
+func (s *Space) newKind(f *authority.Founding) (*kind, error) {
 	fields := []*field{{name: ProfileField, prefix: s.keys.field(0), typ: profileType, schema: profileSchema}}
 	for i, mf := range f.Manifest.Fields {
 		t, sch, err := parseField(mf)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		fields = append(fields, &field{name: mf.Name, prefix: s.keys.field(i + 1), typ: t, schema: sch})
 	}
-	s.founding, s.fields = f, fields
-	return nil
+	return &kind{f, fields}, nil
 }
 
 // checkField refuses a manifest with a type or schema this software does not

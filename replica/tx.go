@@ -208,7 +208,7 @@ func (s *Space) newGroup() (*group, error) {
 	if s.closed {
 		return nil, ErrClosed
 	}
-	if s.founding == nil {
+	if s.kind.Load() == nil {
 		return nil, ErrPending
 	}
 	g := &group{space: s}
@@ -218,7 +218,7 @@ func (s *Space) newGroup() (*group, error) {
 	for _, h := range s.graph.Heads() {
 		g.height = max(g.height, s.graph.Height(h))
 	}
-	for _, id := range s.heads {
+	for _, id := range s.headIDs() {
 		if id != g.prev {
 			g.parents = append(g.parents, id)
 		}
@@ -379,7 +379,7 @@ func (g *group) append(ops []history.Op, parts [][]byte) (*history.Commit, error
 // replay applies a finished commit to the group's state, so that the next
 // Update of the group reads it under its real id.
 func (g *group) replay(c *history.Commit) error {
-	a := applier{space: g.space, tx: g.over, past: g.past, device: g.space.node.device(), person: g.space.node.person()}
+	a := applier{space: g.space, kind: g.space.kind.Load(), tx: g.over, past: g.past, device: g.space.node.device(), person: g.space.node.person()}
 	p, err := c.Payloads()
 	if err == nil {
 		_, err = a.apply(c, p, g.height, true)

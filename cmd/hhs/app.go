@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// app is what all commands share: where they read and write, and the global flags.
+type app struct {
+	in       io.Reader
+	out, err io.Writer
+
+	dir  string
+	json bool
+}
+
+// Exit codes.
+const (
+	exitError = 1 // the command failed; the error says why
+	exitUsage = 2 // the command line is wrong
+)
+
+// run is one invocation.
+func (a *app) run(ctx context.Context, args []string) int {
+	root := a.root()
+	args = normalise(root, args)
+	for _, arg := range args { // so that also a wrong command line is answered in JSON
+		a.json = a.json || arg == "--json" || arg == "--json=true"
+	}
+	root.SetArgs(args)
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	return a.fail(err)
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "hhs",
+		Short: "Data that people share without a server in between",
+		Long: `hhs keeps spaces: data that several people share, each with a full copy.
+Everything is read and written here first; copies meet whenever they can.
+
+Experimental: formats and commands may change, and the cryptography has not been audited.`,
+		Example: `  hhs demo                    # a chat room to open in two browsers
+  hhs chat                    # a chat room in this terminal`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usagef("%v; see hhs help %s", err, strings.TrimPrefix(c.CommandPath(), "hhs "))
+	})
+	root.PersistentFlags().StringVar(&a.dir, "dir", "", "data directory, one for each person (default "+shown(defaultDir())+", or $HHS_DIR)")
+	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON, errors too")
+	root.AddCommand(a.initCommand(), a.idCommand(), a.chatCommand(), a.demoCommand(), a.serveCommand(), a.spaceCommand(),
+		a.getCommand(), a.setCommand(), a.watchCommand(), a.peersCommand(), a.exportCommand(), a.versionCommand())
+	return root
+}
+
+// longFlag is a flag as Go programs write it, with one hyphen.
+var longFlag = regexp.MustCompile(`^-[a-z][a-z-]+(=|$)`)
+
+// normalise lets every flag be written with one hyphen as well: -json.
+func normalise(root *cobra.Command, args []string) []string {
+	known := map[string]bool{"help": true, "version": true}
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		for _, name := range flagNames(c) {
+			known[name] = true
+		}
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+	}
+	walk(root)
+	list := make([]string, 0, len(args))
+	for i, arg := range args {
+		if arg == "--" {
+			return append(list, args[i:]...)
+		}
+		name, _, _ := strings.Cut(strings.TrimPrefix(arg, "-"), "=")
+		if longFlag.MatchString(arg) && known[name] {
+			arg = "-" + arg
+		}
+		list = append(list, arg)
+	}
+	return list
+}
+
+// defaultDir is where programs of this system keep a user's data.
+func defaultDir() string {
+	if dir := os.Getenv("HHS_DIR"); dir != "" {
+		return dir
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "hhs-data"
+	}
+	switch runtime.GOOS {
+	case "darwin", "ios":
+		return filepath.Join(home, "Library", "Application Support", "hhs")
+	case "windows":
+		if base := os.Getenv("LocalAppData"); base != "" {
+			return filepath.Join(base, "hhs")
+		}
+	}
+	if base := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(base) {
+		return filepath.Join(base, "hhs")
+	}
+	return filepath.Join(home, ".local", "share", "hhs")
+}
+
+// shown is a path as help texts show it, the same on every machine.
+func shown(dir string) string {
+	if home, err := os.UserHomeDir(); err == nil && strings.HasPrefix(dir, home+string(filepath.Separator)) {
+		return "~" + dir[len(home):]
+	}
+	return dir
+}
+
+// dataDir is the directory of this invocation.
+func (a *app) dataDir() (string, error) {
+	dir := a.dir
+	if dir == "" {
+		dir = defaultDir()
+	}
+	return filepath.Abs(dir)
+}
+
+// printf writes for people; with --json it does nothing.
+func (a *app) printf(format string, args ...any) {
+	if !a.json {
+		fmt.Fprintf(a.out, format, args...)
+	}
+}
+
+// notef writes for people what is not the answer, to standard error.
+func (a *app) notef(format string, args ...any) {
+	if !a.json {
+		fmt.Fprintf(a.err, format, args...)
+	}
+}
+
+// emit writes v with --json as one line, and otherwise as text does.
+func (a *app) emit(v any, text func()) error {
+	if !a.json {
+		text()
+		return nil
+	}
+	return json.NewEncoder(a.out).Encode(v)
+}

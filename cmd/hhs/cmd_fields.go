@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/hyperhyperspace/hhs-go/internal/control"
+)
+
+func (a *app) getCommand() *cobra.Command {
+	var limit int
+	c := &cobra.Command{
+		Use:   "get SPACE [FIELD]",
+		Short: "Read a space, or one field of it",
+		Long: `Reads this directory's copy: all fields, or one. Values are JSON. Of a set the first entries are shown, of a log the
+latest, oldest first. Reading needs no network.`,
+		Example: "  hhs get 4kq2jsye\n  hhs get 4kq2jsye items -json",
+		Args:    exactly(1, 2, "a space and possibly a field"),
+		RunE: func(c *cobra.Command, args []string) error {
+			get := getArgs{Space: args[0], Limit: limit}
+			if len(args) > 1 {
+				get.Field = args[1]
+			}
+			if limit < 1 {
+				return usagef("--limit is at least 1")
+			}
+			list, err := ask[[]fieldValue](c.Context(), a, "get", get)
+			if err != nil {
+				return err
+			}
+			if a.json && get.Field != "" {
+				return a.emit(list[0], nil)
+			}
+			return a.emit(list, func() {
+				for _, f := range list {
+					a.printField(f)
+				}
+			})
+		},
+	}
+	c.Flags().IntVar(&limit, "limit", 100, "how many entries of a set or log")
+	return c
+}
+
+func (a *app) printField(f fieldValue) {
+	switch {
+	case f.Type == "register" && f.Value == nil:
+		a.printf("%s: (never set)\n", f.Field)
+	case len(f.Conflicts) > 0:
+		a.printf("%s: %s  (written at the same time as the ones below)\n", f.Field, f.Value.Value)
+		for _, e := range f.Conflicts[1:] {
+			a.printf("  %s  %s\n", e.Value, e.by())
+		}
+	case f.Value != nil:
+		a.printf("%s: %s\n", f.Field, f.Value.Value)
+	default:
+		a.printf("%s: %d\n", f.Field, f.Size)
+		for _, e := range f.Entries {
+			a.printf("  %s  %s\n", e.Value, e.by())
+		}
+	}
+}
+
+// by says who wrote an entry, and when by their clock.
+func (e entry) by() string {
+	return strings.TrimSpace(e.Name+" ("+short(e.Identity)+")") + " " + e.Time.Format(time.DateTime)
+}
+
+func (a *app) setCommand() *cobra.Command {
+	var action string
+	var wait time.Duration
+	c := &cobra.Command{
+		Use:   "set SPACE FIELD VALUE",
+		Short: "Write a value: set, add, remove or append",
+		Long: `Writes one value, as JSON, and prints the commit. Without --action a register is set, a value is added to a set, and
+appended to a log; --action remove takes a value out of a set.
+
+It returns when this machine's disk has it. Other devices get it when they are connected, which they are beside a
+running hhs serve or hhs chat; --wait waits until they have it and says how many do.`,
+		Example: `  hhs set 4kq2jsye title '"Saturday"'
+  hhs set 4kq2jsye items '"bread"' --action remove`,
+		Args: exactly(3, 3, "a space, a field and a value as JSON (write -- before a negative number)"),
+		RunE: func(c *cobra.Command, args []string) error {
+			op := opArg{Field: args[1], Action: action, Value: json.RawMessage(args[2])}
+			if !json.Valid(op.Value) {
+				return &failure{code: "value", path: op.Field,
+					text: "the value " + args[2] + " is not JSON; put text in double quotes, such as '\"hello\"'"}
+			}
+			var done applied
+			err := a.call(c.Context(), "apply", applyArgs{Space: args[0], Ops: []opArg{op}, Wait: wait}, role{online: wait > 0},
+				func(body json.RawMessage) error { return json.Unmarshal(body, &done) })
+			if err != nil {
+				return err
+			}
+			return a.emit(done, func() {
+				if done.Commit == "" {
+					a.printf("Nothing to do: it is so already.\n")
+					return
+				}
+				a.printf("Commit %s is on this disk; other devices known to have it: %d\n", done.Commit, done.Held)
+			})
+		},
+	}
+	c.Flags().StringVar(&action, "action", "", "set, add, remove or append")
+	c.Flags().DurationVar(&wait, "wait", 0, "connect, and wait this long until the peers have it")
+	return c
+}
+
+func (a *app) watchCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "watch SPACE",
+		Short: "Print every change of a space as it comes",
+		Long: `Prints every change of a space, one line each, after it is on this disk, and every change of its connections, until
+Ctrl-C. It connects to the space's peers, unless another command of this directory does already.
+
+A line "resync" says that changes may have been missed: read again with hhs get.`,
+		Example: "  hhs watch 4kq2jsye -json",
+		Args:    exactly(1, 1, "one space"),
+		RunE: func(c *cobra.Command, args []string) error {
+			ctx := c.Context()
+			for again := false; ; again = true {
+				if again {
+					if err := a.printChange(change{Event: "resync", Space: args[0]}); err != nil {
+						return err
+					}
+				}
+				err := a.call(ctx, "watch", spaceArgs{args[0]}, role{online: true, stays: true}, func(body json.RawMessage) error {
+					var one change
+					if err := json.Unmarshal(body, &one); err != nil {
+						return err
+					}
+					return a.printChange(one)
+				})
+				if ctx.Err() != nil {
+					return nil
+				}
+				var remote *control.Error
+				ended := errors.Is(err, control.ErrCut) || errors.As(err, &remote) && remote.Code == "closed"
+				if !ended {
+					return err
+				}
+			}
+		},
+	}
+}
+
+func (a *app) printChange(one change) error {
+	return a.emit(one, func() {
+		switch one.Event {
+		case "change":
+			who := strings.TrimSpace(one.Name + " (" + short(one.Identity) + ")")
+			a.printf("%s %s: %s -> %s by %s\n", one.Time.Format(time.DateTime), one.Field, one.Before, one.After, who)
+		case "watching":
+			a.printf("watching %s: %s\n", one.Space, one.Status)
+		case "status":
+			a.printf("%s\n", one.Status)
+		default:
+			a.printf("%s\n", one.Event)
+		}
+	})
+}
+
+func (a *app) peersCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "peers [SPACE]",
+		Short: "List the devices connected now",
+		Long: `Lists the devices that are connected now, for one space or all: who they are, over which transport, whether
+directly, whether they have all that is here, and the round trip.
+
+Connections belong to a running hhs serve, hhs chat or hhs watch; without one the list is empty.`,
+		Example: "  hhs peers -json",
+		Args:    exactly(0, 1, "at most one space"),
+		RunE: func(c *cobra.Command, args []string) error {
+			list, err := ask[[]peerInfo](c.Context(), a, "peers", spaceArgs{strings.Join(args, "")})
+			if err != nil {
+				return err
+			}
+			return a.emit(list, func() {
+				a.printPeers(list, "")
+				if len(list) == 0 {
+					a.notef("Nobody is connected. Connections are made by hhs serve, hhs chat and hhs watch.\n")
+				}
+			})
+		},
+	}
+}
+
+func (a *app) printPeers(list []peerInfo, before string) {
+	for _, p := range list {
+		state := "syncing"
+		if p.Synced {
+			state = "synced"
+		}
+		direct := "not direct"
+		if p.Direct {
+			direct = "direct"
+		}
+		a.printf("%s%s (%s) %s %s, %s, %.1f ms, %s\n", before, p.Name, short(p.Identity), p.Transport, direct, state, p.RTT, p.Device)
+	}
+}
+
+func (a *app) exportCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "export SPACE > FILE.car",
+		Short: "Write a space as a CAR file",
+		Long: `Writes all of a space to standard output as a CAR file, which any IPLD tool reads: every commit, every part and every
+attached object as a block, and the signatures in blocks of their own. The roots are the space's id and its heads.`,
+		Example: "  hhs export 4kq2jsye > room.car",
+		Args:    exactly(1, 1, "one space"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if f, ok := a.out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+				return usagef("this would write binary data to the terminal; send it to a file: hhs export %s > room.car", args[0])
+			}
+			return a.export(c.Context(), args[0], a.out)
+		},
+	}
+}
+
+// export writes to w. With --json errors are JSON; the file is a CAR in any case.
+func (a *app) export(ctx context.Context, space string, w io.Writer) error {
+	return a.call(ctx, "export", spaceArgs{space}, role{}, func(body json.RawMessage) error {
+		var c chunk
+		if err := json.Unmarshal(body, &c); err != nil {
+			return err
+		}
+		_, err := w.Write(c.Data)
+		return err
+	})
+}

@@ -1,0 +1,267 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hyperhyperspace/hhs-go/authority"
+	"github.com/hyperhyperspace/hhs-go/object"
+)
+
+func (a *app) spaceCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "space",
+		Short: "Make, show, join and leave spaces",
+		Long: `A space is data that several people share, each with a full copy.
+
+Wherever a command takes SPACE, write its id, an end of the id (4 characters or more), its link or its three words.`,
+		Example: "  hhs space list",
+		Args:    cobra.NoArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(a.createCommand(), a.listCommand(), a.showCommand(), a.joinCommand(), a.leaveCommand())
+	return c
+}
+
+func (a *app) createCommand() *cobra.Command {
+	var fields, servers []string
+	var file string
+	c := &cobra.Command{
+		Use:   "create [KIND]",
+		Short: "Make a space",
+		Long: `Makes a space of a kind: a name, which should begin with a domain of yours, an optional version ("name@2", 1 without),
+and fields. A field is NAME=TYPE or NAME=TYPE:VALUE: the types are register, set, growset and log; the values string,
+integer, float, bool, identity, link, bytes, any, or a schema as JSON (docs/spec/schema.md); any without.
+
+With --manifest the whole kind is read from a file of DAG-JSON, as hhs.Define and defineSpace make it ("-": standard input).`,
+		Example: `  hhs space create example.org/shopping --field title=register:string --field items=set:string
+  hhs space create --manifest kind.json`,
+		Args: exactly(0, 1, "at most one kind"),
+		RunE: func(c *cobra.Command, args []string) error {
+			manifest, err := a.manifest(args, fields, file)
+			if err != nil {
+				return err
+			}
+			i, err := ask[spaceInfo](c.Context(), a, "space.create", createArgs{Manifest: manifest, Servers: servers})
+			if err != nil {
+				return err
+			}
+			return a.emit(i, func() {
+				a.printf("Space: %s\nLink:  %s\nWords: %s\n", i.Space, i.Link, i.Words)
+				a.printf("Next: hhs set %s FIELD VALUE; and hhs serve, so that others can reach it.\n", i.Space[len(i.Space)-8:])
+			})
+		},
+	}
+	c.Flags().StringArrayVar(&fields, "field", nil, "a field, as NAME=TYPE:VALUE (repeat)")
+	c.Flags().StringVar(&file, "manifest", "", "file with the kind as DAG-JSON")
+	c.Flags().StringArrayVar(&servers, "server", nil, "signalling server to put into the link (repeat)")
+	return c
+}
+
+func (a *app) manifest(args, fields []string, file string) (json.RawMessage, error) {
+	switch {
+	case file != "" && (len(args) > 0 || len(fields) > 0):
+		return nil, usagef("give either a kind with fields or --manifest, not both")
+	case file == "-":
+		var text json.RawMessage
+		if err := json.NewDecoder(a.in).Decode(&text); err != nil {
+			return nil, failf("value", "standard input has no JSON: %w", err)
+		}
+		return text, nil
+	case file != "":
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, failf("not_found", "the manifest cannot be read: %w", err)
+		}
+		if !json.Valid(text) {
+			return nil, failf("value", "the file %s is not JSON", file)
+		}
+		return text, nil
+	case len(args) == 0:
+		return nil, usagef("which kind? Write a name, such as: hhs space create example.org/shopping --field items=set:string")
+	case len(fields) == 0:
+		return nil, usagef("a kind has at least one field, such as --field items=set:string")
+	}
+	return manifestOf(args[0], fields)
+}
+
+// parseField reads NAME=TYPE:VALUE.
+func parseField(arg string) (authority.Field, error) {
+	name, kind, ok := strings.Cut(arg, "=")
+	if !ok {
+		return authority.Field{}, usagef("the field %q is not written as NAME=TYPE or NAME=TYPE:VALUE", arg)
+	}
+	kind, value, _ := strings.Cut(kind, ":")
+	f := authority.Field{Name: name, Type: kind}
+	switch {
+	case strings.HasPrefix(value, "{"):
+		v, err := object.FromJSON([]byte(value))
+		if err != nil {
+			return f, failf("value", "the schema of the field %s is not JSON: %w", name, err)
+		}
+		f.Schema = v
+	case value != "":
+		f.Schema = map[string]any{"type": value}
+	default:
+		f.Schema = map[string]any{"type": "any"}
+	}
+	return f, nil
+}
+
+// cutLast is strings.Cut at the last separator.
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}
+
+func (a *app) listCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "list",
+		Short:   "List the spaces here",
+		Long:    "Lists the spaces this directory has a copy of, or has joined and waits for.",
+		Example: "  hhs space list\n  hhs space list -json",
+		Args:    exactly(0, 0, "no arguments"),
+		RunE: func(c *cobra.Command, _ []string) error {
+			list, err := ask[[]spaceInfo](c.Context(), a, "space.list", none{})
+			if err != nil {
+				return err
+			}
+			return a.emit(list, func() {
+				for _, i := range list {
+					kind := "(not here yet)"
+					if i.Ready {
+						kind = fmt.Sprintf("%s@%d", i.Kind, i.Version)
+					}
+					a.printf("%s  %s  %d commits  %s\n", i.Space, kind, i.Commits, i.Status.State)
+				}
+				if len(list) == 0 {
+					a.notef("There is no space here yet. Make one with hhs chat or hhs space create, or join one with hhs space join LINK.\n")
+				}
+			})
+		},
+	}
+}
+
+func (a *app) showCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "show SPACE",
+		Short: "Show a space: kind, heads, peers, what was refused",
+		Long: `Shows what is known of a space: its kind, who made it, the heads of its history, its connections, its link and words,
+and how many batches from peers were refused, by rule, with the latest reasons. Refusals are counted since the
+process that has the directory open began, so they are of interest beside hhs serve or hhs chat.`,
+		Example: "  hhs space show 4kq2jsye",
+		Args:    exactly(1, 1, "one space"),
+		RunE: func(c *cobra.Command, args []string) error {
+			i, err := ask[spaceInfo](c.Context(), a, "space.show", spaceArgs{args[0]})
+			if err != nil {
+				return err
+			}
+			return a.emit(i, func() { a.printSpace(i) })
+		},
+	}
+}
+
+func (a *app) printSpace(i spaceInfo) {
+	a.printf("Space:   %s\n", i.Space)
+	if i.Ready {
+		a.printf("Kind:    %s@%d\n", i.Kind, i.Version)
+		for _, f := range i.Fields {
+			a.printf("         %s: %s\n", f.Name, f.Type)
+		}
+		a.printf("Creator: %s\nCreated: %s\n", i.Creator, i.Created.Format(time.RFC3339))
+	} else {
+		a.printf("Kind:    not here yet: no peer has given the first commit\n")
+	}
+	a.printf("Commits: %d\n", i.Commits)
+	for _, h := range i.Heads {
+		a.printf("Head:    %s\n", h)
+	}
+	a.printf("Status:  %s\n", i.Status)
+	a.printPeers(i.Peers, "Peer:    ")
+	for _, rule := range slices.Sorted(maps.Keys(i.Refused)) {
+		a.printf("Refused: %d x %s\n", i.Refused[rule], rule)
+	}
+	for _, r := range i.Refusals {
+		a.printf("         %s %s\n", r.Time.Format(time.RFC3339), r.Reason)
+	}
+	for _, f := range i.Forked {
+		a.printf("Forked:  the device %s signed two histories\n", f)
+	}
+	a.printf("Link:    %s\nWords:   %s\n", i.Link, i.Words)
+}
+
+// String says the status as a person would.
+func (s statusInfo) String() string {
+	switch s.State {
+	case "syncing":
+		return fmt.Sprintf("syncing, %d to go, with %d peers", s.ToGo, s.Peers)
+	case "synced":
+		return fmt.Sprintf("synced with %d, %d of them direct", s.Synced, s.Direct)
+	case "connecting":
+		return fmt.Sprintf("connecting; %d signalling servers reached", s.Servers)
+	}
+	return s.State
+}
+
+func (a *app) joinCommand() *cobra.Command {
+	var wait time.Duration
+	c := &cobra.Command{
+		Use:   "join LINK|WORDS",
+		Short: "Take part in a space",
+		Long: `Takes part in the space a link names, and waits until it is here. A space that does not come in time stays joined.
+
+Three words only find candidates, since words can be imitated: they are listed with their creators' keys, and you join
+one by its link. Words are asked for at the server beside them ("one two three @ host:port"), or at the one of this
+machine.`,
+		Example: `  hhs space join 'hhs:bafy...?s=ws://127.0.0.1:7447/signal'
+  hhs space join 'tiger lamp river @ 127.0.0.1:7447'`,
+		Args: exactly(1, 4, "a link or three words, in quotes"),
+		RunE: func(c *cobra.Command, args []string) error {
+			var result joined
+			err := a.call(c.Context(), "space.join", joinArgs{strings.Join(args, " "), wait}, role{online: true},
+				func(body json.RawMessage) error { return json.Unmarshal(body, &result) })
+			if err != nil {
+				return err
+			}
+			return a.emit(result, func() {
+				if result.Space != nil {
+					a.printSpace(*result.Space)
+					return
+				}
+				a.printf("%d spaces answer to these words. Compare the end of the creator's key, then join one by its link:\n", len(result.Candidates))
+				for _, k := range result.Candidates {
+					a.printf("  %s@%d made %s by the key ending in %s\n    hhs space join '%s'\n", k.Kind, k.Version,
+						k.Created.Format(time.RFC3339), short(k.Creator), k.Link)
+				}
+			})
+		},
+	}
+	c.Flags().DurationVar(&wait, "wait", 30*time.Second, "how long to wait for the space")
+	return c
+}
+
+func (a *app) leaveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "leave SPACE",
+		Short:   "Delete this copy of a space and stop taking part",
+		Long:    "Deletes this directory's copy of a space and stops taking part in it. What others have stays with them.",
+		Example: "  hhs space leave 4kq2jsye",
+		Args:    exactly(1, 1, "one space"),
+		RunE: func(c *cobra.Command, args []string) error {
+			left, err := ask[spaceArgs](c.Context(), a, "space.leave", spaceArgs{args[0]})
+			if err != nil {
+				return err
+			}
+			return a.emit(left, func() { a.printf("Left %s; this copy is deleted.\n", left.Space) })
+		},
+	}
+}

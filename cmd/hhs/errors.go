@@ -1,0 +1,106 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	hhs "github.com/hyperhyperspace/hhs-go"
+	"github.com/hyperhyperspace/hhs-go/identity/keyfile"
+	"github.com/hyperhyperspace/hhs-go/internal/control"
+	"github.com/hyperhyperspace/hhs-go/internal/server"
+	"github.com/hyperhyperspace/hhs-go/object"
+)
+
+// failure is an error with its stable code, what went wrong and what to do next.
+type failure struct {
+	code string
+	text string
+	path string
+	err  error
+}
+
+func (f *failure) Error() string { return f.text }
+
+func (f *failure) Unwrap() error { return f.err }
+
+func failf(code, format string, args ...any) error {
+	err := fmt.Errorf(format, args...)
+	return &failure{code: code, text: err.Error(), err: err}
+}
+
+func usagef(format string, args ...any) error { return failf("usage", format, args...) }
+
+// remedies are the next steps for errors of the library, which cannot know the
+// command line around it.
+var remedies = map[string]string{
+	"not_ready":     "no peer has given it yet: run hhs serve, which goes on asking, or join with a link of somebody who is online",
+	"full":          "make room on the disk and try again; nothing of this was kept",
+	"newer":         "use the newer hhs that wrote it; nothing was changed",
+	"corrupt":       "restore the directory from a copy, or join the spaces anew with another --dir",
+	"kind_mismatch": "use a space of this kind, or make one",
+	"offline":       "start a server with hhs serve, or name one: \"one two three @ host:port\"",
+}
+
+// describe turns any error into a failure.
+func describe(err error) *failure {
+	var f *failure
+	if errors.As(err, &f) {
+		return f
+	}
+	var remote *control.Error
+	if errors.As(err, &remote) {
+		return &failure{code: remote.Code, text: remote.Message, path: remote.Path, err: err}
+	}
+	f = &failure{code: code(err), text: err.Error(), path: hhs.Path(err), err: err}
+	if remedy := remedies[f.code]; remedy != "" {
+		f.text += "; " + remedy
+	}
+	return f
+}
+
+func code(err error) string {
+	var busy *server.BusyError
+	var value *object.DecodeError
+	switch {
+	case errors.As(err, &busy):
+		return "busy"
+	case errors.As(err, &value):
+		return "value"
+	case errors.Is(err, keyfile.ErrProtected), errors.Is(err, keyfile.ErrPassphrase):
+		return "passphrase"
+	case errors.Is(err, keyfile.ErrPermissions), errors.Is(err, keyfile.ErrFormat):
+		return "keys"
+	}
+	return hhs.Code(err)
+}
+
+// fail prints an error and returns the exit code.
+func (a *app) fail(err error) int {
+	f := describe(err)
+	switch {
+	case a.json:
+		body, err := json.Marshal(map[string]any{"error": control.Error{Code: f.code, Message: f.text, Path: f.path}})
+		if err != nil {
+			body = []byte(`{"error":{"code":"internal","message":"the error cannot be written as JSON"}}`)
+		}
+		fmt.Fprintln(a.err, string(body))
+	case f.code == "":
+		fmt.Fprintln(a.err, "hhs:", f.text)
+	default:
+		fmt.Fprintf(a.err, "hhs: %s [%s]\n", strings.TrimSuffix(f.text, "."), f.code)
+	}
+	if f.code == "usage" || isCobraUsage(f) {
+		return exitUsage
+	}
+	return exitError
+}
+
+// isCobraUsage tells an unknown command from other errors: cobra gives them no
+// type, and they are the only ones that reach fail without a code.
+func isCobraUsage(f *failure) bool {
+	return f.code == "internal" && f.path == "" && isUnknownCommand(f.text)
+}
+
+func isUnknownCommand(text string) bool { return strings.HasPrefix(text, "unknown command ") }

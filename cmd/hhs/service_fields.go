@@ -1,0 +1,312 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	hhs "github.com/hyperhyperspace/hhs-go"
+	"github.com/hyperhyperspace/hhs-go/authority"
+	"github.com/hyperhyperspace/hhs-go/internal/control"
+	"github.com/hyperhyperspace/hhs-go/object"
+	"github.com/hyperhyperspace/hhs-go/schema"
+)
+
+// entry is a value with where it comes from.
+type entry struct {
+	Value    json.RawMessage `json:"value"`
+	Identity string          `json:"identity"`
+	Name     string          `json:"name,omitempty"`
+	Device   string          `json:"device"`
+	Time     time.Time       `json:"time"`
+	Commit   string          `json:"commit"`
+	Index    int             `json:"index"`
+}
+
+// fieldValue is what a field holds. A register has Value, and Conflicts where
+// others wrote at the same time; sets and logs have Entries, the latest of Size.
+type fieldValue struct {
+	Field     string  `json:"field"`
+	Type      string  `json:"type"`
+	Value     *entry  `json:"value,omitempty"`
+	Conflicts []entry `json:"conflicts,omitempty"`
+	Entries   []entry `json:"entries,omitempty"`
+	Size      int     `json:"size"`
+}
+
+type getArgs struct {
+	Space string `json:"space"`
+	Field string `json:"field,omitempty"` // "": all
+	Limit int    `json:"limit"`
+}
+
+func getFields(_ context.Context, s *service, a getArgs) ([]fieldValue, error) {
+	space, err := s.find(a.Space)
+	if err != nil {
+		return nil, err
+	}
+	m, err := space.Manifest()
+	if err != nil {
+		return nil, err
+	}
+	var list []fieldValue
+	for _, f := range m.Fields {
+		if a.Field != "" && a.Field != f.Name {
+			continue
+		}
+		v, err := readField(space, f, a.Limit)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, v)
+	}
+	if a.Field != "" && len(list) == 0 {
+		return nil, unknownField(m, a.Field)
+	}
+	return list, nil
+}
+
+func unknownField(m *authority.Manifest, name string) error {
+	names := ""
+	for _, f := range m.Fields {
+		names += " " + f.Name
+	}
+	return failf("not_found", "a %s has no field %q; its fields are:%s", m.Kind, name, names)
+}
+
+func readField(space *hhs.AnySpace, f authority.Field, limit int) (fieldValue, error) {
+	v := fieldValue{Field: f.Name, Type: f.Type}
+	if f.Type == "register" {
+		raw, err := space.Register(f.Name)
+		if err != nil || len(raw) == 0 {
+			return v, err
+		}
+		list, err := entries(space, raw)
+		if err != nil {
+			return v, err
+		}
+		v.Value, v.Size = &list[0], 1
+		if len(list) > 1 {
+			v.Conflicts = list
+		}
+		return v, nil
+	}
+	read := func() (hhs.Page, error) { return space.SetPage(f.Name, nil, limit) }
+	if f.Type == "log" {
+		read = func() (hhs.Page, error) { return space.LogPage(f.Name, nil, limit, true) }
+	}
+	page, err := read()
+	if err != nil {
+		return v, err
+	}
+	v.Size = page.Size
+	v.Entries, err = entries(space, page.Entries)
+	return v, err
+}
+
+func entries(space *hhs.AnySpace, raw []hhs.AnyEntry) ([]entry, error) {
+	list := make([]entry, 0, len(raw))
+	for _, e := range raw {
+		value, err := text(e.Value)
+		if err != nil {
+			return nil, err
+		}
+		name, err := space.NameOf(e.Identity)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, entry{Value: value, Identity: string(e.Identity), Name: name, Device: e.Device, Time: e.Time,
+			Commit: e.Commit.String(), Index: e.Index})
+	}
+	return list, nil
+}
+
+type applyArgs struct {
+	Space string  `json:"space"`
+	Ops   []opArg `json:"ops"`
+	// Wait is how long to wait until all connected peers hold the commit.
+	Wait time.Duration `json:"wait"`
+}
+
+type opArg struct {
+	Field  string          `json:"field"`
+	Action string          `json:"action,omitempty"` // "": the one that its type has for adding
+	Value  json.RawMessage `json:"value"`
+}
+
+type applied struct {
+	Space  string `json:"space"`
+	Commit string `json:"commit"`
+	Held   int    `json:"held"` // other devices known to hold it
+}
+
+func applyOps(ctx context.Context, s *service, a applyArgs) (applied, error) {
+	space, err := s.find(a.Space)
+	if err != nil {
+		return applied{}, err
+	}
+	m, err := space.Manifest()
+	if err != nil {
+		return applied{}, err
+	}
+	ops := make([]hhs.Op, len(a.Ops))
+	for i, o := range a.Ops {
+		if ops[i], err = opOf(m, o); err != nil {
+			return applied{}, err
+		}
+	}
+	receipt, err := space.Apply(ctx, ops)
+	if err != nil {
+		return applied{}, opFailure(err, a.Ops)
+	}
+	if a.Wait > 0 {
+		wait, cancel := context.WithTimeout(ctx, a.Wait)
+		defer cancel()
+		if waitSynced(wait, space) == nil {
+			// Not reaching everybody in time is no error: Held says how many did.
+			_ = space.Flush(wait)
+		}
+	}
+	held := 0
+	if !receipt.Commit.IsZero() {
+		if held, err = receipt.Held(); err != nil {
+			return applied{}, err
+		}
+	}
+	result := applied{Space: space.ID().String(), Held: held}
+	if !receipt.Commit.IsZero() {
+		result.Commit = receipt.Commit.String()
+	}
+	return result, nil
+}
+
+// opOf reads an op by its field's schema, since JSON has one kind of number.
+func opOf(m *authority.Manifest, o opArg) (hhs.Op, error) {
+	f, ok := m.Field(o.Field)
+	if !ok {
+		return hhs.Op{}, unknownField(m, o.Field)
+	}
+	v, err := object.FromJSON(o.Value)
+	if err != nil {
+		return hhs.Op{}, failf("value", "the value of %s is not JSON: %w; put text in double quotes, such as '\"hello\"'", o.Field, err)
+	}
+	if f.Schema != nil {
+		sch, err := schema.Parse(f.Schema)
+		if err != nil {
+			return hhs.Op{}, err
+		}
+		v = sch.Conform(v)
+	}
+	action := o.Action
+	if action == "" {
+		action = map[string]string{"register": "set", "set": "add", "growset": "add", "log": "append"}[f.Type]
+	}
+	return hhs.Op{Field: o.Field, Action: action, Value: v}, nil
+}
+
+// opFailure puts the field before the path of a value that was refused.
+func opFailure(err error, ops []opArg) error {
+	f := describe(err)
+	var op *hhs.OpError
+	if errors.As(err, &op) && op.Index < len(ops) {
+		path := op.Field
+		if f.path != "" {
+			path += "." + f.path
+		}
+		return &failure{code: f.code, text: op.Field + ": " + op.Cause.Error(), path: path, err: err}
+	}
+	return err
+}
+
+// change is one line of watch.
+type change struct {
+	Event    string          `json:"event"` // "watching", "change", "resync" or "status"
+	Space    string          `json:"space"`
+	Field    string          `json:"field,omitempty"`
+	Before   json.RawMessage `json:"before,omitempty"`
+	After    json.RawMessage `json:"after,omitempty"`
+	Identity string          `json:"identity,omitempty"`
+	Name     string          `json:"name,omitempty"`
+	Time     *time.Time      `json:"time,omitempty"`
+	Commit   string          `json:"commit,omitempty"`
+	Status   *statusInfo     `json:"status,omitempty"`
+}
+
+// watchSpace sends every change until the other end goes away.
+func watchSpace(ctx context.Context, s *service, c *control.Call) error {
+	a, err := arguments[spaceArgs](c)
+	if err != nil {
+		return err
+	}
+	space, err := s.find(a.Space)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	id := space.ID().String()
+	changes := make(chan change)
+	failed := make(chan error, 1)
+	news := space.Watch(ctx)
+	go func() { failed <- feed(ctx, space, news, changes) }()
+	st := statusOf(space)
+	err = c.Send(change{Event: "watching", Space: id, Status: &st})
+	for err == nil {
+		changed := space.StatusChanged()
+		if now := statusOf(space); now != st {
+			st = now
+			if err = c.Send(change{Event: "status", Space: id, Status: &now}); err != nil {
+				break
+			}
+		}
+		select {
+		case one := <-changes:
+			err = c.Send(one)
+		case err = <-failed:
+			return err
+		case <-changed:
+		case <-c.Closing: // of this process; nil in the process that watches itself
+			return failf("closed", "the process that has the directory open is ending")
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	return err
+}
+
+// feed turns changes into lines.
+func feed(ctx context.Context, space *hhs.AnySpace, news func(func(hhs.Change, error) bool), to chan<- change) error {
+	for n, err := range news {
+		if err != nil {
+			return err
+		}
+		one, err := changeOf(space, n)
+		if err != nil {
+			return err
+		}
+		select {
+		case to <- one:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	return nil
+}
+
+func changeOf(space *hhs.AnySpace, n hhs.Change) (one change, err error) {
+	id := space.ID().String()
+	if n.Resync {
+		return change{Event: "resync", Space: id}, nil
+	}
+	when := time.UnixMilli(n.Op.Time)
+	one = change{Event: "change", Space: id, Field: n.Field, Identity: n.Op.Identity.String(), Time: &when, Commit: n.Op.Ref.Commit.String()}
+	if one.Before, err = blockText(n.Before); err != nil {
+		return one, err
+	}
+	if one.After, err = blockText(n.After); err != nil {
+		return one, err
+	}
+	one.Name, err = space.NameOf(hhs.Identity(one.Identity))
+	return one, err
+}

@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/hyperhyperspace/hhs-go/authority"
 	"github.com/hyperhyperspace/hhs-go/crdt"
 	"github.com/hyperhyperspace/hhs-go/history"
@@ -18,8 +16,6 @@ import (
 	"github.com/hyperhyperspace/hhs-go/replica"
 	"github.com/hyperhyperspace/hhs-go/store"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // seeded is a deterministic source of randomness.
 func seeded(seed uint64) *rand.ChaCha8 {

@@ -6,13 +6,9 @@ import (
 	"fmt"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/hyperhyperspace/hhs-go/store"
 	"github.com/hyperhyperspace/hhs-go/store/storetest"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestMem(t *testing.T) {
 	storetest.Run(t, func(testing.TB) store.Store { return store.NewMem() })

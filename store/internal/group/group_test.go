@@ -6,12 +6,8 @@ import (
 	"sync"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/hyperhyperspace/hhs-go/store"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func batch(size int) *store.Batch {
 	var b store.Batch

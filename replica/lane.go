@@ -160,9 +160,12 @@ func (l *lane) run(s *Space) {
 // test's Fatal does) and the lane's with it.
 func (l *lane) abandon(s *Space, group []*update) {
 	for _, u := range group {
-		if !u.answered {
-			u.claim(taken)
-			u.finish(Receipt{}, errExited)
+		if u.answered {
+			continue
+		}
+		mine := u.claim(taken)
+		u.finish(Receipt{}, errExited)
+		if mine { // build has closed it otherwise
 			close(u.left)
 		}
 	}

@@ -19,6 +19,8 @@ export interface Status {
   direct: number
   /** Signalling servers reachable. */
   servers: number
+  /** Commits in this copy when the rest was true. */
+  commits: number
   error?: { code: string; message: string }
 }
 
@@ -71,7 +73,7 @@ export interface Receipt {
   subscribe(fn: (held: number) => void, options?: SubscribeOptions): Unsubscribe
 }
 
-const unknownStatus: Status = { state: 'offline', ready: false, toGo: 0, peers: 0, synced: 0, direct: 0, servers: 0 }
+const unknownStatus: Status = { state: 'offline', ready: false, toGo: 0, peers: 0, synced: 0, direct: 0, servers: 0, commits: 0 }
 
 /** What every space has; `Space` adds the fields of its kind. */
 export class SpaceBase<F extends Fields> {

@@ -74,7 +74,7 @@ export class FakeEngine {
   }
 
   private status(state = 'offline', peers = 0): Data {
-    return { state, ready: true, toGo: 0, peers, synced: peers, direct: peers, servers: this.servers.length }
+    return { state, ready: true, toGo: 0, peers, synced: peers, direct: peers, servers: this.servers.length, commits: 1 }
   }
 
   private space(id: Value | undefined): Space {

@@ -216,13 +216,14 @@ func peerList(s *hhs.AnySpace) string {
 
 // watchHeld tells that acknowledgements changed.
 func watchHeld(ctx context.Context, s *hhs.AnySpace, t topic) {
+	changed := s.Replica().AcksChanged()
 	for {
-		changed := s.Replica().AcksChanged()
 		select {
 		case <-changed:
 		case <-ctx.Done():
 			return
 		}
+		changed = s.Replica().AcksChanged() // before the event: what comes during the pause must not be missed
 		emit(t.sub, result{"kind": "held", "space": t.space})
 		if !sleep(ctx, eventPause) {
 			return

@@ -280,7 +280,7 @@ func heldBy(s *hhs.AnySpace, id object.ID) int64 {
 func statusOf(s *hhs.AnySpace) map[string]any {
 	st := s.Status()
 	return map[string]any{"state": string(st.State), "ready": s.Ready(), "toGo": int64(st.ToGo), "peers": int64(st.Peers),
-		"synced": int64(st.Synced), "direct": int64(st.Direct), "servers": int64(st.Servers)}
+		"synced": int64(st.Synced), "direct": int64(st.Direct), "servers": int64(st.Servers), "commits": int64(s.Replica().Len())}
 }
 
 func (e *engine) status(_ context.Context, a *args) (result, error) {

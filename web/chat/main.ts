@@ -131,7 +131,7 @@ class Page {
   }
 
   private showStatus(s: Status): void {
-    publish({ status: s.state, togo: s.toGo, peers: s.peers, synced: s.synced, direct: s.direct, ready: s.ready })
+    publish({ status: s.state, togo: s.toGo, peers: s.peers, synced: s.synced, direct: s.direct, commits: s.commits, ready: s.ready })
     setText(byId('status-text'), statusSentence(s))
     this.showError(s.error?.message ?? '')
     for (const id of ['text', 'topic']) byId<HTMLInputElement>(id).disabled = !s.ready

@@ -15,6 +15,7 @@ export class Messages {
   private shown: Message[] = []
   private names = new Map<string, string>()
   private last = page
+  private turn = 0
   private readonly stops: (() => void)[] = []
   private stopList: () => void = () => {}
   private readonly list = byId<HTMLOListElement>('messages')
@@ -92,6 +93,7 @@ export class Messages {
   /** Writes on each message who holds it. */
   private async mark(): Promise<void> {
     const messages = this.shown
+    const turn = ++this.turn
     let held: number[]
     try {
       held = await this.room.held(messages.map(m => m.commit))
@@ -99,6 +101,8 @@ export class Messages {
       // The engine is being replaced, or the room was left: the next draw marks again.
       return
     }
+    // Answers may come in another order than questions.
+    if (turn !== this.turn) return
     messages.forEach((m, i) => {
       const item = this.items.get(m.id)
       const k = Math.max(0, held[i]!)

@@ -23,5 +23,5 @@ export async function showStored(node: HhsNode, room: Room): Promise<void> {
     await navigator.storage.persist()
     await showStored(node, room)
   }
-  publish({ commits: info.commits, refused: info.refused, persisted })
+  publish({ refused: info.refused, persisted })
 }

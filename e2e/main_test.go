@@ -128,6 +128,7 @@ func watch(t *testing.T, name string, p *browser.Page) *tab {
 	})
 	w.must(p.Resize(w.ctx(), 1280, 800))
 	w.inject(seeConnections)
+	w.inject(recordStatus)
 	return w
 }
 
@@ -190,7 +191,14 @@ func (p *tab) keep() {
 	if err := p.Eval(ctx, `({...document.documentElement.dataset})`, &state); err != nil {
 		p.t.Log(err)
 	}
+	var moments []moment
+	if err := p.Eval(ctx, `moments`, &moments); err != nil {
+		p.t.Log(err)
+	}
 	text := strings.Join(p.Console(), "\n") + fmt.Sprintf("\n%v\n", state)
+	for _, m := range moments {
+		text += fmt.Sprintln(m)
+	}
 	if err := os.WriteFile(name+".txt", []byte(text), 0o644); err != nil {
 		p.t.Log(err)
 	}

@@ -54,6 +54,12 @@ func (p *tab) create(topic string) string {
 	p.t.Helper()
 	p.click("#welcome-new")
 	p.until(`d.room && d.ready === 'true' && d.link`)
+	// The page puts the cursor into the topic.
+	p.do(`new Promise(done => {
+		const look = () => { if (document.activeElement?.id === 'topic') done() }
+		addEventListener('focusin', look)
+		look()
+	})`)
 	if topic != "" {
 		p.fill("topic", topic+"\r")
 		p.until(`d.topic === ` + quote(topic))

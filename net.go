@@ -121,15 +121,16 @@ func (w *network) add(s *AnySpace) {
 			return p.Admit(PeerDevice{Device: i.Device.String(), Identity: Identity(i.Identity.String())})
 		}
 	}
+	ctx, stop := context.WithCancel(w.ctx)
 	if p.Source != nil {
-		g.Source = newSource(w.ctx, p.Source)
+		g.Source = newSource(ctx, p.Source)
 	}
 	group, err := m.Join(g)
 	if err != nil {
+		stop()
 		w.node.opts.log.Warn("space stays offline", "space", s.ID(), "error", err)
 		return
 	}
-	ctx, stop := context.WithCancel(w.ctx)
 	s.peer.group, s.peer.stop = group, stop
 	go s.follow(ctx, group)
 }

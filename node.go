@@ -56,8 +56,10 @@ type Node struct {
 	mu     sync.Mutex
 	kinds  map[string]*authority.Manifest
 	spaces map[object.ID]*AnySpace
-	name   *string // once it was read
 	closed bool
+
+	nameMu sync.Mutex // apart from mu: transactions ask for the name
+	name   *string    // once it was read
 }
 
 // Open opens the node in a directory, making directory and keys when there are
@@ -186,12 +188,8 @@ const metaName = "name"
 
 // Name is the display name this person gives themself, "" when none was given.
 func (n *Node) Name() (string, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.nameLocked()
-}
-
-func (n *Node) nameLocked() (string, error) {
+	n.nameMu.Lock()
+	defer n.nameMu.Unlock()
 	if n.name != nil {
 		return *n.name, nil
 	}
@@ -213,9 +211,9 @@ func (n *Node) SetName(ctx context.Context, name string) error {
 	if err := n.rep.SetMeta(ctx, metaName, []byte(name)); err != nil {
 		return fmt.Errorf("set name: %w", err)
 	}
-	n.mu.Lock()
+	n.nameMu.Lock()
 	n.name = &name
-	n.mu.Unlock()
+	n.nameMu.Unlock()
 	spaces, err := n.Spaces()
 	if err != nil {
 		return err
@@ -262,12 +260,15 @@ func (n *Node) spaceLocked(id object.ID, opts []SpaceOption) (*AnySpace, error) 
 	if n.closed {
 		return nil, ErrClosed
 	}
-	if s := n.spaces[id]; s != nil {
+	if s := n.spaces[id]; s != nil && !s.gone() {
 		return s, nil
 	}
 	rep, err := n.rep.Space(id)
 	if err != nil {
 		return nil, err
+	}
+	if s := n.spaces[id]; s != nil { // left, and joined again before Leave returned
+		n.net.remove(s)
 	}
 	s := &AnySpace{node: n, rep: rep, opts: spaceOptions{peers: n.opts.peers}}
 	for _, opt := range opts {
@@ -283,12 +284,16 @@ func (n *Node) spaceLocked(id object.ID, opts []SpaceOption) (*AnySpace, error) 
 
 // CreateSpace makes a space of a kind given as data. Create is the typed way.
 func (n *Node) CreateSpace(ctx context.Context, m *authority.Manifest, opts ...SpaceOption) (*AnySpace, error) {
-	rep, err := n.rep.Create(ctx, m)
+	var l Link
+	l.Servers, l.Endpoints = n.addresses()
+	rep, err := n.rep.CreateNoted(ctx, m, func(id object.ID) []byte {
+		l.Space = id
+		return encodeNote(l)
+	})
 	if err != nil {
 		return nil, err
 	}
-	servers, endpoints := n.addresses()
-	return n.adopt(ctx, Link{Space: rep.ID(), Servers: servers, Endpoints: endpoints}, opts)
+	return n.adopt(ctx, Link{Space: rep.ID()}, opts)
 }
 
 // JoinSpace takes part in a space of any kind. It returns at once: the space is
@@ -299,48 +304,52 @@ func (n *Node) JoinSpace(ctx context.Context, link string, opts ...SpaceOption) 
 	if err != nil {
 		return nil, err
 	}
-	if _, err := n.rep.Join(ctx, l.Space); err != nil {
-		return nil, err
-	}
 	if len(l.Servers)+len(l.Endpoints) == 0 {
 		l.Servers, _ = n.addresses()
+	}
+	if _, err := n.rep.JoinNoted(ctx, l.Space, encodeNote(l)); err != nil {
+		return nil, err
 	}
 	return n.adopt(ctx, l, opts)
 }
 
-// adopt notes where a space meets, and opens it.
+// adopt opens a space and adds what a link knows about where it meets.
 func (n *Node) adopt(ctx context.Context, l Link, opts []SpaceOption) (*AnySpace, error) {
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	if s := n.spaces[l.Space]; s != nil {
-		return s, s.addAddresses(ctx, l)
-	}
-	note, err := n.rep.Note(l.Space)
+	s, err := n.spaceLocked(l.Space, opts)
+	n.mu.Unlock()
 	if err != nil {
 		return nil, err
 	}
-	known, err := decodeNote(l.Space, note)
-	if err != nil {
-		return nil, err
-	}
-	if known.merge(l) || len(note) == 0 {
-		if err := n.rep.SetNote(ctx, l.Space, encodeNote(known)); err != nil {
-			return nil, err
-		}
-	}
-	return n.spaceLocked(l.Space, opts)
+	return s, s.addAddresses(ctx, l)
 }
 
-// Leave stops taking part in a space and deletes this node's copy of it.
+// Leave stops taking part in a space and deletes this node's copy of it. When
+// it fails the space is here as before.
 func (n *Node) Leave(ctx context.Context, id object.ID) error {
+	if err := n.rep.Leave(ctx, id); err != nil {
+		return err
+	}
 	n.mu.Lock()
 	s := n.spaces[id]
-	delete(n.spaces, id)
+	if s != nil && s.gone() {
+		delete(n.spaces, id)
+	}
 	n.mu.Unlock()
-	if s != nil {
+	if s != nil && s.gone() {
 		n.net.remove(s)
 	}
-	return n.rep.Leave(ctx, id)
+	return nil
+}
+
+// gone tells whether the copy was left or its node closed.
+func (s *AnySpace) gone() bool {
+	select {
+	case <-s.rep.Done():
+		return true
+	default:
+		return false
+	}
 }
 
 // KindNames lists the kinds given to Open, as "name version".

@@ -98,6 +98,8 @@ type AnySpace struct {
 	rep  *replica.Space
 	opts spaceOptions
 
+	noteMu sync.Mutex // held while the link is changed, before mu
+
 	mu   sync.Mutex
 	link Link
 	peer membership
@@ -127,7 +129,8 @@ func (s *AnySpace) Ready() bool {
 	return err == nil
 }
 
-// Wait returns when the space is ready or ctx ends.
+// Wait returns when the space is ready, with ErrClosed when it was left or its
+// node closed, or when ctx ends.
 func (s *AnySpace) Wait(ctx context.Context) error {
 	wake := make(chan struct{}, 1)
 	defer s.rep.OnChange(func() {
@@ -140,6 +143,8 @@ func (s *AnySpace) Wait(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-s.rep.Done():
+			return ErrClosed
 		case <-wake:
 		}
 	}
@@ -304,16 +309,18 @@ func (s *AnySpace) AddAddresses(ctx context.Context, servers, endpoints []string
 }
 
 func (s *AnySpace) addAddresses(ctx context.Context, l Link) error {
-	s.mu.Lock()
-	changed := s.link.merge(l)
-	note := encodeNote(s.link)
-	s.mu.Unlock()
-	if !changed {
+	s.noteMu.Lock()
+	defer s.noteMu.Unlock()
+	link := s.Link()
+	if !link.merge(l) {
 		return nil
 	}
-	if err := s.node.rep.SetNote(ctx, s.ID(), note); err != nil {
+	if err := s.node.rep.SetNote(ctx, s.ID(), encodeNote(link)); err != nil {
 		return err
 	}
+	s.mu.Lock()
+	s.link = link
+	s.mu.Unlock()
 	s.node.net.update(s)
 	return nil
 }

@@ -244,10 +244,17 @@ func (s *server) plan() (begin, end []*topic, wait time.Duration) {
 	old := s.topics
 	s.topics = map[signalling.Topic]*topic{}
 	for _, mt := range s.meetings {
+		before := mt.topics
 		mt.topics = nil
 		for _, day := range list {
 			t := s.use(mt, mt.topic(s.host, day), old)
-			if t == nil || t.asked {
+			if t == nil {
+				continue
+			}
+			if mt.lookup != nil && !slices.Contains(before, t) {
+				mt.lookup.foundAll(t) // the topic may be listened on for a group already
+			}
+			if t.asked {
 				continue
 			}
 			if now.Before(t.due) {

@@ -1,8 +1,10 @@
 package mesh
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -137,9 +139,18 @@ func (lk *lookup) done() bool {
 	return true
 }
 
+// foundAll is found for the listeners that are known already. Under mu.
+func (lk *lookup) foundAll(t *topic) {
+	list := slices.Collect(maps.Values(t.handles))
+	slices.SortFunc(list, func(a, b *handle) int { return bytes.Compare(a.name[:], b.name[:]) })
+	for _, h := range list {
+		lk.found(h)
+	}
+}
+
 // found begins an introduction with a listener of the words' topic. Under mu.
 func (lk *lookup) found(h *handle) {
-	if lk.peers >= lk.m.lim.LookupPeers || lk.ctx.Err() != nil {
+	if lk.peers >= lk.m.lim.LookupPeers || lk.ctx.Err() != nil || h.attempt != nil {
 		return
 	}
 	lk.peers++

@@ -26,6 +26,13 @@ func TestLookup(t *testing.T) {
 		a.join(group("one"))
 		b.join(group("two")) // another space with the same words
 		time.Sleep(time.Second)
+		// Who listens on the words' topic already, for a space of its own, finds the others as well.
+		for range 2 {
+			found, err := b.mesh.Lookup(t.Context(), words, []string{"ws://sig"}, nil)
+			if err != nil || len(found) != 1 || string(found[0].Record) != "record of one" {
+				t.Errorf("asked by one who is found by the words: %v, %v", found, err)
+			}
+		}
 		for _, how := range []struct {
 			name               string
 			bits               uint64

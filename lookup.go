@@ -11,6 +11,7 @@ import (
 	"github.com/hyperhyperspace/hhs-go/authority"
 	"github.com/hyperhyperspace/hhs-go/history"
 	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/mesh"
 	"github.com/hyperhyperspace/hhs-go/words"
 )
@@ -19,7 +20,7 @@ import (
 // without a server as in "one two three @ host:port", rather than of a link.
 func IsWords(typed string) bool {
 	phrase, _, _ := strings.Cut(typed, "@")
-	return words.Look(phrase)
+	return words.Look(phrase) && !strings.ContainsAny(phrase, "0123456789") // an end of an id has digits between its letters
 }
 
 // Words are the three words of the link's space with the server where they
@@ -100,7 +101,7 @@ func candidates(bits uint64, found []mesh.Candidate) []Candidate {
 			list = append(list, c)
 		}
 	}
-	slices.SortFunc(list, func(a, b Candidate) int { return a.Link.Space.Compare(b.Link.Space) })
+	order.By(list, func(a, b Candidate) int { return a.Link.Space.Compare(b.Link.Space) })
 	return list
 }
 

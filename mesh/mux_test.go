@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -306,6 +307,7 @@ func TestBackpressure(t *testing.T) {
 		}
 	}()
 	for { // until the receiver's window is used up
+		runtime.Gosched() // one thread in a browser
 		p.b.mu.Lock()
 		full := r.granted < 10_000
 		p.b.mu.Unlock()

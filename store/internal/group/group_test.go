@@ -3,6 +3,7 @@ package group
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -41,6 +42,7 @@ func waitFor(t *testing.T, c *Committer, n int) {
 		if t.Context().Err() != nil {
 			t.Fatal("nobody came")
 		}
+		runtime.Gosched() // one thread in a browser
 	}
 }
 

@@ -59,7 +59,10 @@ Experimental: formats and commands may change, and the cryptography has not been
   hhs chat                    # a chat room in this terminal`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Args:          noCommand,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usagef("%v; see hhs help %s", err, strings.TrimPrefix(c.CommandPath(), "hhs "))
 	})
@@ -68,6 +71,19 @@ Experimental: formats and commands may change, and the cryptography has not been
 	root.AddCommand(a.initCommand(), a.idCommand(), a.chatCommand(), a.demoCommand(), a.serveCommand(), a.spaceCommand(),
 		a.getCommand(), a.setCommand(), a.watchCommand(), a.peersCommand(), a.exportCommand(), a.versionCommand())
 	return root
+}
+
+// noCommand is the argument check of a command that only has others: what is
+// left over is a name it does not know.
+func noCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	near := ""
+	if list := c.SuggestionsFor(args[0]); len(list) > 0 {
+		near = "; did you mean " + list[0] + "?"
+	}
+	return usagef("%s has no command %q%s; see hhs help", c.CommandPath(), args[0], near)
 }
 
 // longFlag is a flag as Go programs write it, with one hyphen.

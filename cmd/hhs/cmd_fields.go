@@ -199,11 +199,8 @@ func (a *app) printPeers(list []peerInfo, before string) {
 		if p.Synced {
 			state = "synced"
 		}
-		direct := "not direct"
-		if p.Direct {
-			direct = "direct"
-		}
-		a.printf("%s%s (%s) %s %s, %s, %.1f ms, %s\n", before, p.Name, short(p.Identity), p.Transport, direct, state, p.RTT, p.Device)
+		transport := map[string]string{"ws": "WebSocket", "rtc": "WebRTC"}[p.Transport]
+		a.printf("%s%s over %s, %s, %.1f ms, device %s\n", before, strings.TrimSpace(p.Name+" ("+short(p.Identity)+")"), transport, state, p.RTT, p.Device)
 	}
 }
 

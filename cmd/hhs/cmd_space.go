@@ -23,7 +23,7 @@ func (a *app) spaceCommand() *cobra.Command {
 
 Wherever a command takes SPACE, write its id, an end of the id (4 characters or more), its link or its three words.`,
 		Example: "  hhs space list",
-		Args:    cobra.NoArgs,
+		Args:    noCommand,
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(a.createCommand(), a.listCommand(), a.showCommand(), a.joinCommand(), a.leaveCommand())
@@ -205,7 +205,7 @@ func (s statusInfo) String() string {
 	case "syncing":
 		return fmt.Sprintf("syncing, %d to go, with %d peers", s.ToGo, s.Peers)
 	case "synced":
-		return fmt.Sprintf("synced with %d, %d of them direct", s.Synced, s.Direct)
+		return fmt.Sprintf("synced with %d (%d over a direct WebRTC connection)", s.Synced, s.Direct)
 	case "connecting":
 		return fmt.Sprintf("connecting; %d signalling servers reached", s.Servers)
 	}

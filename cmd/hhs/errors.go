@@ -91,16 +91,8 @@ func (a *app) fail(err error) int {
 	default:
 		fmt.Fprintf(a.err, "hhs: %s [%s]\n", strings.TrimSuffix(f.text, "."), f.code)
 	}
-	if f.code == "usage" || isCobraUsage(f) {
+	if f.code == "usage" {
 		return exitUsage
 	}
 	return exitError
 }
-
-// isCobraUsage tells an unknown command from other errors: cobra gives them no
-// type, and they are the only ones that reach fail without a code.
-func isCobraUsage(f *failure) bool {
-	return f.code == "internal" && f.path == "" && isUnknownCommand(f.text)
-}
-
-func isUnknownCommand(text string) bool { return strings.HasPrefix(text, "unknown command ") }

@@ -99,7 +99,11 @@ const minEnd = 4
 // find returns a space of this node by its link, its id, the beginning or end of
 // it, or its three words.
 func (s *service) find(name string) (*hhs.AnySpace, error) {
-	if l, err := hhs.ParseLink(name); err == nil {
+	l, err := hhs.ParseLink(name)
+	if err != nil && strings.Contains(name, "hhs:") {
+		return nil, err
+	}
+	if err == nil {
 		space, err := s.node.Space(l.Space)
 		if errors.Is(err, hhs.ErrUnknownSpace) {
 			return nil, failf("not_found", "this node has no copy of the space %s; hhs space join takes part in it: %w", l.Space, err)

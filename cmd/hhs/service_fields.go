@@ -214,7 +214,7 @@ func opFailure(err error, ops []opArg) error {
 		if f.path != "" {
 			path += "." + f.path
 		}
-		return &failure{code: f.code, text: op.Field + ": " + op.Cause.Error(), path: path, err: err}
+		return &failure{code: f.code, text: op.Cause.Error(), path: path, err: err}
 	}
 	return err
 }

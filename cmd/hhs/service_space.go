@@ -130,7 +130,9 @@ func infoOf(space *hhs.AnySpace) (spaceInfo, error) {
 		i.Forked = append(i.Forked, f.String())
 	}
 	counts, last := rep.Refused()
-	i.Refused = counts
+	if i.Refused = counts; counts == nil {
+		i.Refused = map[string]int{}
+	}
 	for _, r := range last {
 		one := refusal{Time: r.Time, Rule: r.Reject.Rule, Reason: r.Reject.Error()}
 		if !r.Reject.Commit.IsZero() {

@@ -94,7 +94,8 @@ func (b *build) checkVet(ctx context.Context) error {
 	for _, dir := range modules {
 		errs = append(errs, b.loud(ctx, command{dir: b.path(dir), args: []string{"go", "vet", "./..."}}))
 	}
-	errs = append(errs, b.loud(ctx, command{env: goWASM, args: []string{"go", "vet", "./..."}}))
+	packages, err := b.jsPackages(ctx, "{{.ImportPath}}")
+	errs = append(errs, err, b.loud(ctx, command{env: append(pure, goWASM...), args: append([]string{"go", "vet"}, packages...)}))
 	return errors.Join(errs...)
 }
 
@@ -108,7 +109,8 @@ func (b *build) checkStatic(ctx context.Context) error {
 	for _, dir := range modules {
 		errs = append(errs, b.loud(ctx, command{dir: b.path(dir), env: pure, args: []string{tool, "./..."}}))
 	}
-	errs = append(errs, b.loud(ctx, command{env: append(pure, goWASM...), args: []string{tool, "./..."}}))
+	packages, err := b.jsPackages(ctx, "{{.ImportPath}}")
+	errs = append(errs, err, b.loud(ctx, command{env: append(pure, goWASM...), args: append([]string{tool}, packages...)}))
 	return errors.Join(errs...)
 }
 
@@ -155,11 +157,16 @@ func generate(ctx context.Context, b *build, _ []string) error {
 }
 
 func (b *build) checkCross(ctx context.Context) error {
-	var errs []error
+	inPages, err := b.jsPackages(ctx, "{{.ImportPath}}")
+	errs := []error{err}
 	for _, p := range platforms {
 		goos, arch, _ := strings.Cut(p, "/")
-		errs = append(errs, step("go build ./... for "+p, func() error {
-			return b.quiet(ctx, command{env: append(pure, "GOOS="+goos, "GOARCH="+arch), args: []string{"go", "build", "./..."}})
+		packages := []string{"./..."}
+		if goos == "js" {
+			packages = inPages
+		}
+		errs = append(errs, step("go build for "+p, func() error {
+			return b.quiet(ctx, command{env: append(pure, "GOOS="+goos, "GOARCH="+arch), args: append([]string{"go", "build"}, packages...)})
 		}))
 	}
 	return errors.Join(errs...)

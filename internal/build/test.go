@@ -6,10 +6,12 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // Timeouts of go test per package: several times what the slowest takes on two cores that other work shares.
@@ -22,8 +24,9 @@ const (
 // inBrowser are the packages whose js tests need what only a browser has.
 var inBrowser = []string{"./store/idb", "./transport/rtc", "./identity/webkey", "./internal/pace"}
 
-// notInNode are packages that compile for js and have nothing to test there: they need files or processes, or a browser.
-var notInNode = append([]string{"./cmd/...", "./examples/...", "./internal/archtest", "./web", "./js/wasm"}, inBrowser...)
+// notInNode are packages that compile for js and are not tested there: they need files, processes or a browser, or take
+// minutes of simulated meetings, each with real handshakes (mesh; the e2e tests run it in pages).
+var notInNode = append([]string{"./internal/archtest", "./internal/build", "./mesh"}, inBrowser...)
 
 func test(ctx context.Context, b *build, _ []string) error {
 	if err := b.doctor(ctx, needTests); err != nil {
@@ -61,23 +64,28 @@ func (b *build) testWASMNode(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	args := []string{"go", "test", "-timeout=" + goTimeout, "-exec=" + quote(self) + " wasm-exec"}
+	args := []string{"go", "test", "-short", "-timeout=" + goTimeout, "-exec=" + quote(self) + " wasm-exec"}
 	return b.loud(ctx, command{env: append(pure, goWASM...), args: append(args, packages...)})
 }
 
 // nodePackages lists the packages that have tests for js, without those of notInNode.
 func (b *build) nodePackages(ctx context.Context) ([]string, error) {
-	env := append(pure, goWASM...)
-	out, err := b.output(ctx, command{env: env, args: append([]string{"go", "list"}, notInNode...)})
-	if err != nil {
-		return nil, err
-	}
-	without := strings.Fields(out)
-	out, err = b.output(ctx, command{env: env, args: []string{"go", "list", "-f", "{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}", "./..."}})
-	if err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(strings.Fields(out), func(p string) bool { return slices.Contains(without, p) }), nil
+	all, err := b.jsPackages(ctx, "{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}")
+	return slices.DeleteFunc(all, func(p string) bool {
+		return slices.Contains(notInNode, "./"+strings.TrimPrefix(p, module+"/"))
+	}), err
+}
+
+// nativeOnly are programs, which may import what there is not in a browser.
+var nativeOnly = []string{module + "/cmd/", module + "/examples/"}
+
+// jsPackages lists the packages that compile for browsers, by a template of go list.
+func (b *build) jsPackages(ctx context.Context, template string) ([]string, error) {
+	// -e: programs that import what does not exist there are errors, passed over below.
+	out, err := b.output(ctx, command{env: append(pure, goWASM...), args: []string{"go", "list", "-e", "-f", template, "./..."}})
+	return slices.DeleteFunc(strings.Fields(out), func(p string) bool {
+		return slices.ContainsFunc(nativeOnly, func(prefix string) bool { return strings.HasPrefix(p, prefix) })
+	}), err
 }
 
 // quote keeps a path with spaces one word of go test's -exec.
@@ -104,7 +112,17 @@ func wasmExec(ctx context.Context, b *build, args []string) error {
 		}
 	}
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr // go test gives no input
-	err = cmd.Run()
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	// go test ends a test that takes too long with SIGQUIT; Node.js must not be left behind.
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGQUIT, syscall.SIGTERM)
+	go func() {
+		<-signals
+		_ = cmd.Process.Kill() // it may have ended
+	}()
+	err = cmd.Wait()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		return &exitError{max(1, exit.ExitCode())}

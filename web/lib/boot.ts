@@ -56,7 +56,6 @@ function fromAddress(): Partial<BrowserOpenOptions> {
 /** Opens the node; every failure is said in the page's notice, with a button where one helps. Never returns when there is no way on. */
 export async function boot(kinds: SpaceKind<any>[], root: string): Promise<HhsNode> {
   publish({ state: 'starting' })
-  registerServiceWorker(root)
   const assets = { worker: new URL(HHS_ASSETS.worker, import.meta.url), wasm: new URL(HHS_ASSETS.wasm, import.meta.url) }
   let takeOver = false
   for (;;) {
@@ -64,6 +63,8 @@ export async function boot(kinds: SpaceKind<any>[], root: string): Promise<HhsNo
       const host = await readHost(root)
       const node = await open({ kinds, ...host, assets, takeOver, ...fromAddress() })
       publish({ identity: node.identity, device: node.device })
+      // Not earlier: it fetches the same files, and Chromium aborts one of two readers of a large file that its cache is just being given.
+      registerServiceWorker(root)
       node.subscribeState(s => follow(node, s))
       return node
     } catch (e) {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -18,8 +19,11 @@ import (
 type process struct {
 	t      *testing.T
 	cmd    *exec.Cmd
+	input  io.WriteCloser
 	lines  chan string // of standard output
 	exited chan struct{}
+	dir    string
+	heard  []said
 
 	mu  sync.Mutex
 	log strings.Builder // standard error
@@ -33,6 +37,9 @@ func start(t *testing.T, args ...string) *process {
 	p.cmd.Env = append(os.Environ(), "NO_COLOR=1")
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
+		t.Fatal(err)
+	}
+	if p.input, err = p.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
 	p.cmd.Stderr = p
@@ -62,7 +69,7 @@ func start(t *testing.T, args ...string) *process {
 		if t.Failed() {
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			t.Logf("hhs %s:\n%s", strings.Join(args, " "), p.log.String())
+			t.Logf("hhs %s:\n%s\nheard %v", strings.Join(args, " "), p.log.String(), p.heard)
 		}
 	})
 	return p
@@ -111,22 +118,70 @@ func (p *process) object(into any) {
 	}
 }
 
+// said is one line of hhs chat --json.
+type said struct{ Event, Name, Text string }
+
+// chat joins a room in a terminal.
+func chat(t *testing.T, name, link string, flags ...string) *process {
+	t.Helper()
+	dir := t.TempDir()
+	p := start(t, append([]string{"chat", "--json", "--name", name, "--dir", dir, "--listen", "127.0.0.1:0", link}, flags...)...)
+	p.dir = dir
+	return p
+}
+
+// hears waits until hhs chat shows that somebody said something.
+func (p *process) hears(name, text string) {
+	p.t.Helper()
+	for {
+		var s said
+		p.object(&s)
+		p.heard = append(p.heard, s)
+		if s.Event == "said" && strings.HasPrefix(s.Name, name+" (") && s.Text == text {
+			return
+		}
+	}
+}
+
+// says types a line.
+func (p *process) says(text string) {
+	p.t.Helper()
+	if _, err := fmt.Fprintln(p.input, text); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// hhsCommand runs a command that ends, and reads what it prints as JSON.
+func hhsCommand(t *testing.T, into any, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(step(t), binary(t), append(args, "--json")...)
+	var failed strings.Builder
+	cmd.Stderr = &failed
+	out, err := cmd.Output()
+	if err == nil && into != nil {
+		err = json.Unmarshal(out, into)
+	}
+	if err != nil {
+		t.Fatalf("hhs %s: %v\n%s%s", strings.Join(args, " "), err, out, failed.String())
+	}
+}
+
 // site is a server of pages and signalling.
 type site struct {
 	*process
 	t       *testing.T
 	command string
-	dir     string
+	home    string
 	address string
-	// URL is where the page is.
-	URL string
+	// URL is where the page is, room that of the room demo makes.
+	URL, room string
 }
 
 // serve starts hhs serve on a port of its own.
 func serve(t *testing.T) *site { return startSite(t, "serve") }
 
 func startSite(t *testing.T, command string) *site {
-	s := &site{t: t, command: command, dir: t.TempDir(), address: freeAddress(t)}
+	s := &site{t: t, command: command, home: t.TempDir(), address: freeAddress(t)}
 	s.start()
 	return s
 }
@@ -134,10 +189,14 @@ func startSite(t *testing.T, command string) *site {
 // start starts the server, also again: at the same address, with the same data.
 func (s *site) start() {
 	s.t.Helper()
-	s.process = start(s.t, s.command, "--dir", s.dir, "--listen", s.address, "--json")
-	var hello struct{ URL string }
-	s.object(&hello)
-	s.URL = hello.URL
+	s.process = start(s.t, s.command, "--dir", s.home, "--listen", s.address, "--json")
+	s.URL = "http://" + s.address + "/"
+	var greeting struct{ URL string }
+	s.object(&greeting)
+	if !strings.HasPrefix(greeting.URL+"/", s.URL) {
+		s.t.Fatalf("hhs %s listens at %s, not at %s", s.command, greeting.URL, s.URL)
+	}
+	s.room = greeting.URL
 }
 
 // signal is the address of its signalling server.

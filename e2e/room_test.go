@@ -52,8 +52,9 @@ func (p *tab) fill(id, text string) {
 // create makes a room with a topic and returns its link.
 func (p *tab) create(topic string) string {
 	p.t.Helper()
-	p.click("#welcome-new")
-	p.until(`d.room && d.ready === 'true' && d.link`)
+	before := p.data("room")
+	p.click(`#welcome:not([hidden]) #welcome-new, #new-room`)
+	p.until(`d.room && d.room !== ` + quote(before) + ` && d.ready === 'true' && d.link`)
 	// The page puts the cursor into the topic.
 	p.do(`new Promise(done => {
 		const look = () => { if (document.activeElement?.id === 'topic') done() }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/mesh"
 	"github.com/hyperhyperspace/hhs-go/object"
 	"github.com/hyperhyperspace/hhs-go/syncer"
@@ -42,7 +43,7 @@ func (w *network) open() (*mesh.Mesh, error) {
 		return nil, ErrClosed
 	}
 	o := &w.node.opts
-	cfg := mesh.Config{Device: w.node.device(), Verifier: platformVerifier(), Rand: o.rand, Log: o.log, Dialers: o.dialers}
+	cfg := mesh.Config{Device: w.node.device(), Verifier: platformVerifier(), Rand: o.rand, Log: o.log, Dialers: o.dialers, Limits: o.limits}
 	if o.rtc != nil && o.rtc.Dial != nil {
 		cfg.RTC = o.rtc
 	}
@@ -313,7 +314,7 @@ func (s *AnySpace) peersLocked() []Peer {
 		list = append(list, Peer{PeerDevice: PeerDevice{i.Device.String(), Identity(i.Identity.String())},
 			Transport: i.Transport, Direct: i.Direct, Synced: session.Synced, ToGo: session.Receiving, RTT: i.RTT, Since: i.Since})
 	}
-	slices.SortFunc(list, func(a, b Peer) int { return strings.Compare(a.Device, b.Device) })
+	order.By(list, func(a, b Peer) int { return strings.Compare(a.Device, b.Device) })
 	return list
 }
 

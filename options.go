@@ -29,6 +29,7 @@ type options struct {
 	dialers   map[string]transport.Dialer
 	rtc       *RTC
 	stun      []string
+	limits    Limits
 	offline   bool
 	peers     Peers
 
@@ -112,6 +113,13 @@ func WithRTC(r *RTC) Option {
 func WithSTUN(servers ...string) Option {
 	return func(o *options) { o.stun = append(o.stun, servers...) }
 }
+
+// Limits bounds what strangers and peers can cost; zero fields mean defaults.
+type Limits = mesh.Limits
+
+// WithLimits replaces the limits of connections, such as how many handshakes a
+// node that many dial answers in a second.
+func WithLimits(l Limits) Option { return func(o *options) { o.limits = l } }
 
 // WithPassphrase is asked for the passphrase of a protected key file.
 func WithPassphrase(ask func() (string, error)) Option {

@@ -15,17 +15,28 @@ import (
 func (s *AnySpace) serve(ctx context.Context, st *mesh.Stream) {
 	peer := st.Peer()
 	s.poke(func() { s.peer.sessions[st] = syncer.Status{} })
+	source := replica.Source{Device: peer.Device, Transport: peer.Transport}
 	err := syncer.Run(ctx, stream{st}, syncReplica{s.rep}, syncer.Options{
-		Source: replica.Source{Device: peer.Device, Transport: peer.Transport},
+		Source: source,
 		Base:   s.rep.Acks(peer.Device),
 		Relay:  &s.peer.relay,
 		Report: func(status syncer.Status) { s.poke(func() { s.peer.sessions[st] = status }) },
 	})
 	s.poke(func() { delete(s.peer.sessions, st) })
 	if blame(err) {
+		s.refused(err, source)
 		st.Violation(err.Error())
 	}
 	s.node.opts.log.Debug("session ended", "space", s.ID(), "peer", peer.Device, "error", err)
+}
+
+// refused counts what never got as far as the door: the door counts the rest.
+func (s *AnySpace) refused(err error, from replica.Source) {
+	var closed *syncer.CloseError
+	var door *replica.Reject
+	if errors.As(err, &closed) && !errors.As(err, &door) {
+		s.rep.Refuse(closed.Code.String(), err, from)
+	}
 }
 
 // blame tells whether the peer broke the protocol or sent what the door

@@ -34,6 +34,12 @@ func (s *Space) refused(r *Reject) {
 	s.node.cfg.Log.Warn("refused", "error", r)
 }
 
+// Refuse counts a refusal that was decided before the door: what a peer sent was
+// no batch at all.
+func (s *Space) Refuse(rule string, cause error, from Source) {
+	s.refused(&Reject{Space: s.id, Rule: rule, Cause: cause, From: from})
+}
+
 // Refused returns how many batches the door refused since the space was
 // opened, by rule, and the latest refusals, oldest first.
 func (s *Space) Refused() (counts map[string]int, last []Refusal) {

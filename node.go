@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/hyperhyperspace/hhs-go/authority"
 	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/object"
 	"github.com/hyperhyperspace/hhs-go/replica"
 	"github.com/hyperhyperspace/hhs-go/store"
@@ -356,5 +357,10 @@ func (s *AnySpace) gone() bool {
 func (n *Node) KindNames() []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return slices.Sorted(maps.Keys(n.kinds))
+	names := make([]string, 0, len(n.kinds))
+	for name := range n.kinds {
+		names = append(names, name)
+	}
+	order.By(names, strings.Compare)
+	return names
 }

@@ -1,7 +1,5 @@
 package authority
 
-import "sort"
-
 // record reads a map with exactly the keys asked for. The first error sticks.
 type record struct {
 	v    any
@@ -65,19 +63,19 @@ func (r *record) optional(key string) any {
 // end refuses keys nobody asked for, by name.
 func (r *record) end() error {
 	m, _ := r.v.(map[string]any)
-	var extra []string
+	found := false
+	var extra string // the first by name, so that the message does not change from run to run
 	for k := range m {
 		known := false
 		for _, s := range r.seen {
 			known = known || s == k
 		}
-		if !known {
-			extra = append(extra, k)
+		if !known && (!found || k < extra) {
+			extra, found = k, true
 		}
 	}
-	if len(extra) > 0 {
-		sort.Strings(extra)
-		r.fail(extra[0], "is not known here")
+	if found {
+		r.fail(extra, "is not known here")
 	}
 	return r.err
 }

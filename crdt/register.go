@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/hyperhyperspace/hhs-go/history"
+	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/schema"
 )
 
@@ -56,7 +57,7 @@ func setCell(env *Env, key, payload []byte) (Draft, error) {
 			d.Refs = append(d.Refs, e.Ref)
 		}
 	}
-	slices.SortFunc(d.Refs, history.OpRef.Compare)
+	order.By(d.Refs, history.OpRef.Compare)
 	return d, nil
 }
 

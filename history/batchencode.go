@@ -296,28 +296,26 @@ func (e *batchEncoder) attached(ids []object.ID) {
 
 // attestations writes them in batch order: how many commits lie between it and the one before, and the signature.
 func (e *batchEncoder) attestations() error {
-	type attested struct {
-		at  int
-		sig []byte
-	}
-	list := make([]attested, len(e.batch.Attestations))
-	for i, a := range e.batch.Attestations {
+	sigs := make([][]byte, len(e.batch.Commits))
+	for _, a := range e.batch.Attestations {
 		at, in := e.index[a.Commit]
 		if !in || len(a.Sig) != SignatureSize {
 			return &Error{Rule: RuleBatch, Detail: "an attestation is of no commit of the batch, or not 64 bytes", Commit: a.Commit}
 		}
-		list[i] = attested{at, a.Sig}
-	}
-	slices.SortFunc(list, func(a, b attested) int { return a.at - b.at })
-	e.count(len(list))
-	next := 0
-	for _, a := range list {
-		if a.at < next {
-			return &Error{Rule: RuleBatch, Detail: "attested twice", Commit: e.batch.Commits[a.at].ID}
+		if sigs[at] != nil {
+			return &Error{Rule: RuleBatch, Detail: "attested twice", Commit: a.Commit}
 		}
-		e.count(a.at - next)
-		e.buf = append(e.buf, a.sig...)
-		next = a.at + 1
+		sigs[at] = a.Sig
+	}
+	e.count(len(e.batch.Attestations))
+	next := 0
+	for at, sig := range sigs {
+		if sig == nil {
+			continue
+		}
+		e.count(at - next)
+		e.buf = append(e.buf, sig...)
+		next = at + 1
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/object"
 )
 
@@ -83,7 +84,7 @@ func (e *Envelope) Edges() []object.ID {
 		edges = append(edges, e.Grant.Op.Commit)
 	}
 	if len(edges) > known {
-		slices.SortFunc(edges, object.ID.Compare)
+		order.By(edges, object.ID.Compare)
 		edges = slices.Compact(edges)
 	}
 	return edges

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/signalling"
 )
 
@@ -270,7 +271,7 @@ func (s *server) plan() (begin, end []*topic, wait time.Duration) {
 			end = append(end, t)
 		}
 	}
-	slices.SortFunc(end, func(a, b *topic) int { return bytes.Compare(a.id[:], b.id[:]) })
+	order.By(end, func(a, b *topic) int { return bytes.Compare(a.id[:], b.id[:]) })
 	return begin, end, next.Sub(now)
 }
 
@@ -381,7 +382,7 @@ func (mb *Membership) callable() []*handle {
 			}
 		}
 	}
-	slices.SortFunc(list, func(a, b *handle) int { return bytes.Compare(a.name[:], b.name[:]) })
+	order.By(list, func(a, b *handle) int { return bytes.Compare(a.name[:], b.name[:]) })
 	mb.m.shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 	return list
 }

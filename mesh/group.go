@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/object"
 )
 
@@ -272,7 +273,7 @@ func (mb *Membership) Peers() []PeerInfo {
 	for i, s := range list {
 		infos[i] = s.Peer()
 	}
-	slices.SortFunc(infos, func(a, b PeerInfo) int { return a.Device.Compare(b.Device) })
+	order.By(infos, func(a, b PeerInfo) int { return a.Device.Compare(b.Device) })
 	return infos
 }
 
@@ -435,7 +436,7 @@ func (mb *Membership) wanted() []identity.PublicKey {
 			list = append(list, d)
 		}
 	}
-	slices.SortFunc(list, identity.PublicKey.Compare)
+	order.By(list, identity.PublicKey.Compare)
 	return list
 }
 
@@ -520,7 +521,7 @@ func (m *Mesh) sortedGroups() []*Membership {
 	for _, mb := range m.groups {
 		list = append(list, mb)
 	}
-	slices.SortFunc(list, func(a, b *Membership) int { return a.g.Space.Compare(b.g.Space) })
+	order.By(list, func(a, b *Membership) int { return a.g.Space.Compare(b.g.Space) })
 	return list
 }
 

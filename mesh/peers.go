@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/transport"
 )
 
@@ -207,7 +208,7 @@ func (m *Mesh) usableLinks(device identity.PublicKey) []*link {
 			list = append(list, l)
 		}
 	}
-	slices.SortStableFunc(list, func(a, b *link) int {
+	order.Stably(list, func(a, b *link) int {
 		if m.preferred(a) != m.preferred(b) {
 			if m.preferred(a) {
 				return -1

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/object"
 )
 
@@ -69,7 +70,7 @@ func newStream(l *link, id uint32) *Stream {
 }
 
 func sortStreams(list []*Stream) {
-	slices.SortFunc(list, func(a, b *Stream) int { return cmp.Compare(a.id, b.id) })
+	order.By(list, func(a, b *Stream) int { return cmp.Compare(a.id, b.id) })
 }
 
 func signal(c chan struct{}) {

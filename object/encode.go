@@ -3,7 +3,6 @@ package object
 import (
 	"fmt"
 	"math"
-	"slices"
 	"sync"
 	"unicode/utf8"
 )
@@ -165,7 +164,7 @@ func (e *encoder) mapping(dst []byte, m map[string]any, depth int) ([]byte, erro
 	if err := e.open(depth); err != nil {
 		return nil, err
 	}
-	var few [16]string
+	var few [fewKeys]string
 	keys := few[:0]
 	if len(m) > len(few) {
 		keys = make([]string, 0, len(m))
@@ -173,7 +172,7 @@ func (e *encoder) mapping(dst []byte, m map[string]any, depth int) ([]byte, erro
 	for k := range m {
 		keys = append(keys, k)
 	}
-	slices.SortFunc(keys, CompareKeys)
+	sortKeys(keys, CompareKeys)
 	dst = appendHead(dst, majMap, uint64(len(keys)))
 	var err error
 	for _, k := range keys {

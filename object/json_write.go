@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -86,7 +87,7 @@ func (e *encoder) jsonMap(dst []byte, m map[string]any, depth int) ([]byte, erro
 	for k := range m {
 		keys = append(keys, k)
 	}
-	slices.Sort(keys)
+	sortKeys(keys, strings.Compare)
 	dst = append(dst, '{')
 	var err error
 	for i, k := range keys {

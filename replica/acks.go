@@ -7,6 +7,7 @@ import (
 
 	"github.com/hyperhyperspace/hhs-go/history"
 	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/object"
 	"github.com/hyperhyperspace/hhs-go/store"
 )
@@ -102,7 +103,7 @@ func (s *Space) HeldBy(id object.ID) ([]identity.PublicKey, error) {
 			held = append(held, d)
 		}
 	}
-	slices.SortFunc(held, identity.PublicKey.Compare)
+	order.By(held, identity.PublicKey.Compare)
 	return held, nil
 }
 

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 
 	"github.com/hyperhyperspace/hhs-go/history"
+	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/object"
 	"github.com/hyperhyperspace/hhs-go/store"
 )
@@ -276,7 +276,7 @@ func (p *packer) flush() (*history.Batch, error) {
 	for id := range p.ends {
 		ids = append(ids, id)
 	}
-	slices.SortFunc(ids, object.ID.Compare)
+	order.By(ids, object.ID.Compare)
 	for _, id := range ids {
 		sig, err := p.r.Get(p.space.keys.attest(p.ends[id].num))
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/hyperhyperspace/hhs-go/history"
 	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/object"
 )
 
@@ -38,7 +39,7 @@ func (s *Space) Chains(since []object.ID) ([]ChainTip, error) {
 			}
 		}
 	}
-	slices.SortFunc(list, func(a, b ChainTip) int {
+	order.By(list, func(a, b ChainTip) int {
 		if c := a.Author.Compare(b.Author); c != 0 {
 			return c
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/hyperhyperspace/hhs-go/authority"
 	"github.com/hyperhyperspace/hhs-go/history"
 	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/object"
 	"github.com/hyperhyperspace/hhs-go/store"
 )
@@ -402,7 +403,7 @@ func (d *door) settle() {
 			heads = append(heads, in.commit.ID)
 		}
 	}
-	slices.SortFunc(heads, object.ID.Compare)
+	order.By(heads, object.ID.Compare)
 	s.heads.Store(&heads)
 	s.kind.Store(d.kind)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/hyperhyperspace/hhs-go/authority"
 	"github.com/hyperhyperspace/hhs-go/crdt"
 	"github.com/hyperhyperspace/hhs-go/history"
+	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/object"
 	"github.com/hyperhyperspace/hhs-go/store"
 )
@@ -149,7 +150,7 @@ func (tx *Tx) Attach(id object.ID) error {
 // nothing to carry, and tells each op which part it is in.
 func (tx *Tx) parts(rand io.Reader) ([][]byte, error) {
 	parts := []*history.Part{{Attached: tx.attached}}
-	slices.SortFunc(tx.attached, object.ID.Compare)
+	order.By(tx.attached, object.ID.Compare)
 	size := 0
 	for i := range tx.ops {
 		o := &tx.ops[i]

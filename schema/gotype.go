@@ -3,9 +3,10 @@ package schema
 import (
 	"math"
 	"reflect"
-	"slices"
+	"strings"
 	"sync"
 
+	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/object"
 )
 
@@ -178,7 +179,7 @@ func structForm(t reflect.Type, depth int) (map[string]any, error) {
 		m["props"] = props
 	}
 	if len(names) > 0 {
-		slices.Sort(names)
+		order.By(names, strings.Compare)
 		required := make([]any, len(names))
 		for i, n := range names {
 			required[i] = n

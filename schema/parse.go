@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/object"
 )
 
@@ -87,7 +88,7 @@ func sortedKeys(m map[string]any) []string {
 	for k := range m {
 		keys = append(keys, k)
 	}
-	slices.SortFunc(keys, object.CompareKeys)
+	order.By(keys, object.CompareKeys)
 	return keys
 }
 

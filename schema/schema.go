@@ -3,7 +3,9 @@ package schema
 import (
 	"bytes"
 	"slices"
+	"strings"
 
+	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/object"
 )
 
@@ -138,7 +140,7 @@ func (s *Schema) putProps(m map[string]any) {
 		m["props"] = props
 	}
 	if len(names) > 0 {
-		slices.Sort(names)
+		order.By(names, strings.Compare)
 		required := make([]any, len(names))
 		for i, n := range names {
 			required[i] = n

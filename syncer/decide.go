@@ -3,6 +3,7 @@ package syncer
 import (
 	"slices"
 
+	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/object"
 )
 
@@ -72,7 +73,7 @@ func (s *Session) common() []object.ID {
 // limitChains sorts chains and keeps MaxChains of them. What is left out is sent
 // whole, never lost.
 func limitChains(list []Chain) []Chain {
-	slices.SortFunc(list, compareChains)
+	order.By(list, compareChains)
 	return list[:min(len(list), MaxChains)]
 }
 
@@ -183,7 +184,7 @@ func (s *Session) tell() {
 // record passes on what the peer holds durably.
 func (s *Session) record() {
 	if len(s.peer.fresh) > 0 && !s.closed {
-		slices.SortFunc(s.peer.fresh, compareIDs)
+		order.By(s.peer.fresh, compareIDs)
 		s.emit(Acked{slices.Compact(s.peer.fresh)})
 		s.peer.fresh = nil
 	}

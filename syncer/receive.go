@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/object"
 )
 
@@ -136,7 +137,7 @@ func (s *Session) infer(theirs []Chain) {
 		return (i == 0 || list[i-1].Author != list[i].Author) && (i+1 == len(list) || list[i+1].Author != list[i].Author)
 	}
 	ours := s.view.Chains(nil)
-	slices.SortFunc(ours, compareChains)
+	order.By(ours, compareChains)
 	for i, mine := range ours {
 		at, found := slices.BinarySearchFunc(theirs, mine, func(a, b Chain) int { return a.Author.Compare(b.Author) })
 		if found && only(ours, i) && only(theirs, at) && theirs[at].Seq > mine.Seq && !s.view.Has(theirs[at].Tip) {

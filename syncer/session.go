@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/object"
 )
 
@@ -207,7 +208,7 @@ func NewSession(view View, base []object.ID) *Session {
 	if len(s.base) > MaxHeads {
 		s.base = nil
 	}
-	slices.SortFunc(s.base, object.ID.Compare)
+	order.By(s.base, object.ID.Compare)
 	s.base = slices.Compact(s.base)
 	return s
 }
@@ -329,6 +330,6 @@ func (m idSet) sorted() []object.ID {
 	for id := range m {
 		ids = append(ids, id)
 	}
-	slices.SortFunc(ids, object.ID.Compare)
+	order.By(ids, object.ID.Compare)
 	return ids
 }

@@ -2,11 +2,12 @@ package main
 
 import (
 	"context"
-	"slices"
+	"strings"
 	"syscall/js"
 	"time"
 
 	hhs "github.com/hyperhyperspace/hhs-go"
+	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/replica"
 )
 
@@ -33,7 +34,7 @@ func (e *engine) broadcast(space string, event result) {
 		}
 	}
 	e.mu.Unlock()
-	slices.Sort(subs)
+	order.By(subs, strings.Compare)
 	for _, s := range subs {
 		emit(s, event)
 	}
@@ -169,7 +170,7 @@ func fieldNames(s *hhs.AnySpace, fields map[string]bool) []any {
 		for f := range fields {
 			list = append(list, f)
 		}
-		slices.Sort(list)
+		order.By(list, strings.Compare)
 	}
 	return texts(list)
 }
@@ -206,7 +207,7 @@ func peerList(s *hhs.AnySpace) string {
 		}
 		list = append(list, p.Device+state+p.Transport)
 	}
-	slices.Sort(list)
+	order.By(list, strings.Compare)
 	out := ""
 	for _, p := range list {
 		out += p + "\n"

@@ -3,10 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	hhs "github.com/hyperhyperspace/hhs-go"
+	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/object"
 )
 
@@ -37,7 +37,7 @@ func infoOf(s *hhs.AnySpace) (result, error) {
 
 // sortByActivity puts the newest first.
 func sortByActivity(infos []any) {
-	slices.SortStableFunc(infos, func(a, b any) int {
+	order.Stably(infos, func(a, b any) int {
 		x, y := a.(map[string]any)["active"].(int64), b.(map[string]any)["active"].(int64)
 		switch {
 		case x > y:

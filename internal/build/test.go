@@ -22,7 +22,7 @@ const (
 )
 
 // inBrowser are the packages whose js tests need what only a browser has.
-var inBrowser = []string{"./store/idb", "./transport/rtc", "./identity/webkey", "./internal/pace"}
+var inBrowser = []string{"./store/idb", "./transport/rtc", "./internal/pace"}
 
 // notInNode are packages that compile for js and are not tested there: they need files, processes or a browser, or take
 // minutes of simulated meetings, each with real handshakes (mesh; the e2e tests run it in pages).

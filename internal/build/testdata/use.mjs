@@ -6,7 +6,7 @@ const node = await open({ kinds: [List] })
 const list = await node.create(List)
 await list.update(r => { r.title.set('errands'); r.items.append({ text: 'milk' }); r.items.append({ text: 'bread' }) })
 const title = await list.title.get()
-const items = await list.items.last(10)
+const items = await list.items.list()
 if (title !== 'errands' || items.map(i => i.value.text).join() !== 'milk,bread') {
   throw new Error(`read ${JSON.stringify(title)} and ${JSON.stringify(items.map(i => i.value))}`)
 }

@@ -1,3 +1,5 @@
+//go:build !js
+
 package hhs_test
 
 const writerDir = "HHS_TEST_WRITER_DIR"

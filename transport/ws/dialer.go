@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 
 	"github.com/coder/websocket"
@@ -20,6 +21,9 @@ type Dialer struct {
 	// TLS adjusts wss connections, for instance with a private certificate
 	// authority; nil means the system's.
 	TLS *tls.Config
+	// NetDial opens the connections beneath, for those who go through something
+	// of their own, such as a SOCKS proxy; nil means the system's.
+	NetDial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // errRedirect is why a redirecting server is not followed.
@@ -31,6 +35,7 @@ func (d *Dialer) Dial(ctx context.Context, url string) (transport.Conn, error) {
 		Proxy:             http.ProxyFromEnvironment,
 		TLSClientConfig:   d.TLS.Clone(),
 		DisableKeepAlives: true,
+		DialContext:       d.NetDial,
 	}
 	taken := &takeBody{base: pool}
 	client := &http.Client{

@@ -45,10 +45,10 @@ func (n *Node) openEngine(ctx context.Context, dir string, o *options) error {
 	if o.rtc == nil && js.Global().Get("hhsRTC").Truthy() {
 		o.rtc = &RTC{
 			Dial: func(ctx context.Context, x Exchange) (transport.Conn, error) {
-				return rtc.Dial(ctx, x, rtc.Config{STUN: o.stun})
+				return rtc.Dial(ctx, x, n.net.rtcConfig(o))
 			},
 			Answer: func(ctx context.Context, x Exchange) (transport.Conn, error) {
-				return rtc.Answer(ctx, x, rtc.Config{STUN: o.stun})
+				return rtc.Answer(ctx, x, n.net.rtcConfig(o))
 			},
 		}
 	}

@@ -57,14 +57,16 @@ func (n *Node) openEngine(ctx context.Context, dir string, o *options) error {
 	}
 	if o.rtc == nil {
 		o.rtc = &RTC{
-			Dial:   func(ctx context.Context, x Exchange) (transport.Conn, error) { return rtc.Dial(ctx, x, rtcConfig(o)) },
-			Answer: func(ctx context.Context, x Exchange) (transport.Conn, error) { return rtc.Answer(ctx, x, rtcConfig(o)) },
+			Dial: func(ctx context.Context, x Exchange) (transport.Conn, error) {
+				return rtc.Dial(ctx, x, n.net.rtcConfig(o))
+			},
+			Answer: func(ctx context.Context, x Exchange) (transport.Conn, error) {
+				return rtc.Answer(ctx, x, n.net.rtcConfig(o))
+			},
 		}
 	}
 	return nil
 }
-
-func rtcConfig(o *options) rtc.Config { return rtc.Config{STUN: o.stun} }
 
 // openKeys reads the directory's key file, or makes it. Without a directory
 // the keys live in memory.

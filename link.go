@@ -1,6 +1,7 @@
 package hhs
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -10,20 +11,24 @@ import (
 
 // Link names a space and where to meet its peers. As text it is
 //
-//	hhs:<space id>?s=<signalling server>&e=<peer endpoint>
+//	hhs:<space id>?s=<signalling server>&e=<peer endpoint>&t=<STUN server>
 //
-// with any number of s (ws or wss URLs of signalling servers) and e (ws or wss
-// URLs of peers that accept connections). In this version whoever has a link
+// with any number of s (ws or wss URLs of signalling servers), e (ws or wss
+// URLs of peers that accept connections) and t ("stun:host:port", which tells a
+// peer behind a router its address). A STUN server counts only where its host is
+// that of one of the signalling servers: those see the address anyway, and a
+// link cannot make a node call on somebody else. In this version whoever has a link
 // can read and write the space.
 type Link struct {
 	Space     object.ID
 	Servers   []string
 	Endpoints []string
+	STUN      []string
 }
 
 // LinkError says which part of a link is wrong.
 type LinkError struct {
-	Part   string // "scheme", "space id", "server" or "endpoint", "link"
+	Part   string // "scheme", "space id", "server", "endpoint", "STUN server", "link"
 	Reason string
 }
 
@@ -46,7 +51,7 @@ func (l Link) String() string {
 	for _, list := range []struct {
 		key  string
 		urls []string
-	}{{"s", l.Servers}, {"e", l.Endpoints}} {
+	}{{"s", l.Servers}, {"e", l.Endpoints}, {"t", l.STUN}} {
 		for _, u := range list.urls {
 			b.WriteByte(sep)
 			b.WriteString(list.key + "=" + escapeAddr(u))
@@ -98,11 +103,13 @@ func ParseLink(text string) (Link, error) {
 
 func (l *Link) addPair(pair string) error {
 	key, value, _ := strings.Cut(pair, "=")
-	part, list := "server", &l.Servers
+	part, list, check := "server", &l.Servers, checkAddr
 	switch key {
 	case "s":
 	case "e":
 		part, list = "endpoint", &l.Endpoints
+	case "t":
+		part, list, check = "STUN server", &l.STUN, checkSTUN
 	default:
 		return nil // what a later version may add
 	}
@@ -110,7 +117,7 @@ func (l *Link) addPair(pair string) error {
 	if err != nil {
 		return &LinkError{part, fmt.Sprintf("%q is not escaped rightly", clip(value))}
 	}
-	if err := checkAddr(addr); err != nil {
+	if err := check(addr); err != nil {
 		return &LinkError{part, fmt.Sprintf("%q %v", clip(addr), err)}
 	}
 	if len(*list) >= maxLinkAddrs {
@@ -132,6 +139,40 @@ func checkAddr(addr string) error {
 		return fmt.Errorf("must not carry a password")
 	}
 	return nil
+}
+
+// checkSTUN accepts stun:host:port.
+func checkSTUN(addr string) error {
+	if stunHost(addr) == "" {
+		return errors.New("is not written as stun:host:port")
+	}
+	return nil
+}
+
+// stunHost is the host of stun:host:port, "" for anything else.
+func stunHost(addr string) string {
+	rest, ok := strings.CutPrefix(addr, "stun:")
+	if !ok {
+		return ""
+	}
+	u, err := url.Parse("ws://" + rest)
+	if err != nil || u.Host != rest || u.Port() == "" {
+		return ""
+	}
+	return u.Hostname()
+}
+
+// stunServers are the link's STUN servers that count.
+func (l Link) stunServers() []string {
+	var list []string
+	for _, addr := range l.STUN {
+		for _, server := range l.Servers {
+			if u, err := url.Parse(server); err == nil && u.Hostname() == stunHost(addr) && !contains(list, addr) {
+				list = append(list, addr)
+			}
+		}
+	}
+	return list
 }
 
 func clip(s string) string {
@@ -178,6 +219,7 @@ func (l *Link) merge(o Link) (changed bool) {
 	}
 	add(&l.Servers, o.Servers)
 	add(&l.Endpoints, o.Endpoints)
+	add(&l.STUN, o.STUN)
 	return changed
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/hyperhyperspace/hhs-go/object"
 	"github.com/hyperhyperspace/hhs-go/syncer"
 	"github.com/hyperhyperspace/hhs-go/transport"
+	"github.com/hyperhyperspace/hhs-go/transport/rtc"
 	"github.com/hyperhyperspace/hhs-go/words"
 )
 
@@ -26,6 +27,30 @@ type network struct {
 
 	mu   sync.Mutex
 	mesh *mesh.Mesh
+	stun []string // of the links of open spaces
+}
+
+// maxSTUN bounds the STUN servers asked at once; a second one is for when the
+// first is away.
+const maxSTUN = 8
+
+// learn notes STUN servers for connections to come. Those of a space stay until
+// the node is closed.
+func (w *network) learn(l Link) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, addr := range l.stunServers() {
+		if len(w.stun) < maxSTUN && !contains(w.stun, addr) {
+			w.stun = append(w.stun, addr)
+		}
+	}
+}
+
+// rtcConfig is how a WebRTC connection is made now.
+func (w *network) rtcConfig(o *options) rtc.Config {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return rtc.Config{STUN: append(slices.Clone(o.stun), w.stun...)}
 }
 
 func (w *network) init(n *Node) {
@@ -108,6 +133,7 @@ func (w *network) add(s *AnySpace) {
 	if err != nil || m == nil {
 		return
 	}
+	w.learn(s.link)
 	p := s.opts.peers
 	g := mesh.Group{Space: s.ID(), Servers: s.link.Servers, Endpoints: s.link.Endpoints, Out: p.Degree, Serve: s.serve,
 		Announce: true, Words: words.FromID(s.ID()), Candidate: s.candidate}
@@ -163,6 +189,7 @@ func (w *network) remove(s *AnySpace) {
 // update tells the group of new addresses.
 func (w *network) update(s *AnySpace) {
 	l := s.Link()
+	w.learn(l)
 	s.mu.Lock()
 	group := s.peer.group
 	s.mu.Unlock()

@@ -291,6 +291,7 @@ func (s *AnySpace) Link() Link {
 	l := s.link
 	l.Servers = append([]string(nil), l.Servers...)
 	l.Endpoints = append([]string(nil), l.Endpoints...)
+	l.STUN = append([]string(nil), l.STUN...)
 	return l
 }
 
@@ -306,6 +307,15 @@ func (s *AnySpace) AddAddresses(ctx context.Context, servers, endpoints []string
 		}
 	}
 	return s.addAddresses(ctx, Link{Servers: servers, Endpoints: endpoints})
+}
+
+// AddLink adds the addresses of a link, whatever space it names.
+func (s *AnySpace) AddLink(ctx context.Context, l Link) error {
+	l.Space = s.ID()
+	if _, err := ParseLink(l.String()); err != nil {
+		return err
+	}
+	return s.addAddresses(ctx, l)
 }
 
 func (s *AnySpace) addAddresses(ctx context.Context, l Link) error {

@@ -199,8 +199,8 @@ func (s *site) start() {
 	s.room = greeting.URL
 }
 
-// signal is the address of its signalling server.
-func (s *site) signal() string { return "ws://" + s.address + "/signal" }
+// signalling is the address of its signalling server.
+func (s *site) signalling() string { return "ws://" + s.address + "/signal" }
 
 // freeAddress returns an address nobody listens at. It is the test's until something else takes it, which the system
 // avoids for a while.

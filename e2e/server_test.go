@@ -40,7 +40,7 @@ func TestAnyonesServer(t *testing.T) {
 	needInterface(t)
 	one, two := serve(t), serve(t)
 	ana := profile(t, "ana").open(one.URL).ready()
-	ben := profile(t, "ben").open(static(t, "127.0.0.1") + "?server=" + url.QueryEscape(two.signal())).ready()
+	ben := profile(t, "ben").open(static(t, "127.0.0.1") + "?server=" + url.QueryEscape(two.signalling())).ready()
 
 	link := ana.create("At one's server")
 	ana.write("from one")

@@ -107,7 +107,7 @@ type Membership struct {
 	joined    time.Time
 	failed    bool // something that was up went down since
 	peers     map[identity.PublicKey]*Stream
-	pending   map[identity.PublicKey]*Stream // being opened by us; nil while choosing
+	pending   map[identity.PublicKey]*Stream // being opened by us; placeholder at first
 	admitting map[identity.PublicKey]*Stream // being judged by Admit
 	wants     map[identity.PublicKey]*want
 	dialling  int
@@ -188,7 +188,7 @@ func (mb *Membership) leaveLocked(r Reason) {
 	delete(mb.m.groups, mb.g.Space)
 	for _, set := range []map[identity.PublicKey]*Stream{mb.peers, mb.pending, mb.admitting} {
 		for _, s := range set {
-			if s != nil {
+			if s != nil && s != placeholder {
 				mb.m.later(func() { s.Close(r) })
 			}
 		}

@@ -76,8 +76,7 @@ func (a *app) chatAt(ctx context.Context, h *host, where, name string, fresh boo
 		}
 		return err
 	}
-	hosts := h.server.Hosts()
-	if err := r.AddAddresses(ctx, hosts.Servers, hosts.Endpoints); err != nil {
+	if err := r.AddLink(ctx, h.service.meeting()); err != nil {
 		return err
 	}
 	link := r.Link()
@@ -128,7 +127,7 @@ func (a *app) show() func(event, name, text string) {
 	return func(event, name, text string) {
 		mu.Lock()
 		defer mu.Unlock()
-		// A terminal that is gone ends the program by its signal.
+		// When the terminal is gone, the signal for that ends the program.
 		_ = a.emit(shownLine{event, name, text}, func() {
 			switch event {
 			case "ask":

@@ -83,11 +83,10 @@ func (a *app) host(ctx context.Context, s *serving) (*host, error) {
 	if h.server, err = server.Listen(s.Options); err != nil {
 		return nil, errors.Join(err, o.Close())
 	}
-	hosts := h.server.Hosts()
-	o.service.meetAt(hosts)
+	o.service.meetAt(h.server.Hosts())
 	spaces, err := o.service.node.Spaces()
 	for _, space := range spaces {
-		err = errors.Join(err, space.AddAddresses(ctx, hosts.Servers, hosts.Endpoints))
+		err = errors.Join(err, space.AddLink(ctx, o.service.meeting()))
 	}
 	if err != nil {
 		return nil, errors.Join(err, h.server.Close(), o.Close())
@@ -228,6 +227,9 @@ func (a *app) demo(ctx context.Context, s *serving) error {
 		return err
 	}
 	r, err := demoRoom(ctx, h.service.node)
+	if err == nil {
+		err = r.AddLink(ctx, h.service.meeting())
+	}
 	if err != nil {
 		return errors.Join(err, h.Close())
 	}

@@ -21,23 +21,27 @@ type service struct {
 	node *hhs.Node
 	dir  string
 
-	mu    sync.Mutex
-	hosts server.Hosts // of this process's server, for spaces it takes part in
+	mu   sync.Mutex
+	here hhs.Link // where this process listens, for spaces it takes part in
 }
 
 // meetAt tells the node where this process listens.
 func (s *service) meetAt(h server.Hosts) {
+	l := hhs.Link{Servers: h.Servers, Endpoints: h.Endpoints}
+	if len(l.Private()) == 0 { // between machines of one network STUN has nothing to tell
+		l.STUN = h.STUN
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.hosts = h
+	s.here = l
 	s.node.SetAddresses(h.Servers, h.Endpoints)
 }
 
 // meeting is where this process listens; empty if it does not.
-func (s *service) meeting() server.Hosts {
+func (s *service) meeting() hhs.Link {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.hosts
+	return s.here
 }
 
 // method answers one kind of call with any number of results.

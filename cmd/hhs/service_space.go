@@ -187,7 +187,8 @@ func createSpace(ctx context.Context, s *service, a createArgs) (spaceInfo, erro
 	space, err := s.node.CreateSpace(ctx, m)
 	if err == nil {
 		here := s.meeting()
-		err = space.AddAddresses(ctx, append(a.Servers, here.Servers...), here.Endpoints)
+		here.Servers = append(a.Servers, here.Servers...)
+		err = space.AddLink(ctx, here)
 	}
 	if err != nil {
 		return spaceInfo{}, err
@@ -224,8 +225,7 @@ func joinSpace(ctx context.Context, s *service, a joinArgs) (joined, error) {
 	if err != nil {
 		return joined{}, err
 	}
-	here := s.meeting()
-	if err := space.AddAddresses(ctx, here.Servers, here.Endpoints); err != nil {
+	if err := space.AddLink(ctx, s.meeting()); err != nil {
 		return joined{}, err
 	}
 	wait, cancel := context.WithTimeout(ctx, a.Wait)

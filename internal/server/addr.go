@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 )
 
 // BusyError says that somebody else has the address.
@@ -55,11 +54,11 @@ func (o *Options) bind() (net.Listener, error) {
 		return nil, fmt.Errorf("listen on %q: %w; write it as HOST:PORT", addr, err)
 	}
 	ln, err := net.Listen("tcp", addr)
-	if errors.Is(err, syscall.EADDRINUSE) && o.AnyPort && !chosen {
+	if inUse(err) && o.AnyPort && !chosen {
 		ln, err = net.Listen("tcp", "127.0.0.1:0")
 		chosen = true
 	}
-	if errors.Is(err, syscall.EADDRINUSE) {
+	if inUse(err) {
 		return nil, &BusyError{addr}
 	}
 	if err != nil {

@@ -25,7 +25,7 @@ func (d *door) judge(in *entering) error {
 			return err
 		}
 	}
-	known, err := authority.Judge(d.kind.founding, c, judgePast{d})
+	known, err := authority.Judge(d.kind.founding, c, judgePast{d, c.Env.Author})
 	if err == nil {
 		in.known, in.judged = known, true
 		return nil
@@ -48,7 +48,10 @@ func ruleOf(err error) string {
 // judgePast answers authority's questions about the batch and what was here
 // before. All but the questions about an author with branches are answered
 // from memory.
-type judgePast struct{ d *door }
+type judgePast struct {
+	d      *door
+	author identity.PublicKey // of the commit being judged
+}
 
 // Commit implements authority.Past.
 func (p judgePast) Commit(id object.ID) (authority.Known, error) {
@@ -57,6 +60,11 @@ func (p judgePast) Commit(id object.ID) (authority.Known, error) {
 			return authority.Known{}, authority.ErrMissing
 		}
 		return in.known, nil
+	}
+	// Most of all it asks for the author's commit before, the end of a branch.
+	if chain := p.d.chain(p.author); chain.at(id) >= 0 {
+		b := chain.branches[chain.at(id)]
+		return authority.Known{Author: p.author, Seq: b.seq, Identity: b.identity}, nil
 	}
 	c, n, err := p.load(id)
 	if err != nil {

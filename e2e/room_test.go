@@ -149,7 +149,8 @@ type connection struct {
 // askConnections asks the connections of seeConnections for what they carry.
 const askConnections = `Promise.all(seenConnections.filter(c => c.connectionState === 'connected').map(async c => {
 	const all = [...(await c.getStats()).values()]
-	const pair = all.find(s => s.type === 'candidate-pair' && s.state === 'succeeded' && s.nominated)
+	const selected = all.find(s => s.type === 'transport')?.selectedCandidatePairId
+	const pair = all.find(s => s.id === selected && s.state === 'succeeded')
 	if (!pair) return undefined
 	const channel = all.find(s => s.type === 'data-channel')
 	const candidate = id => all.find(s => s.id === id)?.candidateType ?? ''

@@ -37,7 +37,7 @@ class Page {
     byId('leave').onclick = () => void this.guard(() => this.leave())
     byId('stored').addEventListener('toggle', () => this.shown && void this.guard(() => showStored(this.node, this.shown!.room)))
     globalThis.addEventListener('hashchange', () => void this.guard(() => this.openAddress()))
-    this.node.subscribeSpaces(spaces => void this.drawRooms(spaces))
+    this.node.subscribeSpaces(spaces => void this.guard(() => this.drawRooms(spaces)))
     setText(byId('own-key'), this.node.identity.slice(-8))
     await this.guard(() => this.openAddress())
     publish({ booted: true })

@@ -70,12 +70,17 @@ export class Messages {
     }
     show(byId('no-messages'), messages.length === 0)
     if (grown && (atEnd || messages.at(-1)?.author === this.me)) this.scroll.scrollTop = this.scroll.scrollHeight
-    const size = messages.length < this.last ? messages.length : await this.room.messages.size()
+    const size = messages.length < this.last ? messages.length : await this.size(messages.length)
     show(byId('earlier'), size > messages.length && this.last < 1000)
     publish({ messages: size, last: messages.at(-1)?.value.text ?? '' })
     await this.mark()
     // What was there before the page was opened is not read out.
     this.list.setAttribute('aria-live', 'polite')
+  }
+
+  /** How many there are, or `shown` while that cannot be asked: the engine is being replaced, and the next draw asks again. */
+  private size(shown: number): Promise<number> {
+    return this.room.messages.size().catch(() => shown)
   }
 
   private add(m: Message): HTMLLIElement {

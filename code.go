@@ -51,7 +51,7 @@ var sentinels = []struct {
 	{ErrPending, "not_ready"}, {ErrUnknownSpace, "not_found"}, {ErrNotFound, "not_found"}, {ErrClosed, "closed"}, {store.ErrClosed, "closed"},
 	{ErrLocked, "locked"}, {ErrFull, "full"}, {ErrNewer, "newer"}, {store.ErrCorrupt, "corrupt"}, {store.ErrReadOnly, "read_only"},
 	{ErrKind, "kind_mismatch"}, {ErrOffline, "offline"}, {context.Canceled, "aborted"}, {context.DeadlineExceeded, "aborted"},
-	{identity.ErrSignature, "signature"},
+	{identity.ErrSignature, "signature"}, {ErrName, "invalid"},
 }
 
 func as[T error](err error) bool {

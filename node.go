@@ -38,6 +38,8 @@ var (
 	ErrNewer = store.ErrNewer
 	// ErrKind: the space is of another kind, or of a version Kinds did not give.
 	ErrKind = errors.New("the space is of another kind")
+	// ErrName: what was given as a person's name cannot be one.
+	ErrName = errors.New("not a name")
 	// ErrOffline: no server that could answer was reached.
 	ErrOffline = errors.New("no signalling server could be reached")
 )

@@ -214,10 +214,10 @@ const maxName = 80 // code points, as the schema of the profile says
 
 func checkName(name string) error {
 	if n := utf8.RuneCountInString(name); n == 0 || n > maxName || !utf8.ValidString(name) {
-		return fmt.Errorf("a name has 1 to %d characters", maxName)
+		return fmt.Errorf("%w: a name has 1 to %d characters", ErrName, maxName)
 	}
 	if strings.ContainsAny(name, "\n\r\t") {
-		return errors.New("a name is one line")
+		return fmt.Errorf("%w: a name is one line", ErrName)
 	}
 	return nil
 }

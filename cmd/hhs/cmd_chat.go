@@ -55,7 +55,7 @@ func (a *app) chatAt(ctx context.Context, h *host, where, name string, fresh boo
 	n := h.service.node
 	if name != "" {
 		if err := n.SetName(ctx, name); err != nil {
-			return failf("invalid", "the name was not set: %w", err)
+			return err
 		}
 	}
 	if hhs.IsWords(where) && !strings.Contains(where, "@") {

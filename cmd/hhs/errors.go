@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	hhs "github.com/hyperhyperspace/hhs-go"
+	"github.com/hyperhyperspace/hhs-go/examples/chat/room"
 	"github.com/hyperhyperspace/hhs-go/identity/keyfile"
 	"github.com/hyperhyperspace/hhs-go/internal/control"
 	"github.com/hyperhyperspace/hhs-go/internal/server"
@@ -64,6 +65,8 @@ func code(err error) string {
 	var busy *server.BusyError
 	var value *object.DecodeError
 	switch {
+	case errors.Is(err, room.ErrNoRoom):
+		return "not_found"
 	case errors.As(err, &busy):
 		return "busy"
 	case errors.As(err, &value):

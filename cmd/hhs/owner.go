@@ -15,7 +15,7 @@ import (
 const (
 	// patience is how long a command waits for another one that is about to
 	// leave the directory, or is just opening it.
-	patience = 15 * time.Second
+	patience = 10 * time.Second
 	// pauseMin and pauseMax are the waits between its tries.
 	pauseMin = 5 * time.Millisecond
 	pauseMax = 200 * time.Millisecond

@@ -44,7 +44,7 @@ type nameArgs struct {
 
 func setName(ctx context.Context, s *service, a nameArgs) (who, error) {
 	if err := s.node.SetName(ctx, a.Name); err != nil {
-		return who{}, failf("invalid", "the name was not set: %w", err)
+		return who{}, err
 	}
 	return identityOf(ctx, s, none{})
 }

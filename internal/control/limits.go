@@ -9,7 +9,7 @@ const (
 	maxCalls = 128
 	// greetTime bounds how long the other end may take to greet; it is on the
 	// same machine, but may be loading a large store.
-	greetTime = 5 * time.Second
+	greetTime = 3 * time.Second
 	// grace is how long Close lets calls finish that were greeted.
 	grace = 5 * time.Second
 	// maxPath is how long a socket's path may be: macOS has 104 bytes with the

@@ -21,6 +21,9 @@ type Terminal struct {
 	messages map[string]bool       // the latest they have seen
 }
 
+// ErrNoRoom says that the words led to no room.
+var ErrNoRoom = errors.New("no room was opened")
+
 func (t *Terminal) ask(question string) string {
 	t.Show("ask", "", question)
 	return <-t.Lines
@@ -34,7 +37,7 @@ func (t *Terminal) find(ctx context.Context, n *hhs.Node, words string) (link st
 		t.Show("note", "", fmt.Sprintf("%d: %s, made %s ago by the key ending in %s", i+1, c.Kind, age, c.Creator.Short()))
 	}
 	if len(found) == 0 {
-		return "", errors.Join(err, fmt.Errorf("no room answers to %q now", words))
+		return "", errors.Join(err, fmt.Errorf("%w: nobody answers to %q now", ErrNoRoom, words))
 	}
 	answer := t.ask("Words can be imitated, so compare the key. Open number: ")
 	for i, c := range found {
@@ -42,7 +45,7 @@ func (t *Terminal) find(ctx context.Context, n *hhs.Node, words string) (link st
 			return c.Link.String(), nil
 		}
 	}
-	return "", fmt.Errorf("%q is none of the numbers, so no room was opened", answer)
+	return "", fmt.Errorf("%w: %q is none of the numbers", ErrNoRoom, answer)
 }
 
 // look shows what is new since the last time.

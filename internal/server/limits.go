@@ -19,6 +19,8 @@ const (
 	// maxConns bounds open connections of all kinds; the WebSocket endpoints
 	// have tighter bounds of their own (2,048 and 1,024).
 	maxConns = 4096
+	// minSqueeze is the smallest file worth compressing, in bytes: about a packet.
+	minSqueeze = 1400
 	// shutdownTime is how long answers in progress may take at the end.
 	shutdownTime = 3 * time.Second
 )

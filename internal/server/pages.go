@@ -1,13 +1,18 @@
 package server
 
 import (
+	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"io/fs"
 	"net/http"
+	"net/netip"
 	"path"
+	"strconv"
 	"strings"
+	"sync"
 )
 
 // csp lets a page run its own scripts and the engine, and connect to the peers
@@ -36,11 +41,12 @@ var types = map[string]string{
 
 // page is one file, ready to be sent.
 type page struct {
-	kind   string
-	cache  string
-	etag   string
-	plain  []byte
-	br, gz []byte // compressed by the build; nil: there is none
+	kind    string
+	cache   string
+	etag    string
+	plain   []byte
+	br, gz  []byte        // compressed by the build; nil: there is none
+	squeeze func() []byte // gzip, made when it is first asked for; nil where it saves nothing
 }
 
 // pages serves the built files of package web. It is read once: the files are
@@ -48,10 +54,11 @@ type page struct {
 type pages struct {
 	files map[string]*page // by path, without the first slash
 	none  string           // what is said when there are none
+	proxy bool             // requests come through a proxy, so an address near by says nothing
 }
 
-func loadPages(files fs.FS, none string) (*pages, error) {
-	p := &pages{files: map[string]*page{}, none: none}
+func loadPages(files fs.FS, none string, proxy bool) (*pages, error) {
+	p := &pages{files: map[string]*page{}, none: none, proxy: proxy}
 	if files == nil {
 		return p, nil
 	}
@@ -73,12 +80,31 @@ func loadPages(files fs.FS, none string) (*pages, error) {
 		if f.gz, err = optional(files, name+".gz"); err != nil {
 			return err
 		}
+		if f.gz == nil && len(f.plain) >= minSqueeze && ext != ".png" {
+			f.squeeze = sync.OnceValue(func() []byte { return squeeze(f.plain) })
+		}
 		sum := sha256.Sum256(f.plain)
 		f.etag = hex.EncodeToString(sum[:16])
 		p.files[name] = f
 		return nil
 	})
 	return p, err
+}
+
+// squeeze compresses a file that the build did not.
+func squeeze(plain []byte) []byte {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b) // neither can fail: they write to memory
+	_, _ = w.Write(plain)
+	_ = w.Close()
+	return b.Bytes()
+}
+
+// near tells whether a request comes from this machine, where compressing takes
+// longer than sending.
+func (p *pages) near(r *http.Request) bool {
+	addr, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && addr.Addr().IsLoopback() && !p.proxy
 }
 
 func optional(files fs.FS, name string) ([]byte, error) {
@@ -123,10 +149,10 @@ func (p *pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "there is no such page", http.StatusNotFound)
 		return
 	}
-	f.send(w, r)
+	f.send(w, r, p.near(r))
 }
 
-func (f *page) send(w http.ResponseWriter, r *http.Request) {
+func (f *page) send(w http.ResponseWriter, r *http.Request, near bool) {
 	h := w.Header()
 	h.Set("Content-Type", f.kind)
 	h.Set("Cache-Control", f.cache)
@@ -139,6 +165,9 @@ func (f *page) send(w http.ResponseWriter, r *http.Request) {
 	case f.gz != nil && accept(accepts, "gzip"):
 		body, etag = f.gz, f.etag+"-gz"
 		h.Set("Content-Encoding", "gzip")
+	case f.squeeze != nil && !near && accept(accepts, "gzip"):
+		body, etag = f.squeeze(), f.etag+"-gz"
+		h.Set("Content-Encoding", "gzip")
 	}
 	h.Set("ETag", `"`+etag+`"`)
 	if matches(r.Header.Get("If-None-Match"), etag) {
@@ -146,6 +175,7 @@ func (f *page) send(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
+	h.Set("Content-Length", strconv.Itoa(len(body)))
 	if r.Method == http.MethodGet {
 		w.Write(body)
 	}

@@ -71,7 +71,7 @@ func Listen(opts Options) (*Server, error) {
 	if s.tls, err = opts.tls(); err != nil {
 		return nil, err
 	}
-	if s.pages, err = loadPages(opts.Pages, opts.NoPages); err != nil {
+	if s.pages, err = loadPages(opts.Pages, opts.NoPages, opts.PublicURL != ""); err != nil {
 		return nil, err
 	}
 	if s.ln, err = opts.bind(); err != nil {

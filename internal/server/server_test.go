@@ -1,6 +1,7 @@
 package server
 
 import (
+	"compress/gzip"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -140,6 +141,28 @@ func TestPages(t *testing.T) {
 		if resp, _ := get(t, "POST", s.URL()+path); resp.StatusCode != 405 || resp.Header.Get("Allow") != "GET, HEAD" {
 			t.Error("POST", path, resp.StatusCode)
 		}
+	}
+}
+
+// What the build did not compress is compressed for those far away.
+func TestSqueeze(t *testing.T) {
+	long := strings.Repeat("let a = 1\n", 1000)
+	files := fstest.MapFS{"index.html": {Data: []byte("x")}, "assets/long.js": {Data: []byte(long)}}
+	near := running(t, Options{Pages: files}, nil)
+	if resp, body := get(t, "GET", near.URL()+"/assets/long.js", "Accept-Encoding", "gzip"); resp.Header.Get("Content-Encoding") != "" || body != long {
+		t.Error(resp.Header)
+	}
+	far := running(t, Options{Pages: files, PublicURL: "https://chat.example.org"}, nil)
+	resp, body := get(t, "GET", "http://"+far.Addr().String()+"/assets/long.js", "Accept-Encoding", "gzip")
+	r, err := gzip.NewReader(strings.NewReader(body))
+	if err != nil {
+		t.Fatal(resp.Header, err)
+	}
+	if plain, err := io.ReadAll(r); err != nil || string(plain) != long || resp.Header.Get("Content-Encoding") != "gzip" || len(body) > len(long)/10 {
+		t.Error(resp.Header, len(body), err)
+	}
+	if resp, _ := get(t, "GET", "http://"+far.Addr().String()+"/", "Accept-Encoding", "gzip"); resp.Header.Get("Content-Encoding") != "" {
+		t.Error("a byte was compressed")
 	}
 }
 

@@ -199,6 +199,11 @@ func (b *build) testNPM(ctx context.Context) error {
 	}
 	// The types must be enough for a strict project.
 	compiler := b.path("js", tsc)
-	return b.loud(ctx, command{dir: dir, args: []string{"node", compiler, "--noEmit", "--strict", "--target", "ES2022", "--module", "ESNext",
+	err := b.loud(ctx, command{dir: dir, args: []string{"node", compiler, "--noEmit", "--strict", "--target", "ES2022", "--module", "ESNext",
 		"--moduleResolution", "Bundler", "--lib", "ES2023,DOM,DOM.Iterable,DOM.AsyncIterable", "--types", "", "use.ts"}})
+	if err != nil {
+		return err
+	}
+	// So must README.md be, whose sample runs there as it stands.
+	return b.loud(ctx, command{env: b.built(), args: []string{"go", "test", "-count=1", "-run=TypeScript", "./internal/docstest"}})
 }

@@ -60,7 +60,7 @@ func (s *Space) ingest(ctx context.Context, b *history.Batch, from Source) (Resu
 	}
 	defer snap.Close()
 	d := &door{space: s, from: from, kind: s.kind.Load(), tx: store.NewTx(snap), snap: snap,
-		pending: map[object.ID]*entering{}, chains: map[identity.PublicKey]*chain{}, base: s.graph.Len()}
+		pending: map[object.ID]*entering{}, chains: map[identity.PublicKey]*chain{}, base: s.graph.Len(), forked: map[object.ID]history.Num{}}
 	if err := d.open(b); err != nil || len(d.fresh) == 0 {
 		return Result{}, nil, err
 	}
@@ -70,7 +70,7 @@ func (s *Space) ingest(ctx context.Context, b *history.Batch, from Source) (Resu
 	if err := d.objects(b.Objects); err != nil {
 		return Result{}, nil, err
 	}
-	changes, err := d.admit()
+	changes, err := d.admit(ctx)
 	if err == nil {
 		err = d.write(ctx)
 	}
@@ -106,7 +106,12 @@ type door struct {
 	kind    *kind
 	bytes   int
 	totals  totals
-	base    history.Num // numbers below it were here before
+	base    history.Num               // numbers below it were here before
+	forked  map[object.ID]history.Num // commits at the forks of authors in question
+
+	asked     []object.ID // the version that askedNums are of
+	askedNums []history.Num
+	askedLast history.Num
 }
 
 func (d *door) reject(c *history.Commit, rule string, cause error) error {
@@ -210,30 +215,35 @@ func (d *door) objects(blocks [][]byte) error {
 }
 
 // admit judges the new commits in order and applies them to the transaction.
-func (d *door) admit() ([]Change, error) {
+func (d *door) admit(ctx context.Context) ([]Change, error) {
 	s := d.space
 	a := applier{space: s, tx: d.tx, past: doorPast{d}}
 	var changes []Change
 	for _, in := range d.fresh {
 		c := in.commit
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		if err := d.judge(in); err != nil {
 			return nil, err
 		}
 		if err := d.number(in); err != nil {
 			return nil, err
 		}
-		payloads, err := c.Payloads()
-		if errors.Is(err, history.ErrNoPart) {
-			return nil, d.reject(c, RuleMissingPart, err)
+		payloads, perr := c.Payloads()
+		if errors.Is(perr, history.ErrNoPart) {
+			return nil, d.reject(c, RuleMissingPart, perr)
 		}
 		// A part that does not fit its ops leaves them without a value: they are
 		// ignored. Refusing the commit would part this replica from one that has
 		// not loaded the part.
-		if err := d.store(in); err != nil {
+		branch, err := d.extend(in)
+		if err == nil {
+			err = d.store(in, branch)
+		}
+		if err != nil {
 			return nil, err
 		}
-		chain := d.extend(in)
-		d.tx.Put(s.keys.chain(c.Env.Author), chain.encode())
 		a.kind, a.device, a.person = d.kind, c.Env.Author, in.known.Identity
 		ch, err := a.apply(c, payloads, c.Height, true)
 		if err != nil {
@@ -274,27 +284,42 @@ func (d *door) find(id object.ID) (history.Num, bool, error) {
 }
 
 // extend moves the end of the author's chain, or begins a branch when the
-// author signed another commit with this seq.
-func (d *door) extend(in *entering) *chain {
-	env := in.commit.Env
+// author signed another commit with this seq. It returns the branch that ends
+// with the commit now.
+func (d *door) extend(in *entering) (*branch, error) {
+	s, env := d.space, in.commit.Env
 	c := d.chain(env.Author)
 	if c == nil {
 		c = &chain{}
 	} else if d.chains[env.Author] == nil {
 		c = c.clone()
 	}
+	at := c.at(env.Prev)
 	end := branch{first: in.num, tipNum: in.num, tip: in.commit.ID, seq: env.Seq, identity: in.known.Identity}
-	if at := c.at(env.Prev); at >= 0 {
-		end.first = c.branches[at].first
+	switch {
+	case at >= 0:
+		end.first, end.fork = c.branches[at].first, c.branches[at].fork
 		c.branches[at] = end
-	} else {
-		if c.branches = append(c.branches, end); len(c.branches) > 1 {
-			d.space.node.cfg.Log.Warn("a device key signed two commits with one seq",
-				"space", d.space.id, "device", env.Author, "commit", in.commit.ID)
+	default:
+		at = len(c.branches)
+		if at > 0 {
+			rivals, err := judgePast{d, env.Author}.Followers(env.Author, env.Prev)
+			if err != nil || len(rivals) == 0 {
+				return nil, fmt.Errorf("fork of commit %s: %w", in.commit.ID, errors.Join(err, store.ErrCorrupt))
+			}
+			end.fork = &fork{at: env.Prev, first: in.commit.ID, rival: rivals[0], rivalNum: d.forked[rivals[0]]}
+			s.node.cfg.Log.Warn("a device key signed two commits with one seq",
+				"space", s.id, "device", env.Author, "commit", in.commit.ID, "other", rivals[0])
 		}
+		c.branches = append(c.branches, end)
 	}
 	d.chains[env.Author] = c
-	return c
+	b := &c.branches[at]
+	d.tx.Put(s.keys.chain(env.Author, b.first), b.encode())
+	if env.Seq%markEvery == 0 {
+		d.tx.Put(s.keys.mark(env.Author, b.first, env.Seq), appendNum(nil, in.num))
+	}
+	return b, nil
 }
 
 // chain is the author's chain as this batch has extended it.
@@ -306,10 +331,10 @@ func (d *door) chain(device identity.PublicKey) *chain {
 }
 
 // store puts the commit's records into the transaction.
-func (d *door) store(in *entering) error {
+func (d *door) store(in *entering, b *branch) error {
 	s, c := d.space, in.commit
 	d.tx.Put(s.keys.index(c.ID), appendNum(nil, in.num))
-	d.tx.Put(s.keys.commit(in.num), encodeCommitRecord(c, in.sig != nil))
+	d.tx.Put(s.keys.commit(in.num), encodeCommitRecord(c, in.sig != nil, b))
 	if in.sig != nil {
 		d.tx.Put(s.keys.attest(in.num), in.sig)
 	}

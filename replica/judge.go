@@ -115,35 +115,35 @@ func (p judgePast) branchOf(c *chain, id object.ID, n history.Num) (branch, erro
 }
 
 // Followers implements authority.Past. The usual question is about the end of
-// a chain, which nothing follows; only a fork makes it walk the author's
-// branches back.
+// a chain, which nothing follows. At a fork the author's record has the answer;
+// elsewhere one commit does.
 func (p judgePast) Followers(author identity.PublicKey, prev object.ID) ([]object.ID, error) {
 	c := p.d.chain(author)
 	if c == nil || c.at(prev) >= 0 {
 		return nil, nil
 	}
-	seen := map[object.ID]bool{}
 	var list []object.ID
-	for _, b := range c.branches {
-		for id := b.tip; id != prev; {
-			commit, _, err := p.load(id)
-			if err != nil {
-				return nil, err
-			}
-			if commit.Env.Prev == prev {
-				if !seen[id] {
-					seen[id] = true
-					list = append(list, id)
-				}
-				break
-			}
-			if commit.Env.Prev.IsZero() {
-				break
-			}
-			id = commit.Env.Prev
+	for i := range c.branches {
+		f := c.branches[i].fork
+		if f == nil || f.at != prev {
+			continue
 		}
+		if len(list) == 0 {
+			list = append(list, f.rival)
+			p.d.forked[f.rival] = f.rivalNum
+		}
+		list = append(list, f.first)
+		p.d.forked[f.first] = c.branches[i].first
 	}
-	return list, nil
+	if len(list) > 0 {
+		return list, nil
+	}
+	id, n, ok, err := p.follower(author, c, prev)
+	if err != nil || !ok {
+		return nil, err
+	}
+	p.d.forked[id] = n
+	return []object.ID{id}, nil
 }
 
 // Forks implements authority.Past.
@@ -152,40 +152,49 @@ func (p judgePast) Forks(author identity.PublicKey) ([]object.ID, error) {
 	if c == nil || len(c.branches) < 2 {
 		return nil, nil
 	}
+	seen := map[object.ID]bool{}
 	var at []object.ID
-	for _, b := range c.branches[1:] {
-		for _, in := range p.d.fresh {
-			if in.numbered && in.num == b.first {
-				at = append(at, in.commit.Env.Prev)
-			}
+	for i := range c.branches {
+		if f := c.branches[i].fork; f != nil && !seen[f.at] {
+			seen[f.at] = true
+			at = append(at, f.at)
 		}
-		if b.first >= p.d.base {
-			continue
-		}
-		rec, err := p.d.space.readCommit(p.d.tx, b.first)
-		if err != nil {
-			return nil, err
-		}
-		at = append(at, rec.commit.Env.Prev)
 	}
 	return at, nil
 }
 
-// Contains implements authority.Past.
+// Contains implements authority.Past. Numbers are given in the order of
+// arrival, so a commit with a greater one is in nobody's past.
 func (p judgePast) Contains(version []object.ID, id object.ID) (bool, error) {
-	n, ok, err := p.d.find(id)
-	if err != nil || !ok {
-		return false, err
-	}
-	nums := make([]history.Num, 0, len(version))
-	for _, v := range version {
-		m, ok, err := p.d.find(v)
-		if err != nil {
+	n, ok := p.d.forked[id]
+	if !ok {
+		var err error
+		if n, ok, err = p.d.find(id); err != nil || !ok {
 			return false, err
 		}
-		if ok {
-			nums = append(nums, m)
-		}
+	}
+	nums, last, err := p.d.numbers(version)
+	if err != nil || n > last {
+		return false, err
 	}
 	return p.d.space.graph.Contains(nums, n), nil
+}
+
+// numbers are the numbers of a version, and the greatest of them. The answer
+// about one version is kept until another is asked for.
+func (d *door) numbers(version []object.ID) (nums []history.Num, last history.Num, err error) {
+	if len(version) > 0 && len(d.asked) == len(version) && &d.asked[0] == &version[0] {
+		return d.askedNums, d.askedLast, nil
+	}
+	for _, v := range version {
+		m, ok, err := d.find(v)
+		if err != nil {
+			return nil, 0, err
+		}
+		if ok {
+			nums, last = append(nums, m), max(last, m)
+		}
+	}
+	d.asked, d.askedNums, d.askedLast = version, nums, last
+	return nums, last, nil
 }

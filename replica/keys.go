@@ -3,6 +3,7 @@ package replica
 import (
 	"encoding/binary"
 
+	"github.com/hyperhyperspace/hhs-go/history"
 	"github.com/hyperhyperspace/hhs-go/identity"
 	"github.com/hyperhyperspace/hhs-go/object"
 )
@@ -19,7 +20,8 @@ import (
 //	   p <num:8> <part:1>         payload part
 //	   t <num:8>                  attestation signature
 //	   g <start:8>                one run of the causal graph
-//	   a <device key>             chain record of an author
+//	   a <device key> <first:8>   one branch of an author's chain
+//	   q <device> <first> <seq>   which number an author's seq has, for a few
 //	   v <codec> <digest>         an object attached in this space -> num of the commit that brought it
 //	   k <device key>             heads a device acknowledged as durable
 //	   z                          totals: bytes kept, time of the last change
@@ -41,6 +43,7 @@ const (
 	subAck      = 'k'
 	subField    = 'f'
 	subTotals   = 'z'
+	subMark     = 'q'
 )
 
 func spaceIndexKey(id object.ID) []byte {
@@ -85,8 +88,9 @@ func (k keyspace) index(id object.ID) []byte {
 	return append(k.key(subIndex, 32), d[:]...)
 }
 
-func (k keyspace) chain(p identity.PublicKey) []byte {
-	return append(k.key(subChain, 34), p.Bytes()...)
+// chain is the key of the branch of an author that begins with first.
+func (k keyspace) chain(p identity.PublicKey, first history.Num) []byte {
+	return binary.BigEndian.AppendUint64(append(k.key(subChain, 42), p.Bytes()...), first)
 }
 func (k keyspace) ack(p identity.PublicKey) []byte { return append(k.key(subAck, 34), p.Bytes()...) }
 

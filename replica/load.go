@@ -113,14 +113,22 @@ func (s *Space) loadFounding(r store.Reader) error {
 
 func (s *Space) loadChains(r store.Reader) error {
 	return s.scan(r, subChain, func(key, value []byte) error {
-		device, err := identity.PublicKeyFromBytes(key)
+		if len(key) != keySize+8 {
+			return fmt.Errorf("load authors: %w", store.ErrCorrupt)
+		}
+		device, err := identity.PublicKeyFromBytes(key[:keySize])
 		if err != nil {
 			return fmt.Errorf("load authors: %w: %w", store.ErrCorrupt, err)
 		}
-		c, err := decodeChain(value)
+		b, err := decodeBranch(binary.BigEndian.Uint64(key[keySize:]), value)
 		if err != nil {
 			return fmt.Errorf("load author %s: %w", device.Short(), err)
 		}
+		c := s.chains[device]
+		if c == nil {
+			c = &chain{}
+		}
+		c.branches = append(c.branches, b)
 		s.setChain(device, c)
 		return nil
 	})

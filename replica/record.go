@@ -3,30 +3,38 @@ package replica
 import (
 	"encoding/binary"
 	"fmt"
-	"slices"
 
 	"github.com/hyperhyperspace/hhs-go/history"
-	"github.com/hyperhyperspace/hhs-go/identity"
 	"github.com/hyperhyperspace/hhs-go/object"
 	"github.com/hyperhyperspace/hhs-go/store"
 )
 
-// A commit record is a byte of flags, the height as a uvarint, and the
+// A commit record is a byte of flags, the height as a uvarint, for a commit
+// that is not on its author's first branch where that branch begins, and the
 // canonical envelope. It belongs to the store and may change with its version.
-const flagAttested = 1
+const (
+	flagAttested = 1
+	flagBranch   = 2
+)
 
-func encodeCommitRecord(c *history.Commit, attested bool) []byte {
-	b := make([]byte, 1, len(c.Raw)+11)
+func encodeCommitRecord(c *history.Commit, attested bool, branch *branch) []byte {
+	b := make([]byte, 1, len(c.Raw)+21)
 	if attested {
 		b[0] = flagAttested
 	}
 	b = binary.AppendUvarint(b, c.Height)
+	if branch.fork != nil {
+		b[0] |= flagBranch
+		b = binary.AppendUvarint(b, branch.first)
+	}
 	return append(b, c.Raw...)
 }
 
 type commitRecord struct {
 	commit   *history.Commit // parts not loaded
 	attested bool
+	forked   bool        // it is not on its author's first branch
+	branch   history.Num // where its branch begins, if forked
 }
 
 // readCommit loads a commit without its parts.
@@ -42,90 +50,26 @@ func decodeCommitRecord(v []byte) (commitRecord, error) {
 	if len(v) < 2 {
 		return commitRecord{}, store.ErrCorrupt
 	}
-	height, size := binary.Uvarint(v[1:])
+	rec := commitRecord{attested: v[0]&flagAttested != 0, forked: v[0]&flagBranch != 0}
+	rest := v[1:]
+	height, size := binary.Uvarint(rest)
 	if size <= 0 {
 		return commitRecord{}, store.ErrCorrupt
 	}
-	c, err := history.DecodeCommit(v[1+size:], nil)
+	rest = rest[size:]
+	if rec.forked {
+		if rec.branch, size = binary.Uvarint(rest); size <= 0 {
+			return commitRecord{}, store.ErrCorrupt
+		}
+		rest = rest[size:]
+	}
+	c, err := history.DecodeCommit(rest, nil)
 	if err != nil {
 		return commitRecord{}, fmt.Errorf("%w: %w", store.ErrCorrupt, err)
 	}
 	c.Height = height
-	return commitRecord{commit: c, attested: v[0]&flagAttested != 0}, nil
-}
-
-// chain is what a replica keeps of one device key: the end of its chain, or of
-// each branch when it signed two commits with one seq.
-type chain struct {
-	branches []branch
-}
-
-// branch is one line of an author's commits. first is the commit where it left
-// another one; for the one that arrived first it is the author's first commit.
-type branch struct {
-	first, tipNum history.Num
-	seq           uint64
-	tip           object.ID
-	identity      identity.PublicKey // whom the device signs for
-}
-
-func (c *chain) clone() *chain {
-	return &chain{branches: append([]branch(nil), c.branches...)}
-}
-
-// at finds the branch that ends with a commit.
-func (c *chain) at(tip object.ID) int {
-	if c == nil {
-		return -1
-	}
-	return slices.IndexFunc(c.branches, func(b branch) bool { return b.tip == tip })
-}
-
-func (c *chain) encode() []byte {
-	b := make([]byte, 0, 8+90*len(c.branches))
-	b = binary.AppendUvarint(b, uint64(len(c.branches)))
-	for _, br := range c.branches {
-		b = binary.AppendUvarint(b, br.first)
-		b = binary.AppendUvarint(b, br.tipNum)
-		b = binary.AppendUvarint(b, br.seq)
-		d := br.tip.Digest()
-		b = append(b, d[:]...)
-		b = br.identity.Append(b)
-	}
-	return b
-}
-
-const keySize = 34
-
-func decodeChain(b []byte) (*chain, error) {
-	c := &chain{}
-	bad := false
-	next := func() uint64 {
-		v, n := binary.Uvarint(b)
-		if n <= 0 {
-			bad, b = true, nil
-			return 0
-		}
-		b = b[n:]
-		return v
-	}
-	for count := next(); count > 0 && !bad; count-- {
-		br := branch{first: next(), tipNum: next(), seq: next()}
-		if len(b) < 32+keySize {
-			return nil, store.ErrCorrupt
-		}
-		br.tip = object.IDFromDigest(object.DagCBOR, [32]byte(b))
-		var err error
-		if br.identity, err = identity.PublicKeyFromBytes(b[32 : 32+keySize]); err != nil {
-			return nil, fmt.Errorf("%w: %w", store.ErrCorrupt, err)
-		}
-		b = b[32+keySize:]
-		c.branches = append(c.branches, br)
-	}
-	if bad || len(b) != 0 || len(c.branches) == 0 {
-		return nil, store.ErrCorrupt
-	}
-	return c, nil
+	rec.commit = c
+	return rec, nil
 }
 
 // commitAt reads a commit without its parts, in a snapshot of its own.

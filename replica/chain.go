@@ -1,0 +1,188 @@
+package replica
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"github.com/hyperhyperspace/hhs-go/history"
+	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/object"
+	"github.com/hyperhyperspace/hhs-go/store"
+)
+
+// chain is what a replica keeps of one device key: the end of its chain, or of
+// each branch when it signed two commits with one seq. The first branch is the
+// one that arrived first; each has a record of its own, so that a commit of a
+// key with many branches costs no more than another.
+type chain struct {
+	branches []branch
+}
+
+// branch is one line of an author's commits. first is the commit it begins with.
+type branch struct {
+	first, tipNum history.Num
+	seq           uint64
+	tip           object.ID
+	identity      identity.PublicKey // whom the device signs for
+	fork          *fork              // where it left another one; nil for the first branch
+}
+
+// fork is where a branch left another one.
+type fork struct {
+	at       object.ID   // the commit both follow, zero: both begin there
+	first    object.ID   // the commit the branch begins with
+	rival    object.ID   // the one that followed at before
+	rivalNum history.Num // its number
+}
+
+func (c *chain) clone() *chain {
+	return &chain{branches: slices.Clone(c.branches)}
+}
+
+// at finds the branch that ends with a commit.
+func (c *chain) at(tip object.ID) int {
+	if c == nil {
+		return -1
+	}
+	return slices.IndexFunc(c.branches, func(b branch) bool { return b.tip == tip })
+}
+
+// starting finds the branch that begins with a number.
+func (c *chain) starting(first history.Num) (*branch, bool) {
+	at, ok := slices.BinarySearchFunc(c.branches, first, func(b branch, n history.Num) int {
+		switch {
+		case b.first < n:
+			return -1
+		case b.first > n:
+			return 1
+		}
+		return 0
+	})
+	if !ok {
+		return nil, false
+	}
+	return &c.branches[at], true
+}
+
+const keySize = 34
+
+func (b *branch) encode() []byte {
+	out := binary.AppendUvarint(make([]byte, 0, 150), b.tipNum)
+	out = binary.AppendUvarint(out, b.seq)
+	out = appendDigest(out, b.tip)
+	out = b.identity.Append(out)
+	if f := b.fork; f != nil {
+		out = appendDigest(appendDigest(appendDigest(out, f.at), f.first), f.rival)
+		out = binary.AppendUvarint(out, f.rivalNum)
+	}
+	return out
+}
+
+func appendDigest(out []byte, id object.ID) []byte {
+	d := id.Digest()
+	return append(out, d[:]...)
+}
+
+// decodeBranch reads the record of the branch that begins with first.
+func decodeBranch(first history.Num, rec []byte) (branch, error) {
+	b := branch{first: first}
+	bad := false
+	next := func() uint64 {
+		v, n := binary.Uvarint(rec)
+		if n <= 0 {
+			bad, rec = true, nil
+			return 0
+		}
+		rec = rec[n:]
+		return v
+	}
+	id := func() object.ID {
+		if len(rec) < 32 {
+			bad, rec = true, nil
+			return object.ID{}
+		}
+		d := [32]byte(rec)
+		rec = rec[32:]
+		if d == ([32]byte{}) {
+			return object.ID{}
+		}
+		return object.IDFromDigest(object.DagCBOR, d)
+	}
+	b.tipNum, b.seq = next(), next()
+	b.tip = id()
+	if len(rec) < keySize {
+		return branch{}, store.ErrCorrupt
+	}
+	var err error
+	if b.identity, err = identity.PublicKeyFromBytes(rec[:keySize]); err != nil {
+		return branch{}, fmt.Errorf("%w: %w", store.ErrCorrupt, err)
+	}
+	if rec = rec[keySize:]; len(rec) > 0 {
+		b.fork = &fork{at: id(), first: id(), rival: id(), rivalNum: next()}
+	}
+	if bad || len(rec) != 0 {
+		return branch{}, store.ErrCorrupt
+	}
+	return b, nil
+}
+
+// markEvery is how many commits of a branch lie between two marks: records that
+// say which number has which seq, so that a commit of a long branch is found in
+// a bounded number of steps. They are needed only when an author forks.
+const markEvery = 16
+
+// mark is the key of a mark; seq is a multiple of markEvery.
+func (k keyspace) mark(author identity.PublicKey, first history.Num, seq uint64) []byte {
+	key := append(k.key(subMark, 50), author.Bytes()...)
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(key, first), seq)
+}
+
+// follower finds the commit that follows prev on prev's own branch: what a new
+// branch that leaves there is the rival of. ok is false when nothing does.
+func (p judgePast) follower(author identity.PublicKey, c *chain, prev object.ID) (id object.ID, n history.Num, ok bool, err error) {
+	b := &c.branches[0]
+	want := uint64(1)
+	if !prev.IsZero() {
+		num, here, err := p.d.find(prev)
+		if err != nil || !here {
+			return id, 0, false, err
+		}
+		rec, err := p.d.space.readCommit(p.d.tx, num)
+		if err != nil {
+			return id, 0, false, err
+		}
+		if rec.commit.Env.Author != author {
+			return id, 0, false, nil
+		}
+		if want = rec.commit.Env.Seq + 1; rec.forked {
+			if b, here = c.starting(rec.branch); !here {
+				return id, 0, false, store.ErrCorrupt
+			}
+		}
+	}
+	n = b.tipNum
+	if at := (want + markEvery - 1) / markEvery * markEvery; at <= b.seq {
+		v, err := p.d.tx.Get(p.d.space.keys.mark(author, b.first, at))
+		if err != nil || len(v) != 8 {
+			return id, 0, false, fmt.Errorf("mark of an author's branch: %w: %w", store.ErrCorrupt, err)
+		}
+		n = binary.BigEndian.Uint64(v)
+	}
+	for steps := 0; steps <= markEvery; steps++ {
+		rec, err := p.d.space.readCommit(p.d.tx, n)
+		if err != nil {
+			return id, 0, false, err
+		}
+		switch seq := rec.commit.Env.Seq; {
+		case seq == want:
+			return rec.commit.ID, n, true, nil
+		case seq < want:
+			return id, 0, false, nil
+		}
+		if n, ok, err = p.d.find(rec.commit.Env.Prev); err != nil || !ok {
+			return id, 0, false, err
+		}
+	}
+	return id, 0, false, store.ErrCorrupt
+}

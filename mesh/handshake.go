@@ -52,7 +52,12 @@ type hands struct {
 // the responder's proof; so a responder spends no signature on someone who has
 // not proven a device. ctx bounds all of it.
 func (h *hands) handshake(ctx context.Context, conn transport.Conn) (*channel, error) {
-	x := &greeting{hands: h, conn: conn, initiator: conn.Info().Initiator}
+	return h.shake(ctx, conn, nil)
+}
+
+// shake is handshake with a function to be called for each message that comes.
+func (h *hands) shake(ctx context.Context, conn transport.Conn, heard func()) (*channel, error) {
+	x := &greeting{hands: h, conn: conn, initiator: conn.Info().Initiator, heard: heard}
 	ch, err := x.run(ctx)
 	if err == nil {
 		return ch, nil
@@ -69,6 +74,7 @@ type greeting struct {
 	*hands
 	conn      transport.Conn
 	initiator bool
+	heard     func() // may be nil
 	step      string
 
 	state   *noise.HandshakeState
@@ -168,6 +174,9 @@ func (x *greeting) receive(ctx context.Context) ([]byte, error) {
 	msg, err := x.conn.Receive(ctx)
 	if err == nil && len(msg) > maxHandshake {
 		err = tampered("message too long")
+	}
+	if err == nil && x.heard != nil {
+		x.heard()
 	}
 	return msg, err
 }

@@ -147,7 +147,7 @@ func (a *attempt) connect(run func(context.Context, Exchange) (transport.Conn, e
 		}
 		return nil, err
 	}
-	return a.m.connect(ctx, conn)
+	return a.m.connect(ctx, conn, nil)
 }
 
 // introduced notes how an introduction begun by us ended.

@@ -60,8 +60,9 @@ const (
 // Limits bounds what strangers and peers can cost. The zero value of a field
 // means its default.
 type Limits struct {
-	// Handshakes at once, per second, and at once per address (defaults 64, 32,
-	// 8): a flood of half-open connections may not hold up an honest one.
+	// Handshakes at once, per second and address group, and at once per address
+	// group (defaults 64, 32, 8): a flood of half-open connections may not hold
+	// up an honest one. A newcomer takes the place of the one silent longest.
 	Handshakes, HandshakesPerSecond, HandshakesPerAddress int
 	// HandshakeTime bounds a handshake, our signer included; default 10 s.
 	HandshakeTime time.Duration

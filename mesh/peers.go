@@ -58,21 +58,46 @@ func (m *Mesh) Accept(conn transport.Conn) {
 	case m.closed:
 	case m.penalties.active(address, now):
 		m.counters.Penalised++
-	case !m.gate.enter(address, now):
+	case !m.enter(conn, address, now):
 		m.counters.Busy++
 	default:
-		m.tasks.run(func() {
-			_, err := m.connect(m.ctx, conn)
-			m.mu.Lock()
-			m.gate.leave(address)
-			m.unlock()
-			if err != nil {
-				m.cfg.Log.Debug("inbound connection", "remote", conn.Info().Remote, "error", err)
-			}
-		})
 		return
 	}
 	m.tasks.run(func() { _ = conn.Close() })
+}
+
+// enter begins a handshake that another side asked for, unless they come too
+// fast. One that has been under way for long may have to end for it.
+func (m *Mesh) enter(conn transport.Conn, address string, now time.Time) bool {
+	ctx, cancel := context.WithCancelCause(m.ctx)
+	k := &knock{address: address, evict: func() { cancel(ErrBusy) }}
+	evicted, ok := m.gate.enter(k, now)
+	if !ok {
+		cancel(ErrBusy)
+		return false
+	}
+	if evicted != nil {
+		m.counters.Busy++
+		m.later(evicted.evict)
+	}
+	m.tasks.run(func() {
+		_, err := m.connect(ctx, conn, func() { m.heardOf(k) })
+		m.mu.Lock()
+		m.gate.leave(k)
+		m.unlock()
+		cancel(nil)
+		if err != nil {
+			m.cfg.Log.Debug("inbound connection", "remote", conn.Info().Remote, "error", err)
+		}
+	})
+	return true
+}
+
+// heardOf notes that a handshake goes on.
+func (m *Mesh) heardOf(k *knock) {
+	m.mu.Lock()
+	defer m.unlock()
+	k.heard = m.now()
 }
 
 // Serve accepts connections from a listener until ctx ends or it closes.
@@ -109,14 +134,15 @@ func (m *Mesh) dial(ctx context.Context, address string) (*link, error) {
 		return nil, err
 	}
 	cancel()
-	return m.connect(ctx, conn)
+	return m.connect(ctx, conn, nil)
 }
 
-// connect runs the handshake on a connection and registers the link.
-func (m *Mesh) connect(ctx context.Context, conn transport.Conn) (*link, error) {
+// connect runs the handshake on a connection and registers the link. heard, if
+// not nil, is called for each message of the handshake that comes.
+func (m *Mesh) connect(ctx context.Context, conn transport.Conn, heard func()) (*link, error) {
 	hctx, cancel := within(ctx, m.cfg.Clock, m.lim.HandshakeTime)
 	defer cancel()
-	ch, err := m.hands.handshake(hctx, conn)
+	ch, err := m.hands.shake(hctx, conn, heard)
 	if err != nil {
 		m.mu.Lock()
 		m.counters.HandshakeFailures++

@@ -81,32 +81,3 @@ func addressGroup(remote string) string {
 	}
 	return "net " + prefix.String()
 }
-
-// gate bounds handshakes that others begin. Under Mesh.mu.
-type gate struct {
-	lim  *Limits
-	now  int
-	by   map[string]int
-	rate bucket
-}
-
-func newGate(lim *Limits, now time.Time) gate {
-	every := time.Second / time.Duration(lim.HandshakesPerSecond)
-	return gate{lim: lim, by: map[string]int{}, rate: newBucket(lim.HandshakesPerSecond, every, now)}
-}
-
-func (g *gate) enter(address string, now time.Time) bool {
-	if g.now >= g.lim.Handshakes || address != "" && g.by[address] >= g.lim.HandshakesPerAddress || !g.rate.take(now) {
-		return false
-	}
-	g.now++
-	g.by[address]++
-	return true
-}
-
-func (g *gate) leave(address string) {
-	g.now--
-	if g.by[address]--; g.by[address] <= 0 {
-		delete(g.by, address)
-	}
-}

@@ -40,8 +40,9 @@ const (
 	// ones, and a group fits a memtable. One batch may be larger (store.MaxBatch).
 	maxGroup = 4 << 20
 	// formatMajorVersion of Pebble's files. A fixed one: with "newest" an update of the library would change the
-	// files of an existing store behind the back of an older program.
-	formatMajorVersion = pebble.FormatColumnarBlocks
+	// files of an existing store behind the back of an older program. From this one on Pebble tells a
+	// damaged record from the end of the log, where later blocks of it show that more was synced.
+	formatMajorVersion = pebble.FormatWALSyncChunks
 	// spaceSlack is kept free beyond a group's own bytes when the mark is checked: records carry headers.
 	spaceSlack = 1 << 20
 )

@@ -41,6 +41,9 @@ func (s *Stream) data(f frame) string {
 	s.granted -= cost
 	s.held += cost
 	s.partialCost += cost
+	if s.heard = min(s.heard+len(f.payload), 2*smallTalk); s.heard > smallTalk {
+		s.useful = s.link.times.heard
+	}
 	if rule := s.assemble(f); rule != "" {
 		return rule
 	}

@@ -2,10 +2,12 @@ package mesh_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/hyperhyperspace/hhs-go/identity"
 	"github.com/hyperhyperspace/hhs-go/mesh"
 	"github.com/hyperhyperspace/hhs-go/mesh/meshtest"
 	"github.com/hyperhyperspace/hhs-go/transport"
@@ -68,6 +70,57 @@ func TestHalfHandshakesGiveWay(t *testing.T) {
 				time.Sleep(12 * time.Second)
 				b.join(mesh.Group{Space: space("s"), Endpoints: []string{"ws://a"}})
 				until(t, 2*time.Second, "an honest peer", func() bool { return peers(ma) == 1 })
+			})
+		})
+	}
+}
+
+// Sybils that are first in a space and then quiet do not keep a newcomer out:
+// not from one address group, not from many, not without any address. Whoever is
+// of use stays, and so does who the application knows.
+func TestQuietPeersMakeRoom(t *testing.T) {
+	for name, remote := range map[string]func(i int) string{
+		"one host":    func(i int) string { return fmt.Sprintf("203.0.113.9:%d", 1000+i) },
+		"many groups": func(i int) string { return fmt.Sprintf("198.51.%d.9:1", i) },
+		"none":        func(int) string { return "" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				net, l := meshtest.New(22), newLedger()
+				a, friend := start(t, net, device(t, "a"), l), start(t, net, device(t, "friend"), l)
+				known, b := start(t, net, device(t, "known"), l), start(t, net, device(t, "b"), l)
+				all := []*node{a, friend, known, b}
+				a.every, known.every = 0, 0
+				ma := a.join(mesh.Group{Space: space("s"), Known: func(d identity.PublicKey) bool { return d == known.key() }})
+				friend.join(mesh.Group{Space: space("s"), Endpoints: []string{door(net, a, "ws://a/1", "192.0.2.1:1")}})
+				time.Sleep(time.Second)
+				known.join(mesh.Group{Space: space("s"), Endpoints: []string{door(net, a, "ws://a/2", "192.0.2.2:1")}})
+				for i := range 40 {
+					n := start(t, net, device(t, fmt.Sprint("sybil", i)), l)
+					n.every = 0
+					n.join(mesh.Group{Space: space("s"), Endpoints: []string{door(net, a, fmt.Sprint("ws://a/sybil", i), remote(i))}})
+					all = append(all, n)
+				}
+				defer closeAll(all...)
+				time.Sleep(30 * time.Second)
+				if n := peers(ma); n < 18 || n > mesh.DefaultIn {
+					t.Errorf("%d peers", n)
+				}
+				has := func(n *node) bool {
+					return slices.ContainsFunc(ma.Peers(), func(p mesh.PeerInfo) bool { return p.Device == n.key() })
+				}
+				if !has(friend) || !has(known) {
+					t.Errorf("the useful one %v, the known one %v", has(friend), has(known))
+				}
+				b.join(mesh.Group{Space: space("s"), Endpoints: []string{door(net, a, "ws://a/3", "192.0.2.3:1")}})
+				until(t, 10*time.Second, "a newcomer", func() bool { return has(b) })
+				time.Sleep(2 * time.Minute)
+				if !has(b) || !has(friend) || !has(known) {
+					t.Errorf("later: the newcomer %v, the useful one %v, the known one %v", has(b), has(friend), has(known))
+				}
+				if c := a.mesh.Counters(); c.Violations+c.Penalised != 0 {
+					t.Errorf("%+v", c)
+				}
 			})
 		})
 	}

@@ -29,6 +29,7 @@ const (
 	ReasonBusy                     // a limit of the node is reached
 	ReasonHave                     // introduction not needed: already connected
 	ReasonGlare                    // introduction given up for the one in the other direction
+	ReasonDisplaced                // made room for another peer; nothing was wrong
 
 	// ReasonSession is the first reason free for the protocol inside streams.
 	ReasonSession Reason = 64
@@ -36,7 +37,7 @@ const (
 
 var reasonNames = [...]string{
 	"done", "refused", "full", "duplicate", "superseded", "idle", "left", "shutdown",
-	"violation", "cancelled", "dead", "lost", "busy", "have", "glare",
+	"violation", "cancelled", "dead", "lost", "busy", "have", "glare", "displaced",
 }
 
 // String returns the reason's stable word.

@@ -26,7 +26,7 @@ type Group struct {
 	// Done; ctx ends only when the space is left.
 	Serve func(ctx context.Context, s *Stream)
 	// Out bounds the peers dialled, In those taken from others (DefaultOut,
-	// DefaultIn).
+	// DefaultIn). When more come, one that has been there makes room.
 	Out, In int
 	// Source proposes further URLs; nil: none.
 	Source PeerSource
@@ -34,6 +34,10 @@ type Group struct {
 	// whether to serve it; nil: all. It may be slow and is called from any
 	// goroutine.
 	Admit func(PeerInfo) bool
+	// Known tells devices the application has reason to trust a little, those
+	// that wrote in the space for example; nil: none. A quarter of In is kept
+	// for them. It should not wait long and is called from any goroutine.
+	Known func(device identity.PublicKey) bool
 	// Anchors remembers endpoints that worked, over restarts; nil: none.
 	Anchors Anchors
 	// Announce makes the space findable by its three words: Words are their 36

@@ -296,7 +296,7 @@ func (m *Mesh) welcome(t *topic, h *handle, device identity.PublicKey) Reason {
 		return ReasonRefused
 	case len(m.usableLinks(device)) > 0:
 		return ReasonHave
-	case mb != nil && mb.peers[device] == nil && len(mb.peers)-mb.out() >= mb.g.In:
+	case mb != nil && mb.peers[device] == nil && !mb.hopeful():
 		return ReasonFull
 	}
 	for _, a := range m.attempts {

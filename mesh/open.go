@@ -163,8 +163,8 @@ func (m *Mesh) spaceOpened(s *Stream, t tag) {
 		s.refuse(r)
 		return
 	}
-	if mb.g.Admit == nil {
-		mb.take(device, s)
+	if mb.g.Admit == nil && mb.g.Known == nil {
+		mb.receive(device, s)
 		m.unlock()
 		return
 	}
@@ -175,7 +175,10 @@ func (m *Mesh) spaceOpened(s *Stream, t tag) {
 
 // judge asks the application about a peer.
 func (mb *Membership) judge(device identity.PublicKey, s *Stream) {
-	ok := mb.g.Admit(s.Peer())
+	ok := mb.g.Admit == nil || mb.g.Admit(s.Peer())
+	if ok {
+		mb.recognise(device, s)
+	}
 	m := mb.m
 	m.mu.Lock()
 	defer m.unlock()
@@ -190,6 +193,15 @@ func (mb *Membership) judge(device identity.PublicKey, s *Stream) {
 		m.later(func() { s.refuse(r) })
 		return
 	}
+	mb.receive(device, s)
+}
+
+// receive takes a peer's opening if there is room for it.
+func (mb *Membership) receive(device identity.PublicKey, s *Stream) {
+	if !mb.makeRoom(device, s) {
+		mb.m.later(func() { s.refuse(ReasonFull) })
+		return
+	}
 	mb.take(device, s)
 }
 
@@ -201,9 +213,6 @@ func (mb *Membership) conflict(device identity.PublicKey, s *Stream) Reason {
 		if inUse || mb.pending[device] != nil {
 			return ReasonDuplicate
 		}
-	}
-	if cur == nil && !s.link.ch.initiator && len(mb.peers)-mb.out() >= mb.g.In {
-		return ReasonFull
 	}
 	return ReasonDone
 }

@@ -23,6 +23,7 @@ type Stream struct {
 	opener bool
 	space  object.ID
 	served time.Time // since when; of the owner
+	known  bool      // the application knows the device; of the owner
 
 	sendWake, recvWake chan struct{}
 	done               chan struct{}
@@ -54,6 +55,8 @@ type Stream struct {
 	wantsLarge  bool
 	discard     bool
 	recvEnd     *ClosedError // what Receive returns once inbox is empty
+	heard       int          // bytes of messages, up to a little over smallTalk
+	useful      time.Time    // when the last byte beyond smallTalk came
 }
 
 type received struct {

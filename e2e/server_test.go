@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"bytes"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -8,16 +10,40 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 // static serves the built pages as any host of files would, at an address of this machine.
 func static(t *testing.T, ip string) string {
 	t.Helper()
+	return staticChanged(t, ip, func(_ string, body []byte) []byte { return body })
+}
+
+// staticChanged serves the built pages with changes.
+func staticChanged(t *testing.T, ip string, change func(name string, body []byte) []byte) string {
+	t.Helper()
+	dir := os.DirFS(pages(t))
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		name := strings.TrimPrefix(r.URL.Path, "/")
+		if name == "" || strings.HasSuffix(name, "/") {
+			name += "index.html"
+		}
+		if name == "favicon.ico" { // asked for by the browser where a document names none
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		body, err := fs.ReadFile(dir, name)
+		if err != nil {
+			http.NotFound(w, r)
+			return
+		}
+		http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(change(name, body)))
+	}
 	l, err := net.Listen("tcp", net.JoinHostPort(ip, "0"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewUnstartedServer(http.FileServerFS(os.DirFS(pages(t))))
+	s := httptest.NewUnstartedServer(http.HandlerFunc(handler))
 	s.Listener.Close()
 	s.Listener = l
 	s.Start()

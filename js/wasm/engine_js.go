@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"syscall/js"
 	"time"
 
 	hhs "github.com/hyperhyperspace/hhs-go"
@@ -126,7 +127,12 @@ func (e *engine) close(_ context.Context, a *args) (result, error) {
 		return nil, errNotOpen
 	}
 	err := n.Close()
-	time.AfterFunc(0, func() { close(e.closed) }) // after the answer is on its way
+	// In a task of its own, after the answer is on its way: wasm_exec.js fails
+	// when the program ends inside a call that JavaScript made.
+	js.Global().Call("setTimeout", js.FuncOf(func(js.Value, []js.Value) any {
+		close(e.closed)
+		return nil
+	}))
 	return nil, err
 }
 

@@ -3,7 +3,7 @@ import { type Candidate, HhsError, type HhsNode, type SpaceInfo, type Status } f
 import { boot } from '../lib/boot.js'
 import { byId, h, setText, show } from '../lib/dom.js'
 import { publish } from '../lib/publish.js'
-import { statusSentence } from '../lib/text.js'
+import { problem, statusSentence } from '../lib/text.js'
 import { handleFinder } from './finder.js'
 import { handleServers, showInvitation } from './invite.js'
 import { Chat, type Room } from './kind.js'
@@ -105,7 +105,7 @@ class Page {
           messages.setNames(names)
           people.setNames(names)
         }),
-        room.subscribeErrors(e => this.showError(e.message)),
+        room.subscribeErrors(e => this.showError(problem(e))),
         room.subscribeStatus(s => {
           this.showStatus(s)
           if (!s.ready || entered) return
@@ -202,7 +202,7 @@ class Page {
       } catch (err) {
         // What was typed must not be lost with the error, nor what was typed since.
         field.value = field.value ? `${text}\n${field.value}` : text
-        setText(byId('composer-note'), `Not sent: ${HhsError.from(err).message}`)
+        setText(byId('composer-note'), `Not sent. ${problem(HhsError.from(err))}`)
       }
     }
     field.onkeydown = e => {
@@ -255,10 +255,11 @@ class Page {
       const error = HhsError.from(e)
       // The banner says that the engine is being replaced.
       if (error.code === 'engine_restarted') return
-      if (this.shown) return this.showError(error.message)
+      const text = problem(error)
+      if (this.shown) return this.showError(text)
       show(byId('welcome'), true)
-      setText(byId('open-note'), error.message)
-      publish({ roomError: error.message })
+      setText(byId('open-note'), text)
+      publish({ roomError: text })
     }
   }
 }

@@ -2,6 +2,7 @@
 import { type BrowserOpenOptions, type EngineState, HhsError, type HhsNode, type SpaceKind, open } from '../../js/src/index.js'
 import { byId, h, setText, show } from './dom.js'
 import { publish } from './publish.js'
+import { problem } from './text.js'
 
 /** Names of the built files beside the scripts; set by tools/bundle. */
 declare const HHS_ASSETS: { worker: string; wasm: string }
@@ -86,7 +87,7 @@ function wayOn(code: string): string | undefined {
 
 function sentence(e: HhsError): string {
   if (e.code === 'newer') return `The data in this browser was written by a newer version of hhs; nothing was changed. Reload to get that version. (${e.message})`
-  return e.message
+  return problem(e)
 }
 
 let restarts = 0

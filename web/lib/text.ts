@@ -1,5 +1,11 @@
 /** Words for people. */
-import type { Status } from '../../js/src/index.js'
+import type { HhsError, Status } from '../../js/src/index.js'
+
+/** What to say about an error: most say it themselves; that of a full store speaks of transactions. */
+export function problem(e: HhsError): string {
+  if (e.code !== 'full') return e.message
+  return 'This browser gives no more storage: nothing of this was kept, and what was saved before is still here. Free disk space, or delete a room here, and try again.'
+}
 
 /** The part of a key shown beside a name: names prove nothing. */
 export function tail(identity: string): string {

@@ -136,7 +136,7 @@ func (w *network) add(s *AnySpace) {
 	w.learn(s.link)
 	p := s.opts.peers
 	g := mesh.Group{Space: s.ID(), Servers: s.link.Servers, Endpoints: s.link.Endpoints, Out: p.Degree, Serve: s.serve,
-		Announce: true, Words: words.FromID(s.ID()), Candidate: s.candidate}
+		Known: s.rep.HasAuthor, Announce: true, Words: words.FromID(s.ID()), Candidate: s.candidate}
 	if p.NoRTC {
 		g.Servers = nil
 	}

@@ -51,6 +51,14 @@ func (s *Space) Chains(since []object.ID) ([]ChainTip, error) {
 	return list, nil
 }
 
+// HasAuthor reports whether a device has written in the space, as far as is known
+// here.
+func (s *Space) HasAuthor(device identity.PublicKey) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.chains[device] != nil
+}
+
 // Forks lists the device keys that are known to have signed two commits with
 // one seq.
 func (s *Space) Forks() []identity.PublicKey {

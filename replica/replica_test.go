@@ -146,6 +146,9 @@ func TestTwoReplicasConverge(t *testing.T) {
 	}
 	line(t, a, "one")
 	pull(t, b, a, 1)
+	if x, y := a.Node().Device().Certificate.Device, b.Node().Device().Certificate.Device; !b.HasAuthor(x) || b.HasAuthor(y) {
+		t.Fatalf("written: the first %v, the second %v", b.HasAuthor(x), b.HasAuthor(y))
+	}
 	line(t, b, "two")
 	line(t, a, "three")
 	pull(t, a, b, 1<<20)

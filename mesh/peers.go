@@ -155,6 +155,7 @@ func (m *Mesh) connect(ctx context.Context, conn transport.Conn, heard func()) (
 		_ = conn.Close()
 		return nil, err
 	}
+	transport.Proven(conn)
 	l.start()
 	return l, nil
 }

@@ -182,6 +182,7 @@ func (n *session) listen(m *message) error {
 	}
 	if !n.proven {
 		n.proven = true
+		transport.Proven(n.conn)
 		n.messages = netlimit.Bucket{PerSecond: provenRate, Burst: provenBurst}
 		n.checks = netlimit.Bucket{PerSecond: provenChecks, Burst: provenChecksBurst}
 	}

@@ -65,6 +65,15 @@ type Conn interface {
 	Info() Info
 }
 
+// Proven tells a connection that the other end has proven who it is. One of
+// transport/ws then no longer makes room when too many come from its address;
+// others do not care.
+func Proven(c Conn) {
+	if p, ok := c.(interface{ Proven() }); ok {
+		p.Proven()
+	}
+}
+
 // Dialer opens connections to URLs of the schemes it knows. Dial honours ctx
 // and leaves nothing behind when it fails.
 type Dialer interface {

@@ -28,6 +28,7 @@ type conn struct {
 	once    sync.Once
 	done    chan struct{} // the reader has ended
 	onFirst func()        // called at the first message; may be nil
+	proven  func()        // called by Proven; may be nil
 	onEnd   func()        // called when the connection is over; may be nil
 }
 
@@ -93,6 +94,13 @@ func (c *conn) Send(ctx context.Context, msg []byte) error {
 
 // Receive takes from the inbox.
 func (c *conn) Receive(ctx context.Context) ([]byte, error) { return c.inbox.Receive(ctx) }
+
+// Proven says that the other end has proven who it is; see transport.Proven.
+func (c *conn) Proven() {
+	if c.proven != nil {
+		c.proven()
+	}
+}
 
 // Info describes the connection.
 func (c *conn) Info() transport.Info { return c.info }

@@ -20,8 +20,11 @@ import (
 
 // Config adjusts a Handler; zero fields mean the defaults of limits.go.
 type Config struct {
-	MaxConns   int // connections at once
-	PerAddress int // of these, from one address group (IPv4 address, IPv6 /64)
+	// MaxConns bounds the connections at once, PerAddress those from one address
+	// group (IPv4 address, IPv6 /64). A further one ends the oldest whose other
+	// end has not proven who it is (transport.Proven): of its own group, or of the
+	// group with most. It is refused only where all have.
+	MaxConns, PerAddress int
 
 	Handshakes           int           // connections that have not sent anything yet; a further one ends the oldest
 	HandshakesPerAddress int           // of these, from one address group; likewise
@@ -68,7 +71,7 @@ type Stats struct {
 	Rate       uint64 // refused: too many from one address group in a second
 	Backlog    uint64 // refused: nobody accepts them
 	Timeout    uint64 // closed: nothing sent in time
-	Evicted    uint64 // closed: nothing sent yet, and others came
+	Evicted    uint64 // closed: nothing sent or nothing proven yet, and others came
 	Failed     uint64 // requests that were no WebSocket handshake
 }
 
@@ -84,6 +87,7 @@ type Handler struct {
 	mu      sync.Mutex
 	stats   Stats
 	conns   map[string]int     // open, per address group
+	strange []*ticket          // nothing proven yet, oldest first
 	waiting []*ticket          // nothing sent yet, oldest first
 	rates   *netlimit.Rates    // new connections, per address group
 	pending map[*conn]struct{} // upgraded, not accepted
@@ -93,6 +97,7 @@ type Handler struct {
 type ticket struct {
 	group string
 	heard bool   // sent something, or is gone
+	out   bool   // counted out
 	evict func() // ends the connection; nil while it is being upgraded
 }
 
@@ -186,9 +191,11 @@ func (h *Handler) start(ws *websocket.Conn, raw io.Closer, info transport.Info, 
 	h.mu.Lock()
 	t.evict = func() { raw.Close() }
 	h.mu.Unlock()
-	return newConn(ws, raw, info,
+	c := newConn(ws, raw, info,
 		func() { late.Stop(); h.heard(t) },
 		func() { late.Stop(); h.leave(t) })
+	c.proven = func() { h.proven(t) }
+	return c
 }
 
 // offer queues a connection for Accept.
@@ -227,10 +234,10 @@ func (h *Handler) admit(w http.ResponseWriter, group string) *ticket {
 	case !h.rates.Take(group, time.Now()):
 		h.stats.Rate++
 		http.Error(w, "too many new connections from your address, try again later", http.StatusTooManyRequests)
-	case h.conns[group] >= h.cfg.PerAddress:
+	case h.conns[group] >= h.cfg.PerAddress && !h.displace(func(g string) bool { return g == group }):
 		h.stats.PerAddress++
 		http.Error(w, "too many connections from your address", http.StatusTooManyRequests)
-	case h.stats.Open >= h.cfg.MaxConns:
+	case h.stats.Open >= h.cfg.MaxConns && !h.displace(h.crowd()):
 		h.stats.Full++
 		http.Error(w, "too many connections", http.StatusServiceUnavailable)
 	default:
@@ -239,6 +246,7 @@ func (h *Handler) admit(w http.ResponseWriter, group string) *ticket {
 		h.stats.Open++
 		h.conns[group]++
 		h.waiting = append(h.waiting, t)
+		h.strange = append(h.strange, t)
 		h.stats.Waiting = len(h.waiting)
 		return t
 	}
@@ -279,6 +287,45 @@ func (h *Handler) makeRoom(group string) {
 	}
 }
 
+// displace ends the oldest connection of some groups that has proven nothing,
+// and reports whether there was one. The caller holds mu.
+func (h *Handler) displace(from func(group string) bool) bool {
+	for _, t := range h.strange {
+		if t.evict != nil && from(t.group) {
+			h.stats.Evicted++
+			h.gone(t)
+			go t.evict() // closing a TLS socket may wait
+			return true
+		}
+	}
+	return false
+}
+
+// crowd returns the groups with most connections that have proven nothing. The
+// caller holds mu.
+func (h *Handler) crowd() func(group string) bool {
+	count, most := map[string]int{}, 0
+	for _, t := range h.strange {
+		if t.evict != nil {
+			count[t.group]++
+			most = max(most, count[t.group])
+		}
+	}
+	return func(group string) bool { return count[group] == most }
+}
+
+// proven notes that a connection need not make room any more.
+func (h *Handler) proven(t *ticket) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.spoke(t)
+	h.known(t)
+}
+
+func (h *Handler) known(t *ticket) {
+	h.strange = slices.DeleteFunc(h.strange, func(o *ticket) bool { return o == t })
+}
+
 // heard notes that a connection no longer waits for its first message.
 func (h *Handler) heard(t *ticket) {
 	h.mu.Lock()
@@ -299,7 +346,17 @@ func (h *Handler) spoke(t *ticket) {
 func (h *Handler) leave(t *ticket) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.gone(t)
+}
+
+// gone counts a connection out, once.
+func (h *Handler) gone(t *ticket) {
+	if t.out {
+		return
+	}
+	t.out = true
 	h.spoke(t)
+	h.known(t)
 	h.stats.Open--
 	decrease(h.conns, t.group)
 }

@@ -175,12 +175,69 @@ func TestPerAddress(t *testing.T) {
 		}
 		defer c.CloseNow()
 	}
+	for range 2 { // who has proven something stays
+		c, err := h.Accept(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		transport.Proven(c)
+	}
 	_, resp, err := dial("[2001:db8:1:2:aaaa::3]:7")
 	if err == nil || resp.StatusCode != http.StatusTooManyRequests {
 		t.Fatalf("third from one /64: %v", err)
 	}
 	if s := h.Stats(); s.PerAddress != 1 || s.Open != 4 {
 		t.Fatalf("stats %+v", s)
+	}
+}
+
+// TestStrangersGiveWay fills a handler with connections that spoke and proved
+// nothing: one from their address and one from another get in, the oldest of
+// the strangers go, not the one that proved who it is.
+func TestStrangersGiveWay(t *testing.T) {
+	h, url := serve(t, Config{MaxConns: 5, PerAddress: 4, Address: func(r *http.Request) string { return r.Header.Get("From") }})
+	dial := func(from string) (*websocket.Conn, transport.Conn) {
+		c, _, err := websocket.Dial(t.Context(), url, &websocket.DialOptions{HTTPHeader: http.Header{"From": {from}}})
+		if err != nil {
+			t.Fatalf("from %s: %v", from, err)
+		}
+		t.Cleanup(func() { c.CloseNow() })
+		if err := c.Write(t.Context(), websocket.MessageBinary, []byte("here")); err != nil {
+			t.Fatal(err)
+		}
+		b, err := h.Accept(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { b.Close() })
+		if _, err := b.Receive(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return c, b
+	}
+	gone := func(b transport.Conn) {
+		t.Helper()
+		if _, err := b.Receive(t.Context()); !errors.Is(err, transport.ErrClosed) {
+			t.Fatalf("a stranger's connection: %v", err)
+		}
+	}
+	_, honest := dial("192.0.2.1:1")
+	transport.Proven(honest)
+	var strangers []transport.Conn
+	for range 3 {
+		_, b := dial("192.0.2.1:2")
+		strangers = append(strangers, b)
+	}
+	dial("192.0.2.1:3")
+	gone(strangers[0])
+	dial("192.0.2.7:1")
+	dial("192.0.2.8:1")
+	gone(strangers[1])
+	if s := h.Stats(); s.Evicted != 2 || s.Open != 5 || s.PerAddress+s.Full != 0 {
+		t.Fatalf("stats %+v", s)
+	}
+	if err := honest.Send(t.Context(), []byte("still here")); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -76,8 +76,8 @@ func (b *build) nodePackages(ctx context.Context) ([]string, error) {
 	}), err
 }
 
-// nativeOnly are programs, which may import what there is not in a browser.
-var nativeOnly = []string{module + "/cmd/", module + "/examples/"}
+// nativeOnly are programs and what only they are made of: they may import what there is not in a browser.
+var nativeOnly = []string{module + "/cmd/", module + "/examples/", module + "/internal/server", module + "/internal/control"}
 
 // jsPackages lists the packages that compile for browsers, by a template of go list.
 func (b *build) jsPackages(ctx context.Context, template string) ([]string, error) {

@@ -1,5 +1,3 @@
-//go:build !js
-
 // Package server is the one listening process of hhs: a single HTTP server that
 // carries the signalling server at /signal, the node's peer endpoint at /peer,
 // what it says about itself at /hhs.json and the pages, and a STUN responder on

@@ -32,6 +32,7 @@ type guest struct {
 
 	crowd  int // slots its address group or identity holds, if more than a share
 	useful time.Time
+	safe   bool // it has just come
 	luck   uint64
 }
 
@@ -111,18 +112,20 @@ func (mb *Membership) weigh(list []*guest, me *guest, spare func(*guest) bool) *
 		if n > max(1, mb.g.In/reserved) {
 			g.crowd = n
 		}
-		most := max(identities[g.identity], addresses[g.address])
-		fresh := now.Sub(g.s.served) < settled
-		if spare(g) || fresh && 2*most <= mb.g.In {
+		if spare(g) {
 			continue
 		}
-		if fresh && g.useful.IsZero() {
-			g.luck = 1 << 63 // goes after those that had the time
+		g.luck = mb.m.number() >> 1
+		if now.Sub(g.s.served) < settled {
+			g.luck |= 1 << 63 // after those that had the time
+			g.safe = 2*max(identities[g.identity], addresses[g.address]) <= mb.g.In
 		}
-		g.luck |= mb.m.number() >> 1
 		if victim == nil || g.before(victim) {
 			victim = g
 		}
+	}
+	if victim == nil || victim.safe {
+		return nil // who was of use does not go because the others are new
 	}
 	return victim
 }

@@ -29,6 +29,9 @@ type DB struct {
 	mem   *store.Mem
 	queue *group.Committer
 	epoch uint64
+	// waiting: the database was full when it was opened, and epoch is still that of the writer before. Only the queue
+	// changes it.
+	waiting bool
 
 	mu   sync.Mutex // guards what follows
 	lost error
@@ -45,7 +48,7 @@ type DB struct {
 var _ store.Store = (*DB)(nil)
 
 // Open opens the database name of this origin, creates it if there is none, and makes every earlier opener unable to
-// write. It fails with store.ErrNewer, having changed nothing, if a newer version of this program made it, and with
+// write; a database that is full takes over with its first write that has room, and is readable until then. It fails with store.ErrNewer, having changed nothing, if a newer version of this program made it, and with
 // store.ErrCorrupt, naming the record, if any of it is damaged. While another tab holds the database open under an
 // older version and does not let go, Open waits; ctx bounds it.
 func Open(ctx context.Context, name string, o Options) (*DB, error) {

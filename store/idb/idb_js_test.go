@@ -405,6 +405,55 @@ func TestRealQuota(t *testing.T) {
 	check("opened again")
 }
 
+// TestOpenFull: a store without room for a byte opens and is read; the first write that has room takes over, and is
+// refused when somebody has written since.
+func TestOpenFull(t *testing.T) {
+	proto := js.Global().Get("IDBObjectStore").Get("prototype")
+	room := func() {}
+	noRoom := func() {
+		add, put := proto.Get("add"), proto.Get("put")
+		full := js.Global().Get("Function").New("throw new DOMException('no room', 'QuotaExceededError')")
+		proto.Set("add", full)
+		proto.Set("put", full)
+		room = func() { proto.Set("add", add); proto.Set("put", put) }
+	}
+	name := newName(t)
+	d := mustOpen(t, name)
+	if err := put(d, "a", "1"); err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, d)
+	noRoom()
+	d, other := mustOpen(t, name), mustOpen(t, name)
+	defer mustClose(t, d)
+	defer mustClose(t, other)
+	for range 2 {
+		if err := put(d, "b", "2"); !errors.Is(err, store.ErrFull) {
+			t.Errorf("a write without room: %v", err)
+		}
+	}
+	if got := storetest.Dump(t, d); got != "a=1" {
+		t.Errorf("a full store holds %q", got)
+	}
+	if err := d.Health(); !errors.Is(err, store.ErrFull) {
+		t.Errorf("health: %v", err)
+	}
+	room()
+	for _, key := range []string{"b", "c"} {
+		if err := put(d, key, "2"); err != nil {
+			t.Errorf("with room again: %v", err)
+		}
+	}
+	if err := put(other, "d", "3"); !errors.Is(err, store.ErrReadOnly) {
+		t.Errorf("the other opener writes over what it has not read: %v", err)
+	}
+	again := mustOpen(t, name)
+	defer mustClose(t, again)
+	if got := storetest.Dump(t, again); got != "a=1 b=2 c=2" {
+		t.Errorf("opened again it holds %q", got)
+	}
+}
+
 // TestFenced: whoever opens last writes; the one before notices at its next write, is told once, and can read on.
 func TestFenced(t *testing.T) {
 	name := newName(t)

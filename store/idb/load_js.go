@@ -25,10 +25,16 @@ func (p *pace) step() {
 
 // load takes over the database and reads it into memory.
 func (d *DB) load(ctx context.Context) error {
-	if err := d.takeOver(); err != nil {
+	err := d.takeOver("readwrite")
+	if errors.Is(err, store.ErrFull) {
+		// What is there must be readable also when not even a number can be written: the first write takes over.
+		d.waiting, d.failed = true, err
+		err = d.takeOver("readonly")
+	}
+	if err != nil {
 		return err
 	}
-	err := d.loadChunks(ctx)
+	err = d.loadChunks(ctx)
 	if err == nil {
 		err = d.loadJournal(ctx)
 	}
@@ -39,31 +45,36 @@ func (d *DB) load(ctx context.Context) error {
 	return err
 }
 
-// takeOver raises the epoch (invariant 2) and reads which snapshot there is.
-func (d *DB) takeOver() error {
+// takeOver raises the epoch (invariant 2), unless it may only read, and reads which snapshot there is.
+func (d *DB) takeOver(mode string) error {
 	var bad error
-	err := transact(d.conn, "readwrite", "strict", []any{"meta"}, func(t *transaction) {
+	err := transact(d.conn, mode, "strict", []any{"meta"}, func(t *transaction) {
 		meta := t.store("meta")
 		t.then(meta.Call("get", "epoch"), func(v js.Value) {
+			d.epoch = 0
 			if v.Type() == js.TypeNumber {
 				d.epoch = uint64(v.Float())
 			}
-			d.epoch++
-			meta.Call("put", float64(d.epoch), "epoch")
-		})
-		t.then(meta.Call("get", "snapshot"), func(v js.Value) {
-			if v.IsUndefined() {
-				return
+			if mode == "readwrite" {
+				d.epoch++
+				meta.Call("put", float64(d.epoch), "epoch")
 			}
-			rec, ok := toGo(v)
-			if !ok {
-				bad = damaged(kindSnapshot, 0, 0, "not bytes")
-				return
-			}
-			d.snap, bad = openSnapshotInfo(rec)
 		})
+		t.then(meta.Call("get", "snapshot"), func(v js.Value) { d.snap, bad = readSnapshotInfo(v) })
 	})
 	return errors.Join(err, bad)
+}
+
+// readSnapshotInfo reads what meta holds about the snapshot; undefined: there is none.
+func readSnapshotInfo(v js.Value) (snapshotInfo, error) {
+	if v.IsUndefined() {
+		return snapshotInfo{}, nil
+	}
+	rec, ok := toGo(v)
+	if !ok {
+		return snapshotInfo{}, damaged(kindSnapshot, 0, 0, "not bytes")
+	}
+	return openSnapshotInfo(rec)
 }
 
 // overtaken reports whether another opener has raised the epoch since.
@@ -76,6 +87,9 @@ func (d *DB) overtaken() bool {
 }
 
 func (d *DB) isOurs(epoch js.Value) bool {
+	if epoch.IsUndefined() {
+		return d.epoch == 0
+	}
 	return epoch.Type() == js.TypeNumber && epoch.Float() == float64(d.epoch)
 }
 

@@ -24,7 +24,8 @@
 //  1. A journal entry is one put in one readwrite transaction, acknowledged at its complete event, under strict
 //     durability if one of its batches asks for store.Synced. A group is there as a whole or not at all.
 //  2. The first request of each such transaction reads the epoch. Open raises it; a writer that finds another one than
-//     its own aborts, and never writes again (store.ErrReadOnly).
+//     its own aborts, and never writes again (store.ErrReadOnly). Where Open finds no room for that, the first write
+//     raises the epoch, if neither epoch nor journal nor snapshot has changed since they were read.
 //  3. All requests of a transaction are issued in one go, or each in the success event of the one before: a transaction
 //     ends by itself as soon as nothing is asked of it.
 //  4. A snapshot replaces the journal entries that it covers in one transaction.

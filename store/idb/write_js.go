@@ -21,6 +21,29 @@ func (d *DB) fence(t *transaction) {
 	})
 }
 
+// claim is the fence of a store that was opened full: with its first write it takes over, if nobody has written since
+// it was read.
+func (d *DB) claim(t *transaction) {
+	meta := t.store("meta")
+	t.then(meta.Call("get", "epoch"), func(v js.Value) {
+		if !d.isOurs(v) {
+			t.abort(errFenced)
+			return
+		}
+		meta.Call("put", float64(d.epoch+1), "epoch")
+	})
+	t.then(meta.Call("get", "snapshot"), func(v js.Value) {
+		if info, err := readSnapshotInfo(v); err != nil || info.generation != d.snap.generation {
+			t.abort(errFenced)
+		}
+	})
+	t.then(t.store("journal").Call("count", keyRange(d.next, 0)), func(v js.Value) {
+		if v.Int() > 0 {
+			t.abort(errFenced)
+		}
+	})
+}
+
 // commit is what the queue calls with one group at a time.
 func (d *DB) commit(batches []*store.Batch, size int, sync bool) error {
 	d.mu.Lock()
@@ -38,7 +61,11 @@ func (d *DB) commit(batches []*store.Batch, size int, sync bool) error {
 	}
 	rec := journalRecord(number, batches, size)
 	err := transact(d.conn, "readwrite", durability, []any{"meta", "journal"}, func(t *transaction) {
-		d.fence(t)
+		if d.waiting {
+			d.claim(t)
+		} else {
+			d.fence(t)
+		}
 		if size == 0 { // a barrier has to write something to make the browser sync
 			t.store("meta").Call("put", float64(d.epoch), "epoch")
 			return
@@ -48,6 +75,10 @@ func (d *DB) commit(batches []*store.Batch, size int, sync bool) error {
 	d.report(&d.failed, err)
 	if err != nil {
 		return d.explain(err)
+	}
+	if d.waiting {
+		d.waiting = false
+		d.epoch++
 	}
 	if size == 0 {
 		return nil

@@ -195,7 +195,12 @@ func (m *Mesh) register(l *link) error {
 
 // unusedFor is how long an inbound channel without streams is safe from having
 // to make room for another.
-const unusedFor = 5 * time.Second
+// One from an address group with more than half of the channels is safe for
+// unusedInCrowd only: enough to open a stream.
+const (
+	unusedFor     = 5 * time.Second
+	unusedInCrowd = time.Second
+)
 
 // room reports whether there is a place for a link; the longest unused inbound
 // one may have to go for it.
@@ -207,10 +212,20 @@ func (m *Mesh) room(l *link) bool {
 	if m.linkCount < most {
 		return true
 	}
+	count := map[string]int{}
+	for _, list := range m.links {
+		for _, o := range list {
+			count[addressGroup(o.info.Remote)]++
+		}
+	}
 	var victim *link
 	for _, list := range m.links {
 		for _, o := range list {
-			unused := !o.ch.initiator && o.unused() > unusedFor
+			safe := unusedFor
+			if 2*count[addressGroup(o.info.Remote)] > m.linkCount {
+				safe = unusedInCrowd
+			}
+			unused := !o.ch.initiator && o.unused() > safe
 			if unused && (victim == nil || o.since.Before(victim.since)) {
 				victim = o
 			}

@@ -53,7 +53,7 @@ func FromSeed(seed uint64, peers, ops int) Options {
 	r := rand.New(rand.NewPCG(seed, 0x6f7074))
 	o := Options{Seed: seed, Peers: peers, Ops: ops,
 		Loss: r.IntN(300), Duplicate: r.IntN(200), Latency: time.Duration(1+r.IntN(2000)) * time.Millisecond,
-		Crash: r.IntN(30), DiskFault: r.IntN(20), Gossip: time.Duration(200+r.IntN(1500)) * time.Millisecond}
+		Crash: r.IntN(30), DiskFault: r.IntN(20), Gossip: time.Duration(500+r.IntN(2500)) * time.Millisecond}
 	if r.IntN(2) == 0 {
 		o.Partition = time.Duration(1+r.IntN(8)) * time.Second
 	}

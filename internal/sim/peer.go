@@ -29,6 +29,8 @@ type peer struct {
 	space  *replica.Space
 	opens  uint64
 
+	patience time.Duration // when it may ask again for what is missing
+
 	evil evil
 }
 
@@ -310,7 +312,8 @@ func (p *peer) receive(from int, wire []byte) {
 	case errors.As(err, &refused):
 		w.note("refused "+refused.Rule, p.number, refused.Commit.Bytes())
 		if refused.Rule == replica.RuleMissingPast {
-			if w.now < duration && w.rnd.IntN(2) == 0 {
+			if self.patience <= w.now && w.now < duration { // what it lacks is likely on its way
+				self.patience = w.now + w.opt.Latency + w.opt.Gossip
 				self.ask(from)
 			}
 			return

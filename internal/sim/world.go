@@ -202,7 +202,7 @@ func (w *world) setUp() error {
 	for _, p := range w.peers {
 		left := w.opt.Ops
 		for left > 0 {
-			n := min(left, 1+w.rnd.IntN(4))
+			n := min(left, 1+w.rnd.IntN(12))
 			left -= n
 			w.after(w.upTo(duration), func() { p.write(n) })
 		}

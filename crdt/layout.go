@@ -17,11 +17,12 @@ import (
 //	01 ...       live; log: place, an entry that is shown; all others: K, a bundle (bundle.go) of a set's live adds by
 //	             ref, or of a register's shown ops and last ops by place
 //	02 ...       at rest; log: place, a void entry; register and profile: K place, replaced or void; set: K ref, a void
-//	             or covered add, or a removal
+//	             or covered add, or a void removal
 //	03 K id      an op of a bundle that is too large for one value
 //	04 tag       an author: device key, identity key
 //	05 place     an ignored op: why
 //	06 K         set: an element too long to be its own key
+//	07 K ref     set: an effective removal
 //
 // Space numbers and value layouts may change: state is a cache, and the engine rebuilds it when [StateVersion] differs.
 const (
@@ -32,10 +33,11 @@ const (
 	spaceAuthor  = 0x04
 	spaceIgnored = 0x05
 	spaceValue   = 0x06
+	spaceRemoval = 0x07
 )
 
 // StateVersion is the version of the layout. State written under another one is dropped and rebuilt from the ops.
-const StateVersion = 1
+const StateVersion = 2
 
 // place is where an op stands in the order (height, commit id, index), as bytes that compare like it: height, digest of
 // the commit id (all commits are dag-cbor, the rest of the id is constant), index.

@@ -24,8 +24,10 @@ const (
 // standing after it in the same commit. An element is in the set iff it has a live add. So an add that a removal did
 // not see wins against it, and a void removal gives back what it covered. A growset has no removals.
 //
-// The state has an entry for each op: live adds in the element's bundle, all else at rest, where an add carries the
-// number of effective removals that cover it. An element is in the set iff it has a bundle.
+// The state has an entry for each op: live adds in the element's bundle, effective removals by themselves, all else at
+// rest. There an add carries how often it is covered: once for each effective removal that names it, and once more if
+// any of its own commit covers it. So of the removals in a commit only the last effective one tells: taking in another,
+// or losing one, changes nothing but the adds between it and the one before. An element is in the set iff it has a bundle.
 type setType struct {
 	name     string
 	removals bool
@@ -108,7 +110,21 @@ type element struct {
 	live *bundle // of adds, by ref
 }
 
-func (e *element) restKey(ref string) []byte { return join(spaceRest, e.key, ref) }
+func (e *element) restKey(ref string) []byte    { return join(spaceRest, e.key, ref) }
+func (e *element) removalKey(ref string) []byte { return join(spaceRemoval, e.key, ref) }
+
+// resting reads the entry of an op that is no live add, and tells where it is.
+func (e *element) resting(op *Op, ref string) (key []byte, r record, ok bool, err error) {
+	if op.Action == ActionRemove {
+		key = e.removalKey(ref)
+		if r, ok, err = e.record(key); ok || err != nil {
+			return key, r, ok, err
+		}
+	}
+	key = e.restKey(ref)
+	r, ok, err = e.record(key)
+	return key, r, ok, err
+}
 
 func (f *field) element(key []byte) (*element, error) {
 	b, err := f.bundle(key)
@@ -141,11 +157,11 @@ func (t setType) Apply(env *Env, op Op, effective bool) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	rest, err := f.get(e.restKey(ref))
+	_, _, isRest, err := e.resting(&op, ref)
 	switch {
 	case err != nil:
 		return nil, err
-	case isLive || rest != nil:
+	case isLive || isRest:
 		return t.Flip(env, op, effective)
 	case op.Action == ActionRemove:
 		err = e.takeRemoval(&op, effective)
@@ -172,7 +188,7 @@ func (t setType) Flip(env *Env, op Op, effective bool) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	rest, isRest, err := f.record(e.restKey(ref))
+	key, rest, isRest, err := e.resting(&op, ref)
 	switch {
 	case err != nil:
 		return nil, err
@@ -185,12 +201,14 @@ func (t setType) Flip(env *Env, op Op, effective bool) ([]Change, error) {
 	case op.Action == ActionAdd:
 		_, covers, ok := heightCovers(rest)
 		if !ok {
-			return nil, &Corrupt{Key: e.restKey(ref), Reason: "not an add that is covered or void"}
+			return nil, &Corrupt{Key: key, Reason: "not an add that is covered or void"}
 		}
 		err = e.place(ref, rest, op.Height, covers, effective)
 	default:
-		rest.flags ^= flagEffective
-		if err = e.put(e.restKey(ref), rest.encode()); err == nil {
+		if err = e.remove(key); err == nil {
+			err = e.placeRemoval(ref, rest, effective)
+		}
+		if err == nil {
 			err = e.cover(&op, effective)
 		}
 	}
@@ -254,14 +272,21 @@ func (e *element) takeRemoval(op *Op, effective bool) error {
 	if err != nil {
 		return err
 	}
-	r := record{flags: flagRemoval, author: tag, time: op.Time}
-	if effective {
-		r.flags |= flagEffective
-	}
-	if err := e.put(e.restKey(string(appendRef(nil, op.Ref))), r.encode()); err != nil || !effective {
+	r := record{author: tag, time: op.Time}
+	if err := e.placeRemoval(string(appendRef(nil, op.Ref)), r, effective); err != nil || !effective {
 		return err
 	}
 	return e.cover(op, true)
+}
+
+// placeRemoval puts a removal where its verdict says: effective ones are found by themselves, next to each other.
+func (e *element) placeRemoval(ref string, r record, effective bool) error {
+	r.flags = flagRemoval
+	if effective {
+		r.flags |= flagEffective
+		return e.put(e.removalKey(ref), r.encode())
+	}
+	return e.put(e.restKey(ref), r.encode())
 }
 
 // place puts an add where its verdict and the removals covering it say: among the live ones or at rest.
@@ -283,7 +308,7 @@ func (e *element) place(ref string, r record, height, covers uint64, effective b
 	return e.put(e.restKey(ref), r.encode())
 }
 
-// heightCovers reads, from the entry of an add that is not live, its height and how many effective removals cover it.
+// heightCovers reads, from the entry of an add that is not live, its height and how often it is covered.
 func heightCovers(r record) (height, covers uint64, ok bool) {
 	height, n := binary.Uvarint(r.rest)
 	if n <= 0 || r.flags&flagRemoval != 0 {
@@ -301,11 +326,11 @@ func liveHeight(r record) (height uint64, ok bool) {
 
 // cover makes a removal count for the adds it covers, or no longer.
 func (e *element) cover(op *Op, counts bool) error {
-	refs, err := e.covered(op)
+	own, err := e.ownCovered(op)
 	if err != nil {
 		return err
 	}
-	for _, ref := range refs {
+	for _, ref := range append(named(op), own...) {
 		if err := e.coverOne(ref, counts); err != nil {
 			return err
 		}
@@ -341,38 +366,63 @@ func (e *element) coverOne(ref string, counts bool) error {
 	return e.place(ref, r, height, n, r.flags&flagEffective != 0)
 }
 
-// covered lists the refs that a removal may cover, each once: those it names, and the earlier ops of its own commit on
-// the element.
-func (e *element) covered(op *Op) ([]string, error) {
-	seen := make(map[string]bool, len(op.Refs))
+// named lists the refs that a removal names, each once. A commit cannot name itself.
+func named(op *Op) []string {
+	seen := make(map[history.OpRef]bool, len(op.Refs))
 	var refs []string
-	add := func(ref string) {
-		if !seen[ref] {
-			seen[ref] = true
-			refs = append(refs, ref)
-		}
-	}
 	for _, r := range op.Refs {
-		if !r.Commit.IsZero() && r.Commit != op.Ref.Commit {
-			add(string(appendRef(nil, r)))
+		if !seen[r] && !r.Commit.IsZero() && r.Commit != op.Ref.Commit {
+			seen[r] = true
+			refs = append(refs, string(appendRef(nil, r)))
 		}
 	}
+	return refs
+}
+
+// ownCovered lists the ops of a removal's own commit on the element that it covers and no other of the commit does:
+// those after the effective removal before it, unless there is one behind it.
+func (e *element) ownCovered(op *Op) ([]string, error) {
 	if op.Ref.Index == 0 {
-		return refs, nil
+		return nil, nil
 	}
-	lo, hi := string(appendRef(nil, history.OpRef{Commit: op.Ref.Commit})), string(appendRef(nil, op.Ref))
-	own, err := e.live.between(lo, hi)
+	first := string(appendRef(nil, history.OpRef{Commit: op.Ref.Commit}))
+	self := string(appendRef(nil, op.Ref))
+	end := after(e.removalKey(first[:sha256.Size]))
+	switch behind, err := e.firstRemoval(append(e.removalKey(self), 0), end, false); {
+	case err != nil:
+		return nil, err
+	case behind != "":
+		return nil, nil
+	}
+	lo, err := e.firstRemoval(e.removalKey(first), e.removalKey(self), true)
 	if err != nil {
 		return nil, err
 	}
-	for _, it := range own {
-		add(it.id)
+	lo = max(lo, first)
+	own, err := e.live.between(lo, self)
+	if err != nil {
+		return nil, err
 	}
-	for kv, err := range e.State.Scan(join(spaceRest, e.key, lo), join(spaceRest, e.key, hi), false) {
+	var refs []string
+	for _, it := range own {
+		refs = append(refs, it.id)
+	}
+	for kv, err := range e.State.Scan(e.restKey(lo), e.restKey(self), false) {
 		if err != nil {
 			return nil, fmt.Errorf("read state: %w", err)
 		}
-		add(string(kv.Key[1+len(e.key):]))
+		refs = append(refs, string(kv.Key[1+len(e.key):]))
 	}
 	return refs, nil
+}
+
+// firstRemoval returns the ref of the effective removal that a scan meets first, "" if there is none.
+func (e *element) firstRemoval(lo, hi []byte, reverse bool) (string, error) {
+	for kv, err := range e.State.Scan(lo, hi, reverse) {
+		if err != nil {
+			return "", fmt.Errorf("read state: %w", err)
+		}
+		return string(kv.Key[1+len(e.key):]), nil
+	}
+	return "", nil
 }

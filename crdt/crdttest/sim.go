@@ -123,7 +123,7 @@ func (s *sim) step() *failure {
 	return s.compare(s.replicas[a], fmt.Sprintf("replica %s", name(a)))
 }
 
-// write makes a commit of one to three ops.
+// write makes a commit of one to three ops, now and then of many, so that they meet on one key.
 func (s *sim) write(a int) *failure {
 	p := s.replicas[a]
 	var seed [16]byte
@@ -139,7 +139,11 @@ func (s *sim) write(a int) *failure {
 	n := len(s.commits)
 	s.commits, s.number[c.id] = append(s.commits, c), n
 	p.has, p.known[n] = append(p.has, n), true
-	for range 1 + s.r.IntN(3) {
+	ops := 1 + s.r.IntN(3)
+	if s.r.IntN(8) == 0 {
+		ops = 4 + s.r.IntN(20)
+	}
+	for range ops {
 		d, ok := s.gen.Draft(s.r, s.env(p), s.people[a])
 		if s.r.IntN(8) == 0 {
 			d, ok = s.hostile(d, p), true

@@ -32,9 +32,15 @@ type process struct {
 // start runs the binary; the test ends it.
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, cmd: exec.Command(binary(t), args...), lines: make(chan string, 1024), exited: make(chan struct{})}
+	return run(t, exec.Command(binary(t), args...))
+}
+
+// run runs a command; the test ends it.
+func run(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{t: t, cmd: cmd, lines: make(chan string, 1024), exited: make(chan struct{})}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	p.cmd.Env = append(os.Environ(), "NO_COLOR=1")
+	p.cmd.Env = os.Environ()
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +75,7 @@ func start(t *testing.T, args ...string) *process {
 		if t.Failed() {
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			t.Logf("hhs %s:\n%s\nheard %v", strings.Join(args, " "), p.log.String(), p.heard)
+			t.Logf("%s:\n%s\nheard %v", strings.Join(cmd.Args, " "), p.log.String(), p.heard)
 		}
 	})
 	return p
@@ -95,26 +101,34 @@ func (p *process) end() {
 			return
 		case <-p.lines:
 		case <-ctx.Done():
-			p.t.Fatal("hhs does not end on SIGTERM")
+			p.t.Fatalf("%s does not end on SIGTERM", p.cmd.Path)
 		}
 	}
 }
 
-// object reads the next line as JSON.
-func (p *process) object(into any) {
+// line reads the next line.
+func (p *process) line() string {
 	p.t.Helper()
 	select {
 	case line, ok := <-p.lines:
 		if !ok {
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			p.t.Fatalf("hhs ended: %s", p.log.String())
+			p.t.Fatalf("%s ended: %s", p.cmd.Path, p.log.String())
 		}
-		if err := json.Unmarshal([]byte(line), into); err != nil {
-			p.t.Fatalf("hhs printed %q: %v", line, err)
-		}
+		return line
 	case <-step(p.t).Done():
-		p.t.Fatal("hhs prints nothing")
+		p.t.Fatalf("%s prints nothing", p.cmd.Path)
+		return ""
+	}
+}
+
+// object reads the next line as JSON.
+func (p *process) object(into any) {
+	p.t.Helper()
+	line := p.line()
+	if err := json.Unmarshal([]byte(line), into); err != nil {
+		p.t.Fatalf("%s printed %q: %v", p.cmd.Path, line, err)
 	}
 }
 

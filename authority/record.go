@@ -4,7 +4,6 @@ package authority
 type record struct {
 	v    any
 	path string
-	used int
 	err  error
 	seen []string
 }

@@ -49,18 +49,20 @@ func (p *tab) fill(id, text string) {
 	p.keys(text)
 }
 
+// topicFocused waits until the page has put the cursor into the topic of a new room.
+const topicFocused = `new Promise(done => {
+	const look = () => { if (document.activeElement?.id === 'topic') done() }
+	addEventListener('focusin', look)
+	look()
+})`
+
 // create makes a room with a topic and returns its link.
 func (p *tab) create(topic string) string {
 	p.t.Helper()
 	before := p.data("room")
 	p.click(`#welcome:not([hidden]) #welcome-new, #new-room`)
 	p.until(`d.room && d.room !== ` + quote(before) + ` && d.ready === 'true' && d.link`)
-	// The page puts the cursor into the topic.
-	p.do(`new Promise(done => {
-		const look = () => { if (document.activeElement?.id === 'topic') done() }
-		addEventListener('focusin', look)
-		look()
-	})`)
+	p.do(topicFocused)
 	if topic != "" {
 		p.fill("topic", topic+"\r")
 		p.until(`d.topic === ` + quote(topic))
@@ -188,10 +190,4 @@ func (p *tab) cut() {
 func (p *tab) hasTransport(kind string) {
 	p.t.Helper()
 	p.until(`(d.transports ?? '').split(',').includes(` + quote(kind) + `)`)
-}
-
-// wordsOf is the three words without the server.
-func wordsOf(text string) string {
-	words, _, _ := strings.Cut(text, "@")
-	return strings.TrimSpace(words)
 }

@@ -69,8 +69,6 @@ type run struct {
 	edges  []Num  // ascending
 }
 
-func (r *run) end() Num { return r.start + r.len }
-
 // floorAt is invariant 3 for the number n of the run: a run whose first number has everything
 // below it in its past keeps that for all that follow.
 func (r *run) floorAt(n Num) Num {

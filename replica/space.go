@@ -358,11 +358,6 @@ func (r *recent) put(id object.ID, n history.Num) {
 	r.young[id] = n
 }
 
-func (r *recent) remove(id object.ID) {
-	delete(r.young, id)
-	delete(r.old, id)
-}
-
 // Done is closed when the space was left or its node closed.
 func (s *Space) Done() <-chan struct{} { return s.ctx.Done() }
 

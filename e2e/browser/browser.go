@@ -116,9 +116,9 @@ func (b *Browser) launch(ctx context.Context, log io.Writer) (string, error) {
 	case url := <-urls:
 		return url, nil
 	case <-b.exited:
-		return "", errors.New("Chromium ended at once")
+		return "", errors.New("the browser ended at once")
 	case <-ctx.Done():
-		return "", fmt.Errorf("Chromium does not listen: %w", ctx.Err())
+		return "", fmt.Errorf("the browser does not listen: %w", ctx.Err())
 	}
 }
 

@@ -110,7 +110,7 @@ func (b *build) checkStatic(ctx context.Context) error {
 		errs = append(errs, b.loud(ctx, command{dir: b.path(dir), env: pure, args: []string{tool, "./..."}}))
 	}
 	packages, err := b.jsPackages(ctx, "{{.ImportPath}}")
-	errs = append(errs, err, b.loud(ctx, command{env: append(pure, goWASM...), args: append([]string{tool}, packages...)}))
+	errs = append(errs, err, b.loud(ctx, command{env: append(pure, goWASM...), args: append([]string{tool, "-tests=false"}, packages...)}))
 	return errors.Join(errs...)
 }
 

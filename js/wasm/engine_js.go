@@ -16,11 +16,10 @@ import (
 type engine struct {
 	closed chan struct{}
 
-	mu     sync.Mutex
-	name   string
-	opened bool
-	node   *hhs.Node
-	subs   map[string]context.CancelFunc
+	mu   sync.Mutex
+	name string
+	node *hhs.Node
+	subs map[string]context.CancelFunc
 }
 
 func newEngine() *engine {

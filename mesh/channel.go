@@ -4,9 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/flynn/noise"
-
 	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/mesh/internal/noise"
 	"github.com/hyperhyperspace/hhs-go/transport"
 )
 
@@ -26,7 +25,7 @@ type channel struct {
 	hash      [32]byte // of the handshake; names this channel
 	peer      remote
 
-	out, in   *noise.CipherState
+	out, in   *noise.Cipher
 	sealed    []byte // reused by send
 	opened    []byte // reused by receive
 	sent, got uint64

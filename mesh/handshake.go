@@ -7,9 +7,8 @@ import (
 	"errors"
 	"io"
 
-	"github.com/flynn/noise"
-
 	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/mesh/internal/noise"
 	"github.com/hyperhyperspace/hhs-go/object"
 	"github.com/hyperhyperspace/hhs-go/transport"
 )
@@ -34,14 +33,10 @@ func role(initiator bool) byte {
 	return roleResponder
 }
 
-func suite() noise.CipherSuite {
-	return noise.NewCipherSuite(noise.DH25519, noise.CipherChaChaPoly, noise.HashSHA256)
-}
-
 // hands is what a node brings to a handshake.
 type hands struct {
 	device   identity.Device
-	static   noise.DHKey
+	static   noise.Key
 	verifier identity.Verifier
 	random   io.Reader
 	sign     func(context.Context, identity.Statement) ([]byte, error)
@@ -77,25 +72,19 @@ type greeting struct {
 	heard     func() // may be nil
 	step      string
 
-	state   *noise.HandshakeState
+	state   *noise.Handshake
 	channel *channel
 }
 
 func (x *greeting) run(ctx context.Context) (*channel, error) {
 	info := x.conn.Info()
 	x.step = "begin"
-	state, err := noise.NewHandshakeState(noise.Config{
-		CipherSuite:   suite(),
-		Random:        x.random,
-		Pattern:       noise.HandshakeXX,
-		Initiator:     x.initiator,
-		Prologue:      append([]byte(prologue), info.Binding...),
-		StaticKeypair: x.static,
+	x.state = noise.New(noise.Config{
+		Initiator: x.initiator,
+		Prologue:  append([]byte(prologue), info.Binding...),
+		Static:    x.static,
+		Random:    x.random,
 	})
-	if err != nil {
-		return nil, err
-	}
-	x.state = state
 	x.channel = &channel{conn: x.conn, initiator: x.initiator}
 	steps := x.responder
 	if x.initiator {
@@ -141,7 +130,7 @@ func (x *greeting) responder(ctx context.Context) error {
 
 func (x *greeting) write(ctx context.Context, step string, payload []byte) error {
 	x.step = step
-	msg, first, second, err := x.state.WriteMessage(nil, payload)
+	msg, first, second, err := x.state.Write(nil, payload)
 	if err != nil {
 		return err
 	}
@@ -157,7 +146,7 @@ func (x *greeting) read(ctx context.Context, step string, want []byte) error {
 	if err != nil {
 		return err
 	}
-	payload, first, second, err := x.state.ReadMessage(nil, msg)
+	payload, first, second, err := x.state.Read(nil, msg)
 	if err != nil {
 		return tampered(err.Error())
 	}
@@ -183,7 +172,7 @@ func (x *greeting) receive(ctx context.Context) ([]byte, error) {
 
 // split keeps what the last Noise message yields. The first cipher is for what
 // the initiator sends.
-func (x *greeting) split(first, second *noise.CipherState) error {
+func (x *greeting) split(first, second *noise.Cipher) error {
 	if first == nil {
 		return nil
 	}
@@ -192,9 +181,8 @@ func (x *greeting) split(first, second *noise.CipherState) error {
 	if x.initiator {
 		c.out, c.in = first, second
 	}
-	copy(c.hash[:], x.state.ChannelBinding())
-	copy(c.peer.static[:], x.state.PeerStatic())
-	if subtle.ConstantTimeCompare(c.peer.static[:], x.static.Public) == 1 {
+	c.hash, c.peer.static = x.state.Hash(), x.state.PeerStatic()
+	if subtle.ConstantTimeCompare(c.peer.static[:], x.static.Public[:]) == 1 {
 		return ErrSelf
 	}
 	return nil

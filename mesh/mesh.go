@@ -11,9 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/flynn/noise"
-
 	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/mesh/internal/noise"
 	"github.com/hyperhyperspace/hhs-go/object"
 	"github.com/hyperhyperspace/hhs-go/signalling"
 	"github.com/hyperhyperspace/hhs-go/transport"
@@ -130,7 +129,7 @@ func New(cfg Config) (*Mesh, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	random := &lockedReader{r: cfg.Rand}
-	static, err := noise.DH25519.GenerateKeypair(random)
+	static, err := noise.NewKey(random)
 	if err != nil {
 		return nil, err
 	}

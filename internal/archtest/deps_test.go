@@ -24,7 +24,7 @@ var notInData = []string{
 // cannot work there.
 var notInWASM = []string{
 	"net/http", "crypto/tls", "text/template", "html/template",
-	"github.com/pion", "github.com/coder/websocket", "github.com/ipfs/go-cid", "github.com/multiformats/go-multihash",
+	"crypto/ecdh", "github.com/pion", "github.com/coder/websocket", "github.com/flynn/noise", "github.com/ipfs/go-cid", "github.com/multiformats/go-multihash",
 	"github.com/fxamacker/cbor", "filippo.io/age", "github.com/DataDog/zstd", "github.com/klauspost/compress",
 	"github.com/cockroachdb", "github.com/ipld", "github.com/spf13/cobra",
 }

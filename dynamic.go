@@ -92,7 +92,7 @@ func anyEntry(raw crdt.Entry) (AnyEntry, error) {
 		return AnyEntry{}, err
 	}
 	return AnyEntry{Entry[any]{Value: v, Identity: Identity(raw.Identity.String()), Device: raw.Author.String(),
-		Time: clampTime(raw.Time), Commit: raw.Ref.Commit, Index: int(raw.Ref.Index)}, raw.Key}, nil
+		Time: WallTime(raw.Time), Commit: raw.Ref.Commit, Index: int(raw.Ref.Index)}, raw.Key}, nil
 }
 
 // field binds a field of the given types, by name.

@@ -122,7 +122,7 @@ func readCandidate(bits uint64, record []byte) (Candidate, error) {
 		return Candidate{}, err
 	}
 	return Candidate{Link: Link{Space: c.ID}, Kind: f.Manifest.Kind, Version: int(f.Manifest.Version),
-		Creator: Identity(f.Creator.String()), Created: clampTime(f.Time)}, nil
+		Creator: Identity(f.Creator.String()), Created: WallTime(f.Time)}, nil
 }
 
 // Creator is who made the space, and when by their clock. ErrPending before its
@@ -132,5 +132,5 @@ func (s *AnySpace) Creator() (Identity, time.Time, error) {
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	return Identity(f.Creator.String()), clampTime(f.Time), nil
+	return Identity(f.Creator.String()), WallTime(f.Time), nil
 }

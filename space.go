@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"iter"
 	"reflect"
-	"strings"
 	"sync"
 	"unicode/utf8"
 
 	"github.com/hyperhyperspace/hhs-go/authority"
 	"github.com/hyperhyperspace/hhs-go/crdt"
 	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/internal/plain"
 	"github.com/hyperhyperspace/hhs-go/object"
 	"github.com/hyperhyperspace/hhs-go/replica"
 	"github.com/hyperhyperspace/hhs-go/schema"
@@ -64,6 +64,29 @@ func As[R any](s *AnySpace, k Kind[R]) (*Space[R], error) {
 		return nil, err
 	}
 	return &Space[R]{s}, nil
+}
+
+// Spaces returns the node's spaces of the kind k, opened, by id. Those of which
+// nothing has arrived are of no kind yet: Node.Spaces has them all.
+func Spaces[R any](n *Node, k Kind[R]) ([]*Space[R], error) {
+	if _, err := k.Manifest(); err != nil {
+		return nil, err
+	}
+	all, err := n.Spaces()
+	if err != nil {
+		return nil, err
+	}
+	var list []*Space[R]
+	for _, s := range all {
+		typed, err := As(s, k)
+		switch {
+		case err == nil:
+			list = append(list, typed)
+		case !errors.Is(err, ErrKind) && !errors.Is(err, ErrPending):
+			return nil, err
+		}
+	}
+	return list, nil
 }
 
 // Root is the data of the space. Its values read the present version each time
@@ -168,7 +191,7 @@ func (s *AnySpace) is(m *authority.Manifest) error {
 	if have.Kind != m.Kind || have.Version != m.Version {
 		return fmt.Errorf("space %s is a %s version %d, not a %s version %d: %w", s.ID().Short(), have.Kind, have.Version, m.Kind, m.Version, ErrKind)
 	}
-	return fmt.Errorf("space %s is a %s version %d with other fields: %w", s.ID().Short(), have.Kind, have.Version, ErrKind)
+	return fmt.Errorf("space %s is a %s version %d of another shape: %s: %w", s.ID().Short(), have.Kind, have.Version, difference(have, m), ErrKind)
 }
 
 // Commit is the untyped transaction: f drafts ops with package crdt.
@@ -216,8 +239,8 @@ func checkName(name string) error {
 	if n := utf8.RuneCountInString(name); n == 0 || n > maxName || !utf8.ValidString(name) {
 		return fmt.Errorf("%w: a name has 1 to %d characters", ErrName, maxName)
 	}
-	if strings.ContainsAny(name, "\n\r\t") {
-		return fmt.Errorf("%w: a name is one line", ErrName)
+	if plain.Line(name) != name {
+		return fmt.Errorf("%w: a name is one line, without characters that are not seen", ErrName)
 	}
 	return nil
 }
@@ -238,7 +261,8 @@ func (s *AnySpace) SetName(ctx context.Context, name string) error {
 }
 
 // NameOf is the name a person shows in this space, "" when they gave none. It
-// is theirs to choose: show Identity.Short beside it.
+// is theirs to choose: show Identity.Short beside it. Characters that act on a
+// terminal or are not seen are escaped, as Plain does.
 func (s *AnySpace) NameOf(who Identity) (string, error) {
 	key, err := identity.ParsePublicKey(string(who))
 	if err != nil {
@@ -249,15 +273,23 @@ func (s *AnySpace) NameOf(who Identity) (string, error) {
 		e, ok, err := crdt.ProfileValue(env, key)
 		if err == nil && ok {
 			name, err = decode[string](e.Value)
+			name = plain.Line(name)
 		}
 		return err
 	})
 	return name, err
 }
 
-// Names yields the name of everyone who gave one in this space.
+// Names yields the name of everyone who gave one in this space, as NameOf does.
 func (s *AnySpace) Names() iter.Seq2[Entry[string], error] {
-	return all[string](binding{space: s.rep, field: replica.ProfileField}, crdt.ProfileScan)
+	return func(yield func(Entry[string], error) bool) {
+		for e, err := range all[string](binding{space: s.rep, field: replica.ProfileField}, crdt.ProfileScan) {
+			e.Value = plain.Line(e.Value)
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
 }
 
 // Watch yields every visible change from now on, after it is durable, coalesced

@@ -87,10 +87,38 @@ func (b binding) write(tx *Tx, draft func(env *crdt.Env) ([]crdt.Draft, error)) 
 	}
 	for _, d := range drafts {
 		if err := tx.Do(b.field, d); err != nil {
-			return err
+			return refusal(b.field, err)
 		}
 	}
 	return nil
+}
+
+// refusedValue is a value that an own write may not have: the place from the
+// field on, and why. A peer's op of that sort is stored and ignored, of which
+// the error behind it speaks.
+type refusedValue struct {
+	text  string
+	cause error
+}
+
+func (e *refusedValue) Error() string { return e.text }
+
+// Unwrap returns the error behind it.
+func (e *refusedValue) Unwrap() error { return e.cause }
+
+func refusal(field string, err error) error {
+	var v *schema.Violation
+	var i *crdt.Ignored
+	switch {
+	case errors.As(err, &v):
+		if v.Path != "" && v.Path[0] != '[' {
+			field += "."
+		}
+		return &refusedValue{field + v.Path + ": " + v.Reason, err}
+	case errors.As(err, &i):
+		return &refusedValue{field + ": " + i.Reason, err}
+	}
+	return err
 }
 
 func encode[T any](field string, v T) ([]byte, error) {
@@ -112,11 +140,12 @@ func decode[T any](block []byte) (v T, err error) {
 func entryOf[T any](e crdt.Entry) (Entry[T], error) {
 	v, err := decode[T](e.Value)
 	return Entry[T]{Value: v, Identity: Identity(e.Identity.String()), Device: e.Author.String(),
-		Time: clampTime(e.Time), Commit: e.Ref.Commit, Index: int(e.Ref.Index)}, err
+		Time: WallTime(e.Time), Commit: e.Ref.Commit, Index: int(e.Ref.Index)}, err
 }
 
-// clampTime keeps what a writer claims within what calendars can show.
-func clampTime(ms int64) time.Time {
+// WallTime is a time in milliseconds, such as that of Change.Op, which is what
+// its writer claims, kept within what calendars and JSON can show.
+func WallTime(ms int64) time.Time {
 	const year9999 = 253402300799000
 	return time.UnixMilli(min(max(ms, 0), year9999))
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/hyperhyperspace/hhs-go/internal/plain"
 )
 
 // app is what all commands share: where they read and write, and the global flags.
@@ -156,18 +158,42 @@ func (a *app) dataDir() (string, error) {
 	return filepath.Abs(dir)
 }
 
-// printf writes for people; with --json it does nothing.
+// printf writes for people; with --json it does nothing. Whatever may come from
+// others is made plain here, and only here.
 func (a *app) printf(format string, args ...any) {
 	if !a.json {
-		fmt.Fprintf(a.out, format, args...)
+		fmt.Fprintf(a.out, format, plainArgs(args)...)
 	}
 }
 
 // notef writes for people what is not the answer, to standard error.
 func (a *app) notef(format string, args ...any) {
 	if !a.json {
-		fmt.Fprintf(a.err, format, args...)
+		fmt.Fprintf(a.err, format, plainArgs(args)...)
 	}
+}
+
+// lines is text that keeps its lines when it is printed.
+type lines string
+
+// plainArgs makes the text among what is printed plain.
+func plainArgs(args []any) []any {
+	list := make([]any, len(args))
+	for i, arg := range args {
+		switch v := arg.(type) {
+		case lines:
+			list[i] = plain.Text(string(v))
+		case string:
+			list[i] = plain.Line(v)
+		case json.RawMessage:
+			list[i] = plain.Line(string(v))
+		case fmt.Stringer:
+			list[i] = plain.Line(v.String())
+		default:
+			list[i] = v
+		}
+	}
+	return list
 }
 
 // emit writes v with --json as one line, and otherwise as text does.
@@ -176,5 +202,10 @@ func (a *app) emit(v any, text func()) error {
 		text()
 		return nil
 	}
-	return json.NewEncoder(a.out).Encode(v)
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, err = a.out.Write(append(plain.JSON(body), '\n'))
+	return err
 }

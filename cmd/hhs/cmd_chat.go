@@ -133,9 +133,9 @@ func (a *app) show() func(event, name, text string) {
 			case "ask":
 				a.printf("%s", text)
 			case "note":
-				a.printf("%s\n", text)
+				a.printf("%s\n", lines(text))
 			case "said":
-				a.printf("%s: %s\n", name, text)
+				a.printf("%s: %s\n", name, lines(text))
 			default:
 				a.printf("* %s %s\n", name, event)
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -32,7 +33,7 @@ func (s *serving) flags(c *cobra.Command, short bool) {
 	if short {
 		return
 	}
-	f.StringVar(&s.TLSCert, "tls-cert", "", "certificate chain, a PEM file")
+	f.StringVar(&s.TLSCert, "tls-cert", "", "certificate chain, a PEM file; the default is then to listen on :443")
 	f.StringVar(&s.TLSKey, "tls-key", "", "private key of the certificate, a PEM file")
 	f.StringVar(&s.Domain, "domain", "", "get a certificate for this domain by ACME (Let's Encrypt), and listen on :443")
 	f.StringVar(&s.PublicURL, "public-url", "", "the URL a reverse proxy in front is known by, such as https://chat.example.org")
@@ -242,13 +243,30 @@ func (a *app) demo(ctx context.Context, s *serving) error {
 			a.printf("There is no page: %s.\n\n", s.NoPages)
 		}
 		a.printf("Link:  %s\nWords: %s\n\n", link, link.Words())
-		a.printf("Next: write in both. Or join from a terminal:  hhs chat '%s'\n", link)
+		a.printf("Next: write in both. Or join from a terminal:  %s chat '%s'\n", program(os.Args[0]), link)
 		a.printf("Then stop this with Ctrl-C and write on: the browsers go on without it.\n")
 	})
 	if err == nil {
 		err = h.wait(ctx)
 	}
 	return errors.Join(err, h.Close())
+}
+
+// program is how this program can be started again: as it was, unless it was
+// go run, which leaves no program behind.
+func program(started string) string {
+	if strings.Contains(filepath.ToSlash(started), "/go-build") {
+		return "go run ./cmd/hhs"
+	}
+	return quoted(started)
+}
+
+// quoted puts a path with spaces in quotes.
+func quoted(path string) string {
+	if strings.ContainsAny(path, " '\"$&()") {
+		return "'" + path + "'"
+	}
+	return path
 }
 
 // demoRoom opens the chat room that is here, or makes one.

@@ -207,6 +207,9 @@ func (s statusInfo) String() string {
 	case "synced":
 		return fmt.Sprintf("synced with %d (%d over a direct WebRTC connection)", s.Synced, s.Direct)
 	case "connecting":
+		if s.Servers == 1 {
+			return "connecting; 1 signalling server reached"
+		}
 		return fmt.Sprintf("connecting; %d signalling servers reached", s.Servers)
 	}
 	return s.State

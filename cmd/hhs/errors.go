@@ -10,6 +10,7 @@ import (
 	"github.com/hyperhyperspace/hhs-go/examples/chat/room"
 	"github.com/hyperhyperspace/hhs-go/identity/keyfile"
 	"github.com/hyperhyperspace/hhs-go/internal/control"
+	"github.com/hyperhyperspace/hhs-go/internal/plain"
 	"github.com/hyperhyperspace/hhs-go/internal/server"
 	"github.com/hyperhyperspace/hhs-go/object"
 )
@@ -88,11 +89,11 @@ func (a *app) fail(err error) int {
 		if err != nil {
 			body = []byte(`{"error":{"code":"internal","message":"the error cannot be written as JSON"}}`)
 		}
-		fmt.Fprintln(a.err, string(body))
+		fmt.Fprintln(a.err, string(plain.JSON(body)))
 	case f.code == "":
-		fmt.Fprintln(a.err, "hhs:", f.text)
+		fmt.Fprintln(a.err, "hhs:", plain.Text(f.text))
 	default:
-		fmt.Fprintf(a.err, "hhs: %s [%s]\n", strings.TrimSuffix(f.text, "."), f.code)
+		fmt.Fprintf(a.err, "hhs: %s [%s]\n", plain.Text(strings.TrimSuffix(f.text, ".")), f.code)
 	}
 	if f.code == "usage" {
 		return exitUsage

@@ -299,7 +299,7 @@ func changeOf(space *hhs.AnySpace, n hhs.Change) (one change, err error) {
 	if n.Resync {
 		return change{Event: "resync", Space: id}, nil
 	}
-	when := time.UnixMilli(n.Op.Time)
+	when := hhs.WallTime(n.Op.Time)
 	one = change{Event: "change", Space: id, Field: n.Field, Identity: n.Op.Identity.String(), Time: &when, Commit: n.Op.Ref.Commit.String()}
 	if one.Before, err = blockText(n.Before); err != nil {
 		return one, err

@@ -58,17 +58,19 @@ func chat(dir, listen, where string) (err error) {
 		switch event {
 		case "ask":
 			fmt.Print(text)
-		case "said":
-			fmt.Println(name+":", text)
+		case "note":
+			fmt.Println(hhs.Plain(text))
+		case "said": // by anyone: terminals obey some characters
+			fmt.Println(hhs.Plain(name + ": " + text))
 		default:
-			fmt.Println("*", strings.TrimSpace(name+" "+event+" "+text))
+			fmt.Println("*", name, event)
 		}
 	}}
 	r, err := t.Enter(ctx, node, where)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("Link:  %s\nWords: %s\nCtrl-C leaves.\n", r.Link(), r.Link().Words())
+	fmt.Printf("Link:  '%s'\nWords: %s\nCtrl-C leaves.\n", r.Link(), r.Link().Words())
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
 	defer stop()
 	return t.Stay(ctx, r)

@@ -38,7 +38,7 @@ func Code(err error) string {
 		return "refused"
 	case as[*crdt.Ignored](err):
 		return "schema"
-	case as[*authority.ManifestError](err), as[*OpError](err):
+	case as[*authority.ManifestError](err), as[*schema.Error](err), as[*kindError](err), as[*OpError](err):
 		return "invalid"
 	}
 	return "internal"
@@ -69,6 +69,10 @@ func Path(err error) string {
 	var o *object.ValueError
 	if errors.As(err, &o) {
 		return o.Path
+	}
+	var m *authority.ManifestError
+	if errors.As(err, &m) {
+		return m.Path
 	}
 	return ""
 }

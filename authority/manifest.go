@@ -1,8 +1,8 @@
 package authority
 
 import (
+	"slices"
 	"strconv"
-	"unicode/utf8"
 )
 
 // ManifestType is the $type of a manifest.
@@ -16,6 +16,15 @@ const ProfileField = "$profile"
 
 // FieldTypes are the types of replicated values a manifest may use, in the order in which people are told.
 func FieldTypes() []string { return []string{"register", "set", "growset", "log"} }
+
+// ReservedFields are the names a field cannot have, because a space has members of these names in TypeScript, where
+// fields are members too. A kind is for every language, so no language defines one with such a field.
+func ReservedFields() []string {
+	return []string{
+		"id", "kind", "update", "link", "words", "status", "subscribeStatus", "ready", "setName", "names", "peers", "info", "held", "receipt",
+		"addServers", "leave", "then", "constructor", "attach", "get", "toString", "valueOf", "toJSON", "node", "__proto__",
+	}
+}
 
 // Field is one replicated value of a kind.
 type Field struct {
@@ -31,7 +40,7 @@ type FieldCheck func(Field) error
 // As a value it is {"$type": "hhs/manifest", "kind", "version", "fields": [{"name", "type", "schema"?}],
 // "policy"} and nothing else.
 type Manifest struct {
-	Kind    string // such as example.org/chat
+	Kind    string // such as example.org/chat, in visible ASCII
 	Version int64  // of the kind, from 1 on
 	Fields  []Field
 	Policy  string
@@ -102,8 +111,10 @@ func ParseManifest(v any, checks ...FieldCheck) (*Manifest, error) {
 	switch {
 	case m.Policy != PolicyOpen:
 		return nil, &ManifestError{Path: "policy", Reason: "policy " + strconv.Quote(m.Policy) + " is not known here; this software knows \"open\""}
-	case m.Kind == "" || len(m.Kind) > MaxKind || !utf8.ValidString(m.Kind):
+	case m.Kind == "" || len(m.Kind) > MaxKind:
 		return nil, &ManifestError{Path: "kind", Reason: "a kind has 1 to " + strconv.Itoa(MaxKind) + " bytes"}
+	case !kindName(m.Kind):
+		return nil, &ManifestError{Path: "kind", Reason: strconv.QuoteToASCII(m.Kind) + " has characters that a kind has not: it is written in visible ASCII, such as example.org/chat"}
 	case m.Version < 1 || m.Version > MaxKindVersion:
 		return nil, &ManifestError{Path: "version", Reason: "versions begin at 1"}
 	case len(fields) > MaxFields:
@@ -135,6 +146,9 @@ func parseField(path string, v any, checks []FieldCheck) (Field, error) {
 		return f, &ManifestError{Path: path + ".name", Reason: strconv.Quote(f.Name) +
 			" is no field name: a letter or _, then letters, digits or _, at most " + strconv.Itoa(MaxFieldName)}
 	}
+	if slices.Contains(ReservedFields(), f.Name) {
+		return f, &ManifestError{Path: path + ".name", Reason: "a space has a member " + f.Name + " of its own in TypeScript; choose another name"}
+	}
 	known := false
 	for _, t := range FieldTypes() {
 		known = known || t == f.Type
@@ -148,6 +162,17 @@ func parseField(path string, v any, checks []FieldCheck) (Field, error) {
 		}
 	}
 	return f, nil
+}
+
+// kindName holds for visible ASCII. A kind is shown to people who choose by it: nothing in it acts on a terminal, is not
+// seen, or looks like another letter; and this does not change with the version of Unicode.
+func kindName(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] <= ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // identifier holds for names that are one in Go, in TypeScript and on a command line; no built-in name ($...) is one.

@@ -2,7 +2,9 @@ package authority
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -73,6 +75,51 @@ func TestManifestRejects(t *testing.T) {
 	seen := 0
 	if _, err := ParseManifest(chatManifest().Value(), func(Field) error { seen++; return nil }); err != nil || seen != 3 {
 		t.Errorf("%d fields checked: %v", seen, err)
+	}
+}
+
+// TestManifestVectors holds for what TypeScript refuses as well.
+func TestManifestVectors(t *testing.T) {
+	text, err := os.ReadFile("../testdata/vectors/manifest.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var vectors struct {
+		Accept []struct{ Name, JSON string }
+		Reject []struct{ Name, JSON, Path string }
+	}
+	if err := json.Unmarshal(text, &vectors); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range vectors.Accept {
+		v, err := object.FromJSON([]byte(c.JSON))
+		if err == nil {
+			_, err = ParseManifest(v)
+		}
+		if err != nil {
+			t.Errorf("%s: %v", c.Name, err)
+		}
+	}
+	rejected := map[string]bool{}
+	for _, c := range vectors.Reject {
+		v, err := object.FromJSON([]byte(c.JSON))
+		if err != nil {
+			t.Fatalf("%s: %v", c.Name, err)
+		}
+		_, err = ParseManifest(v)
+		var bad *ManifestError
+		if !errors.As(err, &bad) || bad.Path != c.Path {
+			t.Errorf("%s: %v, want it at %s", c.Name, err, c.Path)
+		}
+		if err != nil && strings.ContainsFunc(err.Error(), func(r rune) bool { return r < ' ' || r > '~' }) {
+			t.Errorf("%s: the error carries it on: %q", c.Name, err)
+		}
+		rejected[c.Name] = true
+	}
+	for _, name := range ReservedFields() {
+		if !rejected["a field named "+name] {
+			t.Errorf("no vector for a field named %s", name)
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/hyperhyperspace/hhs-go/identity/keyfile"
 	"github.com/hyperhyperspace/hhs-go/internal/server"
 	"github.com/hyperhyperspace/hhs-go/object"
+	"github.com/hyperhyperspace/hhs-go/schema"
 )
 
 type none struct{}
@@ -180,7 +181,13 @@ func createSpace(ctx context.Context, s *service, a createArgs) (spaceInfo, erro
 	if err != nil {
 		return spaceInfo{}, failf("value", "the manifest is not DAG-JSON: %w", err)
 	}
-	m, err := authority.ParseManifest(v)
+	m, err := authority.ParseManifest(v, func(f authority.Field) error {
+		if f.Schema == nil {
+			return nil
+		}
+		_, err := schema.Parse(f.Schema)
+		return err
+	})
 	if err != nil {
 		return spaceInfo{}, err
 	}

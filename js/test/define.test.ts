@@ -34,6 +34,7 @@ const kinds: { [name: string]: SpaceKind<any> } = { chat: Chat, 'shopping list':
 
 interface ManifestVectors {
   accept: { name: string; json: string; hex: string; id: string }[]
+  reject: { name: string; json: string; path: string }[]
 }
 
 test('kinds have the manifests of the vectors', () => {
@@ -46,6 +47,19 @@ test('kinds have the manifests of the vectors', () => {
     assert.equal(toHex(encode(fromDagJSON(v.json))), v.hex, `${v.name}: from its DAG-JSON`)
   }
   assert.deepEqual(accept.map(v => v.name).sort(), Object.keys(kinds).sort())
+})
+
+test('kinds and field names of the vectors are refused', () => {
+  const { reject } = vectors<ManifestVectors>('manifest.json')
+  let tried = 0
+  for (const v of reject) {
+    if (v.path !== 'kind' && v.path !== 'fields[0].name') continue
+    const m = JSON.parse(v.json) as { kind: string; version: number; fields: { name: string }[] }
+    const fields = Object.fromEntries(m.fields.map(f => [f.name, set(string())]))
+    assert.throws(() => defineSpace(m.kind, m.version, fields), { code: 'invalid' }, v.name)
+    tried++
+  }
+  assert.ok(tried > 30)
 })
 
 test('a mistake in a kind is refused by name', () => {

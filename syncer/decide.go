@@ -206,11 +206,20 @@ func (s *Session) report() {
 		Synced:    s.peer.hello && s.peer.hash == s.hash && r.waiting == 0, // invariant 7
 	}
 	if !now.Synced {
-		now.Receiving = max(int(min(r.left, maxCount)), len(s.peer.unknown))
-		now.Sending = int(min(s.send.left, maxCount))
+		now.Receiving = max(toGo(r.left), len(s.peer.unknown))
+		now.Sending = toGo(s.send.left)
 	}
 	if now != s.status {
 		s.status = now
 		s.emit(Report{now})
 	}
+}
+
+// toGo is a number of commits to come as it is shown: 0, not known, where it
+// cannot be true.
+func toGo(left uint64) int {
+	if left > maxCount {
+		return 0
+	}
+	return int(left)
 }

@@ -64,8 +64,9 @@ const (
 	// batches, bye, and have messages between them, which replace each other.
 	maxOutbox = 16
 
-	// maxCount is the largest number shown of commits to come: a peer may tell any.
-	maxCount = 1 << 30
+	// maxCount is the largest number of commits to come that is believed: a peer may
+	// tell any, and no space has as many. More is shown as not known.
+	maxCount = 1_000_000_000
 
 	// maxRelayed is how many ids of relayed commits are remembered for RelayDelay.
 	maxRelayed = 4096

@@ -21,6 +21,9 @@ func (e *BusyError) Error() string {
 		"(it is kept for the next time: a page's data belongs to its address, port included)", e.Addr)
 }
 
+// securePort is where a server with a certificate listens: on all interfaces.
+const securePort = ":443"
+
 // listenName is the file that keeps a chosen address.
 const listenName = "listen"
 
@@ -38,8 +41,8 @@ func (o *Options) chosen() (addr string, is bool, err error) {
 			return "", false, fmt.Errorf("read kept address: %w", err)
 		}
 	}
-	if o.Domain != "" {
-		return ":443", false, nil
+	if o.Domain != "" || o.TLSCert != "" { // who has a certificate wants to be reached from elsewhere
+		return securePort, false, nil
 	}
 	return DefaultAddr, false, nil
 }
@@ -60,6 +63,9 @@ func (o *Options) bind() (net.Listener, error) {
 	}
 	if inUse(err) {
 		return nil, &BusyError{addr}
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("listen on %s: %w; give this program the right to low ports, or choose another address with --listen HOST:PORT", addr, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)

@@ -28,7 +28,7 @@ import (
 // DefaultAddr, serves no pages and keeps nothing.
 type Options struct {
 	Dir     string // keeps a chosen address and certificates; "": nothing is kept
-	Listen  string // host:port; "": the kept one, or DefaultAddr
+	Listen  string // host:port; "": the kept one, port 443 of all interfaces with a certificate, or DefaultAddr
 	AnyPort bool   // take a free port where DefaultAddr is busy and nothing was chosen
 
 	TLSCert, TLSKey string // files in PEM
@@ -85,7 +85,7 @@ func Listen(opts Options) (*Server, error) {
 	if !opts.NoPeer {
 		s.hosts.Endpoints = append(s.hosts.Endpoints, s.socketURL("/peer"))
 	}
-	if s.stun != nil {
+	if s.stun != nil && s.reachable() {
 		_, port, err := net.SplitHostPort(s.stun.LocalAddr().String())
 		if err != nil {
 			return nil, errors.Join(err, s.Close())
@@ -114,6 +114,18 @@ func (s *Server) bindSTUN() {
 		}
 		s.opts.Log.Warn("no STUN on this port", "port", port, "error", err)
 	}
+}
+
+// reachable tells whether the STUN port is where the origin is: a proxy in front
+// does not pass UDP on to a port of this machine alone.
+func (s *Server) reachable() bool {
+	udp, ok := s.stun.LocalAddr().(*net.UDPAddr)
+	if !ok || !udp.IP.IsLoopback() {
+		return ok
+	}
+	host := s.origin.Hostname()
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 func (s *Server) socketURL(path string) string {

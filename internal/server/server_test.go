@@ -200,6 +200,9 @@ func TestHosts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if len(s.Hosts().STUN) != 0 { // it is bound to loopback, where the proxy is
+			t.Error(s.Hosts().STUN)
+		}
 		if s.Hosts().Servers[0] != c.server || s.URL() != c.origin {
 			t.Error(s.Hosts(), s.URL())
 		}
@@ -296,6 +299,21 @@ func TestTLS(t *testing.T) {
 	}
 	if _, body := get(t, "GET", s.URL()+"/"); body != "<!doctype html>chat" {
 		t.Error(body)
+	}
+}
+
+// With a certificate and no address chosen, others can reach the server.
+func TestAddressWithCertificate(t *testing.T) {
+	dir := t.TempDir()
+	for _, o := range []Options{{TLSCert: "c", TLSKey: "k"}, {Domain: "example.org", Dir: dir}} {
+		if addr, chosen, err := o.chosen(); addr != ":443" || chosen || err != nil {
+			t.Error(addr, chosen, err)
+		}
+		if o.Listen = "127.0.0.1:8443"; o.Listen != "" {
+			if addr, _, err := o.chosen(); addr != o.Listen || err != nil {
+				t.Error(addr, err)
+			}
+		}
 	}
 }
 

@@ -20,6 +20,8 @@ export class Messages {
   private stopList: () => void = () => {}
   private readonly list = byId<HTMLOListElement>('messages')
   private readonly scroll = byId('scroll')
+  /** The last message is in sight, and stays so when messages come or the window, as for a keyboard on the screen, gets smaller. */
+  private atEnd = true
 
   constructor(private readonly room: Room, private readonly me: string) {
     this.list.replaceChildren()
@@ -29,6 +31,10 @@ export class Messages {
       this.follow()
     }
     this.follow()
+    this.scroll.onscroll = () => { this.atEnd = this.scroll.scrollHeight - this.scroll.scrollTop - this.scroll.clientHeight < 80 }
+    const resized = new ResizeObserver(() => { if (this.atEnd) this.toEnd() })
+    resized.observe(this.scroll)
+    this.stops.push(() => resized.disconnect())
     this.stops.push(room.subscribeHeld(() => void this.mark()))
   }
 
@@ -52,7 +58,7 @@ export class Messages {
   }
 
   private async draw(messages: Message[]): Promise<void> {
-    const atEnd = this.scroll.scrollHeight - this.scroll.scrollTop - this.scroll.clientHeight < 80
+    const atEnd = this.atEnd
     const grown = messages.at(-1)?.id !== this.shown.at(-1)?.id
     this.shown = messages
     const gone = new Set(this.items.keys())
@@ -69,13 +75,17 @@ export class Messages {
       this.items.delete(id)
     }
     show(byId('no-messages'), messages.length === 0)
-    if (grown && (atEnd || messages.at(-1)?.author === this.me)) this.scroll.scrollTop = this.scroll.scrollHeight
+    if (grown && (atEnd || messages.at(-1)?.author === this.me)) this.toEnd()
     const size = messages.length < this.last ? messages.length : await this.size(messages.length)
     show(byId('earlier'), size > messages.length && this.last < 1000)
     publish({ messages: size, last: messages.at(-1)?.value.text ?? '' })
     await this.mark()
     // What was there before the page was opened is not read out.
     this.list.setAttribute('aria-live', 'polite')
+  }
+
+  private toEnd(): void {
+    this.scroll.scrollTop = this.scroll.scrollHeight
   }
 
   /** How many there are, or `shown` while that cannot be asked: the engine is being replaced, and the next draw asks again. */
@@ -86,11 +96,11 @@ export class Messages {
   private add(m: Message): HTMLLIElement {
     const item = h('li', { class: m.author === this.me ? 'message own' : 'message', 'data-id': m.id, 'data-commit': m.commit },
       h('div', { class: 'meta' },
-        h('span', { class: 'who' }, nameOf(this.names, m.author)),
+        h('bdi', { class: 'who' }, nameOf(this.names, m.author)),
         h('code', { title: m.author }, tail(m.author)),
         h('time', { datetime: new Date(m.time).toISOString() }, clock(m.time)),
         h('span', { class: 'mark' }, 'saved here')),
-      h('div', { class: 'text' }, m.value.text))
+      h('div', { class: 'text', dir: 'auto' }, m.value.text))
     this.items.set(m.id, item)
     return item
   }

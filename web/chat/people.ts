@@ -44,12 +44,12 @@ export class People {
   private person(id: string, here: boolean): HTMLLIElement {
     const note = id === this.me ? ' (you)' : here ? ' (connected)' : ''
     return h('li', { class: here ? 'here' : undefined, 'data-identity': id },
-      nameOf(this.names, id), ' ', h('code', { class: 'small', title: id }, tail(id)), h('span', { class: 'small' }, note))
+      h('bdi', {}, nameOf(this.names, id)), ' ', h('code', { class: 'small', title: id }, tail(id)), h('span', { class: 'small' }, note))
   }
 
   private peer(p: Peer): HTMLLIElement {
     const over = p.transport === 'rtc' ? 'WebRTC' : p.transport === 'ws' ? 'WebSocket' : 'memory'
     const rtt = p.rtt === undefined ? '' : `, ${p.rtt} ms`
-    return h('li', {}, `${nameOf(this.names, p.identity)} ${tail(p.device)}: ${over}, ${p.direct ? 'direct' : 'not direct'}, ${p.state}${rtt}`)
+    return h('li', {}, h('bdi', {}, nameOf(this.names, p.identity)), ` ${tail(p.device)}: ${over}, ${p.direct ? 'direct' : 'not direct'}, ${p.state}${rtt}`)
   }
 }

@@ -7,13 +7,13 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/internal/log"
 	"github.com/hyperhyperspace/hhs-go/transport"
 	"github.com/hyperhyperspace/hhs-go/transport/ws"
 )
@@ -39,7 +39,7 @@ type ServerOptions struct {
 	Address func(*http.Request) string
 	// Log gets one line per closed connection at level debug, without topics,
 	// keys, handles or bodies. nil: nothing is logged.
-	Log *slog.Logger
+	Log log.Logger
 	// Rand is where nonces, handles and samples come from; nil: crypto/rand.
 	Rand io.Reader
 }
@@ -65,7 +65,7 @@ func (o ServerOptions) withDefaults() ServerOptions {
 	duration(&o.Silent, DefaultServerSilent)
 	duration(&o.Idle, DefaultIdle)
 	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
+		o.Log = log.Discard
 	}
 	if o.Rand == nil {
 		o.Rand = rand.Reader
@@ -94,8 +94,8 @@ type Stats struct {
 }
 
 // Server introduces listeners to each other. It is an http.Handler for the
-// WebSocket clients connect to; any Origin may (DESIGN 11: nothing here rests
-// on where a page came from).
+// WebSocket clients connect to; any Origin may, since
+// nothing here rests on where a page came from (docs/security.md).
 type Server struct {
 	opts  ServerOptions
 	names []string // as in Proof

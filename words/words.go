@@ -8,7 +8,7 @@
 //
 // Three words only find candidates: 36 bits can be forged in an afternoon.
 // Whoever joins by words is shown every candidate with its creator's key and
-// chooses; see DESIGN on spaces found by people.
+// chooses; see docs/decisions/0010-words.md.
 //
 // # The list
 //

@@ -1,10 +1,13 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"strconv"
 	"strings"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 )
 
@@ -36,10 +39,29 @@ func (p *tab) click(selector string) {
 	p.must(p.Do(p.ctx(), chromedp.Click(selector, chromedp.NodeVisible)))
 }
 
-// keys types into whatever has the focus.
+// keys types into whatever has the focus. A carriage return is the key Enter.
 func (p *tab) keys(text string) {
 	p.t.Helper()
-	p.must(p.Do(p.ctx(), chromedp.KeyEvent(text)))
+	before, after, enter := strings.Cut(text, "\r")
+	if before != "" {
+		p.must(p.Do(p.ctx(), chromedp.KeyEvent(before)))
+	}
+	if !enter {
+		return
+	}
+	// In one event, as from a keyboard: of two, the page could not prevent what the second one does.
+	press := input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeKeyDown, Key: "Enter", Code: "Enter", Text: "\r", WindowsVirtualKeyCode: 13}
+	release := press
+	release.Type, release.Text = input.DispatchKeyEventTypeKeyUp, ""
+	for _, event := range []input.DispatchKeyEventParams{press, release} {
+		p.must(p.Do(p.ctx(), func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+			_, err := cdp.Call(ctx, target, input.DispatchKeyEvent, event)
+			return chromedp.Void{}, err
+		}))
+	}
+	if after != "" {
+		p.keys(after)
+	}
 }
 
 // fill replaces a field's text by typing.

@@ -84,6 +84,7 @@ class Page {
     this.shown = undefined
     show(byId('room'), false)
     show(byId('people-side'), false)
+    show(byId('invite'), false)
     publish({ room: '', ready: false, status: '', messages: 0, held: 0, link: '', words: '' })
   }
 
@@ -119,6 +120,7 @@ class Page {
     show(byId('welcome'), false)
     show(byId('room'), true)
     show(byId('people-side'), true)
+    show(byId('invite'), true)
     publish({ room: room.id })
     await showInvitation(room)
     await this.drawRooms(await this.node.spaces())

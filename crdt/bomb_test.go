@@ -9,6 +9,7 @@ import (
 	"github.com/hyperhyperspace/hhs-go/crdt"
 	"github.com/hyperhyperspace/hhs-go/crdt/crdttest"
 	"github.com/hyperhyperspace/hhs-go/history"
+	"github.com/hyperhyperspace/hhs-go/object"
 )
 
 // TestCostOfOneCommit: adds and removals of one element in one commit cost each the same however many there are, and so
@@ -80,6 +81,89 @@ func BenchmarkOneCommit(b *testing.B) {
 					if i%2 == 1 {
 						op.Action, op.Payload = crdt.ActionRemove, key
 					}
+					apply(b, env, typ, op, true)
+				}
+			}
+		})
+	}
+}
+
+// tree is a history of a founder, which everyone sees, and any number of commits that see nothing else.
+type tree struct{ founder object.ID }
+
+func (h tree) Before(a, b history.OpRef) (bool, error) {
+	return a.Commit == h.founder && b.Commit != h.founder, nil
+}
+
+// crowd makes n concurrent writes to one register, behind a first one; some are longer than others.
+func crowd(t testing.TB, n int) ([]crdt.Op, tree) {
+	h := tree{idOf("founder")}
+	ops := []crdt.Op{{Ref: history.OpRef{Commit: h.founder}, Height: 1}}
+	for i := range n {
+		ops = append(ops, crdt.Op{Ref: history.OpRef{Commit: idOf(fmt.Sprint(i))}, Height: 2, Refs: []history.OpRef{{Commit: h.founder}}})
+	}
+	for i := range ops {
+		ops[i].Author, ops[i].Identity = keyOf(fmt.Sprint("device", i%7)), keyOf("alice")
+		ops[i].Action, ops[i].Payload = crdt.ActionSet, encode(t, fmt.Sprintf("%*d", i%50, i))
+	}
+	return ops, h
+}
+
+// TestCostOfCrowd: writers of one value who have not seen each other and stand at one height do not pay for each other.
+// Making a bundle wide moves what it held, once.
+func TestCostOfCrowd(t *testing.T) {
+	const once = 2 * crdt.MaxBundle / 50 // an item has more than 50 bytes; 2 for reading and writing
+	for _, name := range []string{"register", "profile"} {
+		for _, n := range []int{500, 1000, 2000} {
+			typ, m := typeOf(t, name), &meter{State: crdttest.NewState()}
+			ops, past := crowd(t, n)
+			m.Past = past
+			env := &crdt.Env{State: m, Past: m}
+			total := 0
+			for i, op := range ops {
+				m.n = 0
+				apply(t, env, typ, op, true)
+				total += m.n
+				if m.n > maxTouched+once {
+					t.Fatalf("%s: op %d of %d touches %d", name, i, n, m.n)
+				}
+			}
+			if total > n*maxTouched+once {
+				t.Errorf("%s: %d ops touch %d, %d each", name, n, total, total/n)
+			}
+			m.n = 0
+			e, ok, err := crdt.RegisterValue(env)
+			if name == "profile" {
+				e, ok, err = crdt.ProfileValue(env, keyOf("alice"))
+			}
+			if err != nil || !ok || e.Height != 2 || m.n > 2*maxTouched {
+				t.Errorf("%s: reading the value touches %d: %v, %v, %v", name, m.n, e, ok, err)
+			}
+			m.n = 0
+			last := crdt.Op{Ref: history.OpRef{Commit: idOf("last")}, Height: 2, Author: keyOf("phone"), Identity: keyOf("alice"),
+				Action: crdt.ActionSet, Payload: encode(t, "void")}
+			apply(t, env, typ, last, false)
+			for _, effective := range []bool{true, false} {
+				if _, err := typ.Flip(env, last, effective); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if limit := 3*n + 4*maxTouched; m.n > limit { // the founder's value might come back
+				t.Errorf("%s: a flip among %d touches %d, at most %d", name, n, m.n, limit)
+			}
+		}
+	}
+}
+
+// BenchmarkCrowd applies concurrent writes to one register.
+func BenchmarkCrowd(b *testing.B) {
+	typ := typeOf(b, "register")
+	for _, n := range []int{500, 1000, 2000} {
+		ops, past := crowd(b, n)
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			for b.Loop() {
+				env := &crdt.Env{State: crdttest.NewState(), Past: past}
+				for _, op := range ops {
 					apply(b, env, typ, op, true)
 				}
 			}

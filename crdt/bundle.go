@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/hyperhyperspace/hhs-go/store"
@@ -200,6 +201,48 @@ func (b *bundle) scan(lo, hi []byte) ([]item, error) {
 		items = append(items, item{string(kv.Key[n:]), r})
 	}
 	return items, nil
+}
+
+// backward yields the ops with lo <= id < hi, the last one first; hi "" is no bound. When the bundle is wide, no more
+// are read than are taken.
+func (b *bundle) backward(lo, hi string) iter.Seq2[item, error] {
+	return func(yield func(item, error) bool) {
+		if !b.wide {
+			b.backwardInline(lo, hi, yield)
+			return
+		}
+		n, end := len(b.itemKey("")), after(b.itemKey(""))
+		if hi != "" {
+			end = b.itemKey(hi)
+		}
+		for kv, err := range b.f.State.Scan(b.itemKey(lo), end, true) {
+			if err != nil {
+				yield(item{}, fmt.Errorf("read state: %w", err))
+				return
+			}
+			r, ok := decodeRecord(bytes.Clone(kv.Value))
+			if !ok {
+				yield(item{}, &Corrupt{Key: bytes.Clone(kv.Key), Reason: "not an op's entry"})
+				return
+			}
+			if !yield(item{string(kv.Key[n:]), r}, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (b *bundle) backwardInline(lo, hi string, yield func(item, error) bool) {
+	i, _ := b.search(lo)
+	j := len(b.items)
+	if hi != "" {
+		j, _ = b.search(hi)
+	}
+	for j--; j >= i; j-- {
+		if !yield(b.items[j], nil) {
+			return
+		}
+	}
 }
 
 // flush writes the bundle back.

@@ -23,6 +23,9 @@ import (
 //  1. an op that is in the past of another has the lesser place, so no op is hidden by one below it;
 //  2. an op of the frontier is shown iff it is effective: an effective tip is hidden by nothing;
 //  3. the greatest cut is known: the only tip, or what the bundle keeps beside the frontier.
+//
+// A frontier may be large: many writers at once, or one with many keys. Of it an op reads what its past may hold, which
+// is what has a lesser height, so those who write at the same height do not pay for each other.
 type cell struct {
 	*field
 	key []byte
@@ -39,53 +42,109 @@ type spot struct {
 
 func (s *spot) shown() bool { return s.flags&flagEffective != 0 }
 
+// stays tells whether the op is shown then.
+func (s *spot) stays() bool { return s.next&flagEffective != 0 && !s.rest }
+
 func (c *cell) restKey(at place) []byte { return join(spaceRest, c.key, at) }
 
 // front is a cell's frontier while an op is taken in.
 type front struct {
 	*bundle
-	spots []spot // by place
+	spots []*spot // what was read and may change, in no order
 }
 
 func (c *cell) frontier() (*front, error) {
 	b, err := c.bundle(c.key)
-	if err != nil {
-		return nil, err
-	}
-	items, err := b.all()
-	if err != nil {
-		return nil, err
-	}
-	f := &front{b, make([]spot, len(items), len(items)+1)}
-	for i, it := range items {
-		_, ref, ok := parsePlace([]byte(it.id))
-		if !ok {
-			return nil, &Corrupt{Key: b.headKey(), Reason: "not an op's place"}
-		}
-		f.spots[i] = spot{at: place(it.id), ref: ref, record: it.record, next: it.flags}
-	}
-	return f, nil
+	return &front{bundle: b}, err
 }
 
-// at finds an op of the frontier.
-func (f *front) at(at place) *spot {
-	for i := range f.spots {
-		if f.spots[i].at == at {
-			return &f.spots[i]
+func (f *front) spot(it item) (*spot, error) {
+	_, ref, ok := parsePlace([]byte(it.id))
+	if !ok {
+		return nil, &Corrupt{Key: f.headKey(), Reason: "not an op's place"}
+	}
+	return &spot{at: place(it.id), ref: ref, record: it.record, next: it.flags}, nil
+}
+
+// at finds an op of the frontier, nil if it is not in it. It may change from now on.
+func (f *front) at(at place) (*spot, error) {
+	for _, s := range f.spots {
+		if s.at == at {
+			return s, nil
 		}
 	}
-	return nil
+	r, ok, err := f.get(string(at))
+	if err != nil || !ok {
+		return nil, err
+	}
+	s, err := f.spot(item{string(at), r})
+	if err == nil {
+		f.spots = append(f.spots, s)
+	}
+	return s, err
+}
+
+// below reads what an op may have in its past: ops of lesser height and earlier ones of its own commit. They may change
+// from now on.
+func (f *front) below(op *Op) ([]*spot, error) {
+	lower, err := f.between("", string(appendOrdered(nil, op.Height)))
+	if err != nil {
+		return nil, err
+	}
+	first := *op
+	first.Ref.Index = 0
+	own, err := f.between(string(placeOf(&first)), string(placeOf(op)))
+	if err != nil {
+		return nil, err
+	}
+	spots := make([]*spot, 0, len(lower)+len(own))
+	for _, items := range [][]item{lower, own} {
+		for _, it := range items {
+			s, err := f.spot(it)
+			if err != nil {
+				return nil, err
+			}
+			spots = append(spots, s)
+		}
+	}
+	f.spots = append(f.spots, spots...)
+	return spots, nil
+}
+
+// shownAbove reads the shown ops of the frontier with a greater place.
+func (f *front) shownAbove(at place) ([]*spot, error) {
+	var shown []*spot
+	for it, err := range f.backward(string(at)+"\x00", "") {
+		if err != nil {
+			return nil, err
+		}
+		if it.flags&flagEffective == 0 {
+			continue
+		}
+		s, err := f.spot(it)
+		if err != nil {
+			return nil, err
+		}
+		shown = append(shown, s)
+	}
+	return shown, nil
 }
 
 // sees tells whether op has the op at s in its past. What an op names is in its past.
-func (c *cell) sees(op *Op, at place, s *spot) (bool, error) {
-	if s.at >= at {
-		return false, nil
-	}
+func (c *cell) sees(op *Op, s *spot) (bool, error) {
 	if slices.Contains(op.Refs, s.ref) {
 		return true, nil
 	}
-	return c.before(s.ref, op.Ref)
+	return c.precedes(s.at, s.ref, placeOf(op), op.Ref)
+}
+
+// precedes tells whether the op at a is before the op at b. Height grows along every edge, so most often the places tell
+// that it is not.
+func (c *cell) precedes(a place, aRef history.OpRef, b place, bRef history.OpRef) (bool, error) {
+	if a >= b || aRef.Commit != bRef.Commit && a[:1+a[0]] == b[:1+b[0]] {
+		return false, nil
+	}
+	return c.before(aRef, bRef)
 }
 
 // apply takes a new op in.
@@ -99,27 +158,18 @@ func (c *cell) apply(op *Op, effective bool) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	if known != nil || f.at(at) != nil {
+	_, here, err := f.get(string(at))
+	if err != nil {
+		return nil, err
+	}
+	if known != nil || here {
 		return c.flip(op, effective)
 	}
-	tips, linear := 0, true
-	for i := range f.spots {
-		s := &f.spots[i]
-		if s.flags&flagTip != 0 {
-			tips++
-		}
-		sees, err := c.sees(op, at, s)
-		switch {
-		case err != nil:
-			return nil, err
-		case sees:
-			s.next &^= flagTip
-			s.rest = effective || !s.shown()
-		case s.flags&flagTip != 0:
-			linear = false
-		}
+	linear, err := c.pass(op, f, effective)
+	if err != nil {
+		return nil, err
 	}
-	if err := c.moveCuts(op, f, tips, linear); err != nil {
+	if err := c.moveCuts(op, f, linear); err != nil {
 		return nil, err
 	}
 	tag, err := c.author(op)
@@ -133,49 +183,69 @@ func (c *cell) apply(op *Op, effective bool) ([]Change, error) {
 	if linear {
 		r.flags |= flagCut
 	}
-	return c.settle(f, []spot{{at: at, ref: op.Ref, record: r}}, op, effective)
+	return c.settle(f, []*spot{{at: at, ref: op.Ref, record: r}}, op, effective)
+}
+
+// pass tells what becomes of the frontier's ops that a new op has in its past. linear tells that it has all tips in it,
+// and so everything: of what is not below it, the greatest is a tip.
+func (c *cell) pass(op *Op, f *front, effective bool) (linear bool, err error) {
+	spots, err := f.below(op)
+	if err != nil {
+		return false, err
+	}
+	linear = f.count == uint64(len(spots))
+	for _, s := range spots {
+		sees, err := c.sees(op, s)
+		switch {
+		case err != nil:
+			return false, err
+		case sees:
+			s.next &^= flagTip
+			s.rest = effective || !s.shown()
+		case s.flags&flagTip != 0:
+			linear = false
+		}
+	}
+	return linear, nil
 }
 
 // settle writes what becomes of the frontier, and the ops that join it. The change is visible iff another set of ops is
 // shown than before.
-func (c *cell) settle(f *front, join []spot, op *Op, effective bool) ([]Change, error) {
-	var was, now *spot // the greatest shown
+func (c *cell) settle(f *front, join []*spot, op *Op, effective bool) ([]Change, error) {
 	changed := false
-	for i := range f.spots {
-		s := &f.spots[i]
-		if s.shown() {
-			was = s
+	for _, s := range f.spots {
+		changed = changed || s.stays() != s.shown()
+	}
+	for _, s := range join {
+		changed = changed || s.shown()
+	}
+	ch := Change{Key: bytes.Clone(c.key), Op: *op, Effective: effective}
+	if changed {
+		was, _, err := shownLast(f.bundle)
+		if err != nil {
+			return nil, err
 		}
-		stays := s.next&flagEffective != 0 && !s.rest
-		if stays {
-			now = s
-		}
-		changed = changed || stays != s.shown()
+		ch.Before = was.rest
+	}
+	for _, s := range f.spots {
 		if err := c.move(f, s); err != nil {
 			return nil, err
 		}
 	}
-	for i := range join {
-		s := &join[i]
+	for _, s := range join {
 		if err := f.put(string(s.at), s.record); err != nil {
 			return nil, err
 		}
-		if s.shown() {
-			changed = true
-			if now == nil || now.at < s.at {
-				now = s
-			}
+	}
+	if changed {
+		now, _, err := shownLast(f.bundle)
+		if err != nil {
+			return nil, err
 		}
+		ch.After = now.rest
 	}
 	if err := f.flush(); err != nil || !changed {
 		return nil, err
-	}
-	ch := Change{Key: bytes.Clone(c.key), Op: *op, Effective: effective}
-	if was != nil {
-		ch.Before = was.record.rest
-	}
-	if now != nil {
-		ch.After = now.record.rest
 	}
 	return []Change{ch}, nil
 }
@@ -203,7 +273,11 @@ func (c *cell) flip(op *Op, effective bool) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s := f.at(at); s != nil {
+	s, err := f.at(at)
+	if err != nil {
+		return nil, err
+	}
+	if s != nil {
 		switch {
 		case s.shown() == effective:
 			return nil, nil
@@ -226,7 +300,11 @@ func (c *cell) flip(op *Op, effective bool) ([]Change, error) {
 	r.flags ^= flagEffective
 	hidden := false
 	if effective {
-		if hidden, err = c.hidden(f.spots, op.Ref, at); err != nil {
+		shown, err := f.shownAbove(at)
+		if err == nil {
+			hidden, err = c.hidden(shown, op.Ref, at)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -236,18 +314,20 @@ func (c *cell) flip(op *Op, effective bool) ([]Change, error) {
 	if err := c.remove(key); err != nil {
 		return nil, err
 	}
-	return c.show(f, []spot{{at: at, ref: op.Ref, record: r}}, op)
+	return c.show(f, []*spot{{at: at, ref: op.Ref, record: r}}, op)
 }
 
 // show hides what op has in its past, now that op is shown itself: as one of the frontier, or joining it.
-func (c *cell) show(f *front, join []spot, op *Op) ([]Change, error) {
-	at := placeOf(op)
-	for i := range f.spots {
-		s := &f.spots[i]
+func (c *cell) show(f *front, join []*spot, op *Op) ([]Change, error) {
+	spots, err := f.below(op)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range spots {
 		if !s.shown() {
 			continue
 		}
-		sees, err := c.sees(op, at, s)
+		sees, err := c.sees(op, s)
 		if err != nil {
 			return nil, err
 		}
@@ -259,12 +339,12 @@ func (c *cell) show(f *front, join []spot, op *Op) ([]Change, error) {
 // hide makes the shown op at s void and brings back what it alone had hidden.
 func (c *cell) hide(f *front, s *spot, op *Op) ([]Change, error) {
 	s.next, s.rest = s.flags&^flagEffective, s.flags&flagTip == 0
-	back, err := c.uncovered(f.spots, s)
+	back, err := c.uncovered(f, s)
 	if err != nil {
 		return nil, err
 	}
-	for i := range back {
-		if err := c.remove(c.restKey(back[i].at)); err != nil {
+	for _, b := range back {
+		if err := c.remove(c.restKey(b.at)); err != nil {
 			return nil, err
 		}
 	}
@@ -272,14 +352,9 @@ func (c *cell) hide(f *front, s *spot, op *Op) ([]Change, error) {
 }
 
 // uncovered finds the resting ops that are shown once s is not, greatest first.
-func (c *cell) uncovered(spots []spot, s *spot) ([]spot, error) {
-	shown := make([]spot, 0, len(spots))
-	for i := range spots {
-		if spots[i].shown() && &spots[i] != s {
-			shown = append(shown, spots[i])
-		}
-	}
-	var back []spot
+func (c *cell) uncovered(f *front, s *spot) ([]*spot, error) {
+	var shown, back []*spot
+	read := false
 	lo := c.restKey("")
 	for kv, err := range c.State.Scan(lo, c.restKey(s.at), true) {
 		if err != nil {
@@ -292,13 +367,20 @@ func (c *cell) uncovered(spots []spot, s *spot) ([]spot, error) {
 		if !e.shown() { // it is void
 			continue
 		}
+		if !read { // most often nothing effective rests below
+			if shown, err = f.shownAbove(""); err != nil {
+				return nil, err
+			}
+			shown = slices.DeleteFunc(shown, func(o *spot) bool { return o.at == s.at })
+			read = true
+		}
 		hidden, err := c.hidden(shown, e.ref, e.at)
 		if err != nil {
 			return nil, err
 		}
 		if !hidden {
 			e.record.rest = bytes.Clone(e.record.rest)
-			back, shown = append(back, e), append(shown, e)
+			back, shown = append(back, &e), append(shown, &e)
 		}
 		if e.flags&flagCut != 0 {
 			break
@@ -318,13 +400,9 @@ func (c *cell) resting(key, value []byte, n int) (spot, error) {
 }
 
 // hidden tells whether the op is in the past of one that is shown.
-func (c *cell) hidden(spots []spot, ref history.OpRef, at place) (bool, error) {
-	for i := range spots {
-		s := &spots[i]
-		if !s.shown() || s.at <= at {
-			continue
-		}
-		if before, err := c.before(ref, s.ref); err != nil || before {
+func (c *cell) hidden(shown []*spot, ref history.OpRef, at place) (bool, error) {
+	for _, s := range shown {
+		if before, err := c.precedes(at, ref, s.at, s.ref); err != nil || before {
 			return before, err
 		}
 	}
@@ -337,15 +415,19 @@ const noCut = "\x00"
 
 // moveCuts ends the cuts that op is concurrent to and keeps the greatest one that is left. linear tells that op has all
 // tips in its past, and so everything.
-func (c *cell) moveCuts(op *Op, f *front, tips int, linear bool) error {
+func (c *cell) moveCuts(op *Op, f *front, linear bool) error {
 	if linear {
 		f.aux = nil
 		return nil
 	}
 	at := place(f.aux)
-	for i := range f.spots {
-		if tips == 1 && f.spots[i].flags&flagTip != 0 {
-			at = f.spots[i].at
+	if at == "" { // there is one tip: everything is before it
+		for it, err := range f.backward("", "") {
+			if err != nil {
+				return err
+			}
+			at = place(it.id)
+			break
 		}
 	}
 	for at != noCut {
@@ -353,17 +435,17 @@ func (c *cell) moveCuts(op *Op, f *front, tips int, linear bool) error {
 		if !ok {
 			return &Corrupt{Key: f.headKey(), Reason: "not the place of a cut"}
 		}
-		seen, err := c.before(ref, op.Ref)
+		seen, err := c.precedes(at, ref, placeOf(op), op.Ref)
 		if err != nil {
 			return err
 		}
 		if seen {
 			break
 		}
-		if err := c.endCut(f.spots, at); err != nil {
+		if err := c.endCut(f, at); err != nil {
 			return err
 		}
-		if at, err = c.cutBelow(f.spots, at); err != nil {
+		if at, err = c.cutBelow(f, at); err != nil {
 			return err
 		}
 	}
@@ -372,12 +454,13 @@ func (c *cell) moveCuts(op *Op, f *front, tips int, linear bool) error {
 }
 
 // endCut takes the mark off a cut.
-func (c *cell) endCut(spots []spot, cut place) error {
-	for i := range spots {
-		if spots[i].at == cut {
-			spots[i].next &^= flagCut
-			return nil
-		}
+func (c *cell) endCut(f *front, cut place) error {
+	switch s, err := f.at(cut); {
+	case err != nil:
+		return err
+	case s != nil:
+		s.next &^= flagCut
+		return nil
 	}
 	key := c.restKey(cut)
 	r, ok, err := c.record(key)
@@ -392,13 +475,8 @@ func (c *cell) endCut(spots []spot, cut place) error {
 }
 
 // cutBelow returns the greatest cut below a place.
-func (c *cell) cutBelow(spots []spot, at place) (place, error) {
+func (c *cell) cutBelow(f *front, at place) (place, error) {
 	cut := place(noCut)
-	for i := range spots {
-		if s := &spots[i]; s.at < at && s.flags&flagCut != 0 && s.at > cut {
-			cut = s.at
-		}
-	}
 	lo := c.restKey("")
 	for kv, err := range c.State.Scan(lo, c.restKey(at), true) {
 		if err != nil {
@@ -408,11 +486,17 @@ func (c *cell) cutBelow(spots []spot, at place) (place, error) {
 		if err != nil {
 			return "", err
 		}
-		if e.at <= cut {
+		if e.flags&flagCut != 0 {
+			cut = e.at
 			break
 		}
-		if e.flags&flagCut != 0 {
-			return e.at, nil
+	}
+	for it, err := range f.backward(string(cut), string(at)) {
+		if err != nil {
+			return "", err
+		}
+		if it.flags&flagCut != 0 {
+			return place(it.id), nil
 		}
 	}
 	return cut, nil

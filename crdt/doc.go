@@ -26,7 +26,8 @@
 //
 // A field's state is a small ordered map, laid out in layout.go: one entry per op, found by the key it touches, moved
 // rather than rewritten when it stops being visible. Authors are kept once per field. Applying an op costs a few reads
-// and writes plus one for each concurrent op on its key, and never depends on the size of the field.
+// and writes, plus some for each visible op on its key that it may have seen (a register's of lesser height, the adds that
+// a removal names or newly covers), and never depends on the size of the field.
 //
 // # What it does not do
 //

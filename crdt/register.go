@@ -78,17 +78,22 @@ func valueIn(env *Env, key []byte) (Entry, bool, error) {
 
 // greatest returns the greatest shown op of a cell's bundle.
 func (f *field) greatest(b *bundle) (e Entry, ok bool, err error) {
-	items, err := b.all()
-	if err != nil {
+	it, ok, err := shownLast(b)
+	if err != nil || !ok {
 		return e, false, err
 	}
-	for _, it := range slices.Backward(items) {
-		if it.flags&flagEffective != 0 {
-			e, err = f.cellEntry(b.key, it)
-			return e, err == nil, err
+	e, err = f.cellEntry(b.key, it)
+	return e, err == nil, err
+}
+
+// shownLast finds the greatest shown op of a cell's bundle.
+func shownLast(b *bundle) (it item, ok bool, err error) {
+	for it, err := range b.backward("", "") {
+		if err != nil || it.flags&flagEffective != 0 {
+			return it, err == nil, err
 		}
 	}
-	return e, false, nil
+	return it, false, nil
 }
 
 func shownIn(env *Env, key []byte) ([]Entry, error) {

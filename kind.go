@@ -3,6 +3,7 @@ package hhs
 import (
 	"fmt"
 	"reflect"
+	"strings"
 
 	"github.com/hyperhyperspace/hhs-go/authority"
 	"github.com/hyperhyperspace/hhs-go/schema"
@@ -22,7 +23,18 @@ type AnyKind interface {
 	Manifest() (*authority.Manifest, error)
 }
 
-// Define describes a kind. name should begin with a domain of yours, as
+// kindError is a mistake in what was given to Define.
+type kindError struct {
+	name  string
+	cause error
+}
+
+func (e *kindError) Error() string { return fmt.Sprintf("define kind %q: %v", e.name, e.cause) }
+
+// Unwrap returns what is wrong with it.
+func (e *kindError) Unwrap() error { return e.cause }
+
+// Define describes a kind. name is a domain of yours and a path, as
 // "example.org/chat"; version is 1 or more and grows when the fields change.
 //
 // Every field of R is a Register, Set, GrowSet or Log; its name in the manifest
@@ -34,7 +46,7 @@ type AnyKind interface {
 func Define[R any](name string, version int) Kind[R] {
 	m, err := manifestOf(reflect.TypeFor[R](), name, version)
 	if err != nil {
-		return Kind[R]{err: fmt.Errorf("define kind %q: %w", name, err)}
+		return Kind[R]{err: &kindError{name, err}}
 	}
 	return Kind[R]{manifest: m}
 }
@@ -42,7 +54,7 @@ func Define[R any](name string, version int) Kind[R] {
 // Manifest implements AnyKind.
 func (k Kind[R]) Manifest() (*authority.Manifest, error) {
 	if k.manifest == nil && k.err == nil {
-		return nil, fmt.Errorf("kind %T was not made by hhs.Define", k)
+		return nil, &kindError{cause: fmt.Errorf("%T was not made by hhs.Define", k)}
 	}
 	return k.manifest, k.err
 }
@@ -58,6 +70,12 @@ type value interface {
 func manifestOf(t reflect.Type, name string, version int) (*authority.Manifest, error) {
 	if t.Kind() != reflect.Struct {
 		return nil, fmt.Errorf("%s is not a struct", t)
+	}
+	if !kindName(name) {
+		return nil, fmt.Errorf("not a kind's name; use a domain you own and a path, such as example.org/chat, of at most %d bytes", authority.MaxKind)
+	}
+	if t.NumField() == 0 {
+		return nil, fmt.Errorf("%s has no fields", t)
 	}
 	m := &authority.Manifest{Kind: name, Version: int64(version), Policy: authority.PolicyOpen}
 	for i := range t.NumField() {
@@ -77,6 +95,26 @@ func manifestOf(t reflect.Type, name string, version int) (*authority.Manifest, 
 	}
 	// The manifest goes through the same checks as one that arrives.
 	return authority.ParseManifest(m.Value())
+}
+
+// kindName is the rule of TypeScript's defineSpace: a domain in lower case, then
+// steps of a path. What arrives may have other names (authority.ParseManifest).
+func kindName(name string) bool {
+	const lower, digits = "abcdefghijklmnopqrstuvwxyz", "0123456789"
+	domain, path, _ := strings.Cut(name, "/")
+	if len(name) > authority.MaxKind || domain == "" || strings.IndexAny(domain[:1], ".-") == 0 || !madeOf(domain, lower+digits+".-") {
+		return false
+	}
+	for step := range strings.SplitSeq(path, "/") {
+		if step == "" || !madeOf(step, lower+strings.ToUpper(lower)+digits+"._-") {
+			return false
+		}
+	}
+	return true
+}
+
+func madeOf(s, chars string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return !strings.ContainsRune(chars, r) })
 }
 
 // bind makes a value of R whose fields read and write through b.

@@ -372,6 +372,42 @@ func (s *AnySpace) Flush(ctx context.Context) error {
 	}
 }
 
+// WaitSynced returns when this copy and those of all devices connected now, of
+// which there is one at least, are equal: what they had is here, and they hold
+// durably what was here when it was called. ctx bounds the wait; ErrClosed when
+// the space was left or its node closed, ErrOffline when the node never
+// connects. A space that knows no address is found by nobody and waits in vain.
+func (s *AnySpace) WaitSynced(ctx context.Context) error {
+	if s.node.opts.offline {
+		return ErrOffline
+	}
+	wake := make(chan struct{}, 1)
+	defer s.rep.OnChange(func() {
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
+	})()
+	heads := s.rep.Heads()
+	for {
+		changed := s.StatusChanged()
+		if s.Ready() && s.Status().State == StateSynced {
+			held, err := s.heldByPeers(heads)
+			if held || err != nil {
+				return err
+			}
+		}
+		select {
+		case <-wake:
+		case <-changed:
+		case <-s.rep.Done():
+			return ErrClosed
+		case <-ctx.Done():
+			return fmt.Errorf("wait until space %s is synced (%s, %d connected): %w", s.ID().Short(), s.Status().State, s.Status().Peers, ctx.Err())
+		}
+	}
+}
+
 // heldByPeers tells whether every connected device acknowledged the commits.
 func (s *AnySpace) heldByPeers(commits []object.ID) (bool, error) {
 	peers := s.Peers()

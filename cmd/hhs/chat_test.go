@@ -126,7 +126,7 @@ func conversation(t *testing.T, start func(dir string, where ...string) *person)
 	ana := start(anaDir)
 	ana.sees("Your name: ")
 	ana.types("Ana\n")
-	link := ana.sees(`Link: +(hhs:\S+)`)[1]
+	link := ana.sees(`Link: +'?(hhs:[^\s']+)`)[1]
 	phrase := ana.sees(`Words: ([^\r\n]+)`)[1]
 	ana.sees("Ctrl-C leaves")
 	ana.types("is anybody here?\n")
@@ -134,7 +134,7 @@ func conversation(t *testing.T, start func(dir string, where ...string) *person)
 	bob := start(bobDir, link)
 	bob.sees("Your name: ")
 	bob.types("Bob\n")
-	bob.sees(`Link: +` + regexp.QuoteMeta(link[:60]))
+	bob.sees(`Link: +'?` + regexp.QuoteMeta(link[:60]))
 	bob.sees(`\* Ana \(\w{8}\) joined`)
 	bob.sees(`Ana \(\w{8}\): is anybody here\?`)
 	ana.sees(`\* Bob \(\w{8}\) joined`)

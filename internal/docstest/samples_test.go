@@ -102,3 +102,16 @@ func TestTypeScriptSample(t *testing.T) {
 		t.Errorf("README.md has %d TypeScript samples, of which one is run", len(samples))
 	}
 }
+
+// TestSharingSamples builds every program of docs/sharing.md; what they do is run as examples of package hhs.
+func TestSharingSamples(t *testing.T) {
+	dir, err := os.MkdirTemp(filepath.Join(root, "internal", "docstest"), "sharing")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	for _, text := range blocks(t, "docs/sharing.md", "go") {
+		write(t, dir, "main.go", text)
+		run(t, dir, "go", "vet", ".")
+	}
+}

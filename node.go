@@ -82,19 +82,23 @@ func Open(ctx context.Context, dir string, opts ...Option) (*Node, error) {
 		o.log = slog.New(slog.DiscardHandler)
 	}
 	n := &Node{kinds: map[string]*authority.Manifest{}, spaces: map[object.ID]*AnySpace{}}
+	what := dir
+	if what == "" {
+		what = "a node"
+	}
 	if err := n.AddKinds(o.kinds...); err != nil {
-		return nil, fmt.Errorf("open %s: %w", dir, err)
+		return nil, fmt.Errorf("open %s: %w", what, err)
 	}
 	if err := n.openEngine(ctx, dir, &o); err != nil {
 		n.closeAll()
-		return nil, fmt.Errorf("open %s: %w", dir, err)
+		return nil, fmt.Errorf("open %s: %w", what, err)
 	}
 	n.opts = o
 	rep, err := replica.Open(ctx, replica.Config{Store: o.store, Device: *o.device, Verifier: platformVerifier(),
 		Now: o.now, Rand: o.rand, Pace: platformPace, Log: o.log, Durable: o.durable})
 	if err != nil {
 		n.closeAll()
-		return nil, fmt.Errorf("open %s: %w", dir, err)
+		return nil, fmt.Errorf("open %s: %w", what, err)
 	}
 	n.rep = rep
 	n.net.init(n)

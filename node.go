@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/hyperhyperspace/hhs-go/authority"
 	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/internal/log"
 	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/object"
 	"github.com/hyperhyperspace/hhs-go/replica"
@@ -79,7 +79,7 @@ func Open(ctx context.Context, dir string, opts ...Option) (*Node, error) {
 		InMemory()(&o)
 	}
 	if o.log == nil {
-		o.log = slog.New(slog.DiscardHandler)
+		o.log = log.Discard
 	}
 	n := &Node{kinds: map[string]*authority.Manifest{}, spaces: map[object.ID]*AnySpace{}}
 	what := dir

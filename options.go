@@ -3,10 +3,10 @@ package hhs
 import (
 	"context"
 	"io"
-	"log/slog"
 	"time"
 
 	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/internal/log"
 	"github.com/hyperhyperspace/hhs-go/mesh"
 	"github.com/hyperhyperspace/hhs-go/store"
 	"github.com/hyperhyperspace/hhs-go/transport"
@@ -23,7 +23,7 @@ type options struct {
 	servers   []string
 	endpoints []string
 	durable   store.Durability
-	log       *slog.Logger
+	log       log.Logger
 	now       func() time.Time
 	rand      io.Reader
 	dialers   map[string]transport.Dialer
@@ -79,8 +79,11 @@ func WithEndpoints(urls ...string) Option {
 // system has it, which a power cut can lose; store.Memory for nothing.
 func WithDurability(d store.Durability) Option { return func(o *options) { o.durable = d } }
 
-// WithLog hands in a logger; the default discards.
-func WithLog(l *slog.Logger) Option { return func(o *options) { o.log = l } }
+// Logger is what the library needs of a logger. A *slog.Logger is one.
+type Logger = log.Logger
+
+// WithLog hands in a logger, such as a *slog.Logger; the default discards.
+func WithLog(l Logger) Option { return func(o *options) { o.log = l } }
 
 // WithClock replaces the wall clock that stamps commits.
 func WithClock(now func() time.Time) Option { return func(o *options) { o.now = now } }

@@ -6,12 +6,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/internal/log"
 	"github.com/hyperhyperspace/hhs-go/mesh/internal/noise"
 	"github.com/hyperhyperspace/hhs-go/object"
 	"github.com/hyperhyperspace/hhs-go/signalling"
@@ -55,7 +55,7 @@ type Config struct {
 	Clock Clock
 	Rand  io.Reader
 	// Log gets what happens, without contents or secrets; nil: nothing.
-	Log *slog.Logger
+	Log log.Logger
 	// Dialers open URLs by scheme ("ws", "wss").
 	Dialers map[string]transport.Dialer
 	// RTC makes the connections that signalling introduces; nil: signalling
@@ -126,7 +126,7 @@ func New(cfg Config) (*Mesh, error) {
 		cfg.Verifier = identity.Serial{}
 	}
 	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
+		cfg.Log = log.Discard
 	}
 	random := &lockedReader{r: cfg.Rand}
 	static, err := noise.NewKey(random)

@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/internal/log"
 	"github.com/hyperhyperspace/hhs-go/object"
 	"github.com/hyperhyperspace/hhs-go/store"
 )
@@ -25,7 +25,7 @@ type Config struct {
 	Now      func() time.Time  // default time.Now; only stamps commits, never orders them
 	Rand     io.Reader         // default crypto/rand
 	Pace     func()            // called in long loops; a page gives way to its event loop here
-	Log      *slog.Logger      // default discards
+	Log      log.Logger        // default discards
 	Durable  store.Durability  // when Update and Ingest return; the zero value is store.Synced
 }
 
@@ -68,7 +68,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		cfg.Pace = func() {}
 	}
 	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
+		cfg.Log = log.Discard
 	}
 	if err := cfg.Device.Certificate.Verify(); err != nil {
 		return nil, fmt.Errorf("open replica: the device's certificate: %w", err)

@@ -4,7 +4,6 @@ package pebble
 
 import (
 	"fmt"
-	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,6 +12,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/hyperhyperspace/hhs-go/internal/log"
 	"github.com/hyperhyperspace/hhs-go/store"
 )
 
@@ -27,14 +27,14 @@ const retryPause = 250 * time.Millisecond
 // has no other way to go on serving reads.
 type guard struct {
 	vfs.FS
-	log     *slog.Logger
+	log     log.Logger
 	failed  atomic.Pointer[error]
 	closing chan struct{}
 	once    sync.Once
 }
 
-func newGuard(base vfs.FS, sp *space, log *slog.Logger) *guard {
-	return &guard{FS: vfs.OnDiskFull(base, sp.diskFull), log: log, closing: make(chan struct{})}
+func newGuard(base vfs.FS, sp *space, to log.Logger) *guard {
+	return &guard{FS: vfs.OnDiskFull(base, sp.diskFull), log: to, closing: make(chan struct{})}
 }
 
 // failure returns nil, or why nothing more is written.

@@ -32,13 +32,13 @@ package pebble
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"path/filepath"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/hyperhyperspace/hhs-go/internal/log"
 	"github.com/hyperhyperspace/hhs-go/store"
 	"github.com/hyperhyperspace/hhs-go/store/internal/group"
 )
@@ -46,7 +46,7 @@ import (
 // Options of Open. The zero value is what a node uses.
 type Options struct {
 	// Log receives what Pebble reports and each change between writable and not. Nil discards it.
-	Log *slog.Logger
+	Log log.Logger
 	// FS is the file system; nil is that of the operating system.
 	FS vfs.FS
 	// Free returns the bytes free for this user in the directory's file system; nil asks FS.
@@ -95,7 +95,7 @@ func open(dir string, o Options) (*DB, error) {
 		base = vfs.Default
 	}
 	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
+		o.Log = log.Discard
 	}
 	if _, err := readFormat(base, dir); err != nil { // before anything is touched
 		return nil, fmt.Errorf("open store %s: %w", dir, err)

@@ -5,13 +5,13 @@ package pebble
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/hyperhyperspace/hhs-go/internal/log"
 	"github.com/hyperhyperspace/hhs-go/store"
 )
 
@@ -25,7 +25,7 @@ type space struct {
 	free     func(dir string) (uint64, error)
 	lowWater uint64
 	ballast  int64
-	log      *slog.Logger
+	log      log.Logger
 
 	hit  atomic.Bool // the disk was full, and the ballast has not been restored since
 	mu   sync.Mutex  // guards full

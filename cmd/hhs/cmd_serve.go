@@ -148,8 +148,8 @@ address, the signalling server that introduces peers, the pages, and STUN on UDP
 same directory go through it.
 
 It is reachable from this machine only, unless you say otherwise. Browsers run the pages on localhost or over https:
-give it a certificate (--tls-cert, --tls-key), let it get one (--domain), or put it behind a proxy that has one
-(--public-url). The address goes into the links made here.`,
+give it a certificate (--tls-cert, --tls-key) or let it get one (--domain), and it listens on port 443 of all
+interfaces; or put it behind a proxy that has one (--public-url). The address goes into the links made here.`,
 		Example: `  hhs serve
   hhs serve --domain chat.example.org
   hhs serve --listen 127.0.0.1:8080 --public-url https://chat.example.org`,

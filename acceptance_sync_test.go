@@ -130,34 +130,59 @@ type stranger struct {
 	send    func(msg []byte) []byte // what goes out instead of a message
 	receive func(msg []byte)
 	ingest  func(b *history.Batch)
+	report  func(peer mesh.PeerInfo, st syncer.Status)
 	ended   chan error // how sessions ended
 }
 
+// newStranger has a node of its own.
 func newStranger(t testing.TB, device identity.Device, dial transport.Dialer) *stranger {
 	t.Helper()
-	s := &stranger{device: device, store: store.NewMem(), ended: make(chan error, 64)}
-	s.node = must(replica.Open(context.Background(), replica.Config{Store: s.store, Device: s.device}))(t)
-	m, err := mesh.New(mesh.Config{Device: s.device, Dialers: map[string]transport.Dialer{"ws": dial}, Limits: quick})
-	ok(t, err)
-	s.mesh = m
+	mem := store.NewMem()
+	s := connecting(t, device, mesh.Config{Dialers: map[string]transport.Dialer{"ws": dial}})
+	s.store = mem
+	s.node = must(replica.Open(context.Background(), replica.Config{Store: mem, Device: device}))(t)
 	return s
+}
+
+// connecting is a stranger that only connects.
+func connecting(t testing.TB, device identity.Device, cfg mesh.Config) *stranger {
+	t.Helper()
+	cfg.Device, cfg.Limits = device, quick
+	m := must(mesh.New(cfg))(t)
+	return &stranger{device: device, mesh: m, ended: make(chan error, 64)}
 }
 
 func (s *stranger) close() {
 	s.mesh.Close()
-	s.node.Close()
+	if s.node != nil {
+		s.node.Close()
+	}
 }
 
 // join starts to sync a space with whoever answers at a URL.
 func (s *stranger) join(t testing.TB, space object.ID, url string) {
 	t.Helper()
 	s.space = must(s.node.Join(context.Background(), space))(t)
-	_, err := s.mesh.Join(mesh.Group{Space: space, Endpoints: []string{url}, Serve: s.serve})
-	ok(t, err)
+	s.meet(t, mesh.Group{Endpoints: []string{url}})
+}
+
+// meet looks for peers of the stranger's copy.
+func (s *stranger) meet(t testing.TB, g mesh.Group) {
+	t.Helper()
+	g.Space, g.Serve = s.space.ID(), s.serve
+	must(s.mesh.Join(g))(t)
 }
 
 func (s *stranger) serve(ctx context.Context, st *mesh.Stream) {
-	err := syncer.Run(ctx, tapped{st, s}, replicaOf{s.space, s.ingest}, syncer.Options{Source: replica.Source{Device: st.Peer().Device, Transport: "ws"}})
+	peer := st.Peer()
+	err := syncer.Run(ctx, tapped{st, s}, replicaOf{s.space, s.ingest}, syncer.Options{
+		Source: replica.Source{Device: peer.Device, Transport: "ws"},
+		Report: func(status syncer.Status) {
+			if s.report != nil {
+				s.report(peer, status)
+			}
+		},
+	})
 	select {
 	case s.ended <- err:
 	default:
@@ -351,4 +376,4 @@ func TestAttachLimits(t *testing.T) {
 
 // quick are the limits of peers that a test makes by the hundred.
 var quick = mesh.Limits{Handshakes: 1 << 16, HandshakesPerSecond: 1 << 16, HandshakesPerAddress: 1 << 16, Channels: 1 << 16,
-	BackoffMin: time.Millisecond, BackoffMax: 50 * time.Millisecond}
+	BackoffMin: time.Millisecond, BackoffMax: 50 * time.Millisecond, HandshakeTime: 2 * time.Second, DialTime: 2 * time.Second, Attempt: 500 * time.Millisecond}

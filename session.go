@@ -22,11 +22,11 @@ func (s *AnySpace) serve(ctx context.Context, st *mesh.Stream) {
 		Relay:  &s.peer.relay,
 		Report: func(status syncer.Status) { s.poke(func() { s.peer.sessions[st] = status }) },
 	})
-	s.poke(func() { delete(s.peer.sessions, st) })
 	if blame(err) {
 		s.refused(err, source)
 		st.Violation(err.Error())
 	}
+	s.poke(func() { delete(s.peer.sessions, st) })
 	s.node.opts.log.Debug("session ended", "space", s.ID(), "peer", peer.Device, "error", err)
 }
 

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/hyperhyperspace/hhs-go/authority"
 	"github.com/hyperhyperspace/hhs-go/object"
@@ -105,12 +106,13 @@ func shown(v any, is bool) string {
 	if err != nil {
 		return "no object value"
 	}
-	quoted := strconv.QuoteToASCII(string(text))
-	if plain := `"` + string(text) + `"`; quoted == plain {
-		return string(text)
+	var ascii strings.Builder
+	for _, r := range string(text) {
+		if r < ' ' || r > '~' {
+			ascii.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+			continue
+		}
+		ascii.WriteRune(r)
 	}
-	if s, ok := v.(string); ok {
-		return strconv.QuoteToASCII(s)
-	}
-	return quoted
+	return ascii.String()
 }

@@ -87,7 +87,7 @@ export class BrowserHost implements Host {
     }
     worker.onerror = e => {
       e.preventDefault()
-      if (this.worker === worker) this.replace(e.message || 'its worker could not be loaded')
+      if (this.worker === worker) this.replace(e.message || `its worker could not be loaded from ${this.options.assets.worker}: open({ assets }) says where it is`)
     }
     post({
       t: 'start', name: this.options.name, client: this.client, wasm: String(this.options.assets.wasm),

@@ -12,7 +12,7 @@ const port = globalThis as unknown as {
 /** Compiles while it loads where the server names the type, and after loading where it does not. */
 async function compile(url: string): Promise<WebAssembly.Module> {
   const response = await fetch(url)
-  if (!response.ok) throw new Error(`cannot load ${url}: ${response.status}`)
+  if (!response.ok) throw new Error(`cannot load ${url}: ${response.status}; open({ assets }) says where hhs.wasm is`)
   if (response.headers.get('Content-Type')?.startsWith('application/wasm')) return WebAssembly.compileStreaming(response)
   return WebAssembly.compile(await response.arrayBuffer())
 }

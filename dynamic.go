@@ -27,6 +27,9 @@ type OpError struct {
 }
 
 func (e *OpError) Error() string {
+	if as[*refusedValue](e.Cause) { // names the field itself
+		return fmt.Sprintf("op %d: %v", e.Index, e.Cause)
+	}
 	return fmt.Sprintf("op %d on field %q: %v", e.Index, e.Field, e.Cause)
 }
 

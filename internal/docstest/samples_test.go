@@ -88,10 +88,12 @@ func TestTypeScriptSample(t *testing.T) {
 	write(t, dir, "package.json", `{"name":"empty","private":true,"type":"module"}`)
 	write(t, dir, "sample.ts", samples[0])
 	write(t, dir, "sample.mjs", samples[0])
-	write(t, dir, "package.ts", blocks(t, "js/README.md", "ts")[0])
+	page := blocks(t, "js/README.md", "ts")
+	write(t, dir, "package.ts", page[0])
+	write(t, dir, "kind.ts", page[1])
 	run(t, dir, "npm", "install", "--no-audit", "--no-fund", "--loglevel=error", "--offline", "--omit=peer", archive)
 	run(t, dir, "node", compiler, "--noEmit", "--strict", "--target", "ES2022", "--module", "ESNext", "--moduleResolution", "Bundler",
-		"--lib", "ES2023,DOM,DOM.Iterable,DOM.AsyncIterable", "--types", "", "sample.ts", "package.ts")
+		"--lib", "ES2023,DOM,DOM.Iterable,DOM.AsyncIterable", "--types", "", "sample.ts", "package.ts", "kind.ts")
 	got := run(t, dir, "node", "sample.mjs")
 	for _, want := range []string{"lunch hhs:bafy", "[ 'hello' ]\n"} {
 		if !strings.Contains(got, want) {

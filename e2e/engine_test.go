@@ -9,6 +9,7 @@ import (
 
 // TestTabs uses one profile in two tabs: both work, and the second takes over when the first one is gone.
 func TestTabs(t *testing.T) {
+	t.Parallel()
 	needInterface(t)
 	s := serve(t)
 	holder := profile(t, "holder") // of the profile, so that each of the others can be closed

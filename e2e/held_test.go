@@ -29,6 +29,7 @@ func join(t *testing.T, s store.Store, link string) *hhs.Space[room.Room] {
 
 // TestHeld follows the mark on a message: it counts the devices that have it on their disk, each once.
 func TestHeld(t *testing.T) {
+	t.Parallel()
 	needInterface(t)
 	s := serve(t)
 	ana := profile(t, "ana").open(s.URL).ready()

@@ -19,18 +19,24 @@ import (
 	"github.com/hyperhyperspace/hhs-go/e2e/browser"
 )
 
-// patience is how long a test waits for one thing at most: many times what it takes, so that it ends only what hangs.
-const patience = 20 * time.Second
+// patience is how long a test waits for one thing at most, so that it ends only what hangs: more than the mesh waits
+// between two tries (30 s), and many times what anything else takes.
+const patience = 45 * time.Second
 
 // chromium is the one browser of this process; each test opens profiles of its own in it.
 var chromium = sync.OnceValues(func() (*browser.Browser, error) {
-	return browser.Start(context.Background(), browser.Options{})
+	b, err := browser.Start(context.Background(), browser.Options{})
+	started = b
+	return b, err
 })
+
+// started is what chromium started, for TestMain.
+var started *browser.Browser
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if b, err := chromium(); err == nil {
-		_ = b.Close() // the profile's remains are in a temporary directory
+	if started != nil {
+		_ = started.Close() // the profile's remains are in a temporary directory
 	}
 	os.Exit(code)
 }
@@ -71,7 +77,7 @@ func needInterface(t *testing.T) net.IP {
 			t.Fatal(err)
 		}
 		for _, a := range addresses {
-			if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil {
+			if n, ok := a.(*net.IPNet); ok && n.IP.IsGlobalUnicast() {
 				return n.IP
 			}
 		}

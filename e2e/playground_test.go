@@ -8,6 +8,7 @@ import (
 
 // TestPlayground does what the page says to copy into the console.
 func TestPlayground(t *testing.T) {
+	t.Parallel()
 	needInterface(t)
 	s := serve(t)
 	ana := profile(t, "ana").open(s.URL + "playground/").ready()
@@ -45,6 +46,7 @@ func TestPlayground(t *testing.T) {
 
 // TestValues tries what cannot be stored: refused by name and by path, nothing of it kept.
 func TestValues(t *testing.T) {
+	t.Parallel()
 	p := profile(t, "page").open(static(t, "127.0.0.1") + "playground/").ready()
 	p.do(`hhs.share({ kept: 1 }).then(s => { globalThis.s = s })`)
 	for name, c := range map[string]struct{ value, path, says string }{

@@ -63,6 +63,7 @@ func hash(t *testing.T, link string) string {
 
 // TestAnyonesServer lets two pages meet that come from different hosts and have different servers, through links alone.
 func TestAnyonesServer(t *testing.T) {
+	t.Parallel()
 	needInterface(t)
 	one, two := serve(t), serve(t)
 	ana := profile(t, "ana").open(one.URL).ready()
@@ -92,6 +93,7 @@ func TestAnyonesServer(t *testing.T) {
 
 // TestInsecureOrigin shows what a page says where browsers withhold keys: one sentence, and nothing else happens.
 func TestInsecureOrigin(t *testing.T) {
+	t.Parallel()
 	address := static(t, needInterface(t).String())
 	p := profile(t, "insecure").open(address)
 	p.until(`d.state === 'insecure'`)

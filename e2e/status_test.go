@@ -90,6 +90,7 @@ func (p *tab) first(after float64, status string) float64 {
 
 // TestSyncedIsTrue lets two pages diverge and meet again: none of them says synced before it has all that the other has.
 func TestSyncedIsTrue(t *testing.T) {
+	t.Parallel()
 	needInterface(t)
 	s := serve(t)
 	ana := profile(t, "ana").allowing(goneServer...).open(s.URL).ready()
@@ -125,6 +126,7 @@ func TestSyncedIsTrue(t *testing.T) {
 		t.Errorf("after all ana has %d commits and ben %d", total, last)
 	}
 	for _, p := range both {
+		t.Logf("%s: %d moments", p.name, len(p.moments()))
 		for _, m := range p.moments() {
 			if m.At > together && m.Status == "synced" && m.Commits != total {
 				t.Errorf("%s says synced with %d of %d commits: %v", p.name, m.Commits, total, p.moments())

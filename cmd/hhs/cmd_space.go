@@ -144,7 +144,7 @@ func (a *app) listCommand() *cobra.Command {
 					a.printf("%s  %s  %d commits  %s\n", i.Space, kind, i.Commits, i.Status.State)
 				}
 				if len(list) == 0 {
-					a.notef("There is no space here yet. Make one with hhs chat or hhs space create, or join one with hhs space join LINK.\n")
+					a.notef("There is no space here yet. Make one with hhs chat or hhs space create, or join one with hhs space join 'LINK'.\n")
 				}
 			})
 		},

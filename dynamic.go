@@ -90,12 +90,8 @@ type AnyEntry struct {
 }
 
 func anyEntry(raw crdt.Entry) (AnyEntry, error) {
-	v, err := object.Decode(raw.Value)
-	if err != nil {
-		return AnyEntry{}, err
-	}
-	return AnyEntry{Entry[any]{Value: v, Identity: Identity(raw.Identity.String()), Device: raw.Author.String(),
-		Time: WallTime(raw.Time), Commit: raw.Ref.Commit, Index: int(raw.Ref.Index)}, raw.Key}, nil
+	e, err := entryOf(raw, object.Decode)
+	return AnyEntry{e, raw.Key}, err
 }
 
 // field binds a field of the given types, by name.

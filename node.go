@@ -179,8 +179,12 @@ func (n *Node) Put(ctx context.Context, v any) (object.ID, error) {
 	if err != nil {
 		return object.ID{}, fmt.Errorf("put object: %w", err)
 	}
-	return n.rep.Put(ctx, o)
+	return n.PutValue(ctx, o)
 }
+
+// PutValue is Put of an object value alone, for programs that have no types of
+// their own: a page's engine is without the reflection that Go values need.
+func (n *Node) PutValue(ctx context.Context, v any) (object.ID, error) { return n.rep.Put(ctx, v) }
 
 // Get returns an object kept on this node, as an object value.
 func (n *Node) Get(id object.ID) (any, error) {

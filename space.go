@@ -272,7 +272,7 @@ func (s *AnySpace) NameOf(who Identity) (string, error) {
 	err = binding{space: s.rep, field: replica.ProfileField}.read(func(env *crdt.Env) error {
 		e, ok, err := crdt.ProfileValue(env, key)
 		if err == nil && ok {
-			name, err = decode[string](e.Value)
+			name, err = decodeText(e.Value)
 			name = plain.Line(name)
 		}
 		return err
@@ -283,7 +283,7 @@ func (s *AnySpace) NameOf(who Identity) (string, error) {
 // Names yields the name of everyone who gave one in this space, as NameOf does.
 func (s *AnySpace) Names() iter.Seq2[Entry[string], error] {
 	return func(yield func(Entry[string], error) bool) {
-		for e, err := range all[string](binding{space: s.rep, field: replica.ProfileField}, crdt.ProfileScan) {
+		for e, err := range all(binding{space: s.rep, field: replica.ProfileField}, decodeText, crdt.ProfileScan) {
 			e.Value = plain.Line(e.Value)
 			if !yield(e, err) {
 				return

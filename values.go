@@ -137,8 +137,18 @@ func decode[T any](block []byte) (v T, err error) {
 	return v, err
 }
 
-func entryOf[T any](e crdt.Entry) (Entry[T], error) {
-	v, err := decode[T](e.Value)
+// decodeText is decode for text, without the reflection that types of applications need.
+func decodeText(block []byte) (string, error) {
+	r := object.NewReader(block)
+	text, err := r.String()
+	if err == nil {
+		err = r.End()
+	}
+	return text, err
+}
+
+func entryOf[T any](e crdt.Entry, decode func([]byte) (T, error)) (Entry[T], error) {
+	v, err := decode(e.Value)
 	return Entry[T]{Value: v, Identity: Identity(e.Identity.String()), Device: e.Author.String(),
 		Time: WallTime(e.Time), Commit: e.Ref.Commit, Index: int(e.Ref.Index)}, err
 }
@@ -176,7 +186,7 @@ func (r Register[T]) Entry() (e Entry[T], ok bool, err error) {
 	err = r.b.read(func(env *crdt.Env) error {
 		var raw crdt.Entry
 		if raw, ok, err = crdt.RegisterValue(env); err == nil && ok {
-			e, err = entryOf[T](raw)
+			e, err = entryOf(raw, decode[T])
 		}
 		return err
 	})
@@ -211,7 +221,7 @@ func (r Register[T]) Set(tx *Tx, v T) error {
 func entriesOf[T any](raw []crdt.Entry) ([]Entry[T], error) {
 	list := make([]Entry[T], 0, len(raw))
 	for _, r := range raw {
-		e, err := entryOf[T](r)
+		e, err := entryOf(r, decode[T])
 		if err != nil {
 			return nil, err
 		}
@@ -305,11 +315,11 @@ func setLen(b binding) (n int, err error) {
 }
 
 func setAll[T any](b binding) iter.Seq2[Entry[T], error] {
-	return all[T](b, func(env *crdt.Env) iter.Seq2[crdt.Entry, error] { return crdt.SetScan(env, crdt.SetRange{}) })
+	return all(b, decode[T], func(env *crdt.Env) iter.Seq2[crdt.Entry, error] { return crdt.SetScan(env, crdt.SetRange{}) })
 }
 
 // all yields what scan yields, in one view of the field.
-func all[T any](b binding, scan func(env *crdt.Env) iter.Seq2[crdt.Entry, error]) iter.Seq2[Entry[T], error] {
+func all[T any](b binding, decode func([]byte) (T, error), scan func(env *crdt.Env) iter.Seq2[crdt.Entry, error]) iter.Seq2[Entry[T], error] {
 	return func(yield func(Entry[T], error) bool) {
 		stopped := false
 		err := b.read(func(env *crdt.Env) error {
@@ -317,7 +327,7 @@ func all[T any](b binding, scan func(env *crdt.Env) iter.Seq2[crdt.Entry, error]
 				if err != nil {
 					return err
 				}
-				e, err := entryOf[T](raw)
+				e, err := entryOf(raw, decode)
 				if err != nil {
 					return err
 				}
@@ -366,13 +376,13 @@ func (l Log[T]) Len() (n int, err error) {
 // All yields the values from the first to the last, reading them as it goes.
 // An error ends the sequence.
 func (l Log[T]) All() iter.Seq2[Entry[T], error] {
-	return all[T](l.b, func(env *crdt.Env) iter.Seq2[crdt.Entry, error] { return crdt.LogScan(env, crdt.LogRange{}) })
+	return all(l.b, decode[T], func(env *crdt.Env) iter.Seq2[crdt.Entry, error] { return crdt.LogScan(env, crdt.LogRange{}) })
 }
 
 // Backward yields the values from the last to the first, reading them as it
 // goes, so that the latest few cost the same in a log of any length.
 func (l Log[T]) Backward() iter.Seq2[Entry[T], error] {
-	return all[T](l.b, func(env *crdt.Env) iter.Seq2[crdt.Entry, error] {
+	return all(l.b, decode[T], func(env *crdt.Env) iter.Seq2[crdt.Entry, error] {
 		return crdt.LogScan(env, crdt.LogRange{Reverse: true})
 	})
 }

@@ -285,7 +285,7 @@ func (e *engine) put(ctx context.Context, a *args) (result, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, err := n.Put(ctx, v)
+	id, err := n.PutValue(ctx, v)
 	return result{"id": id.String()}, err
 }
 

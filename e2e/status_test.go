@@ -129,7 +129,7 @@ func TestSyncedIsTrue(t *testing.T) {
 		t.Logf("%s: %d moments", p.name, len(p.moments()))
 		for _, m := range p.moments() {
 			if m.At > together && m.Status == "synced" && m.Commits != total {
-				t.Errorf("%s says synced with %d of %d commits: %v", p.name, m.Commits, total, p.moments())
+				t.Errorf("%s says synced with %d of %d commits", p.name, m.Commits, total)
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
@@ -298,7 +299,179 @@ var attachments = []hostile{
 	}},
 }
 
-func hostileBatches() []hostile { return slices.Concat(signatures, chains, contents, attachments) }
+func hostileBatches() []hostile {
+	return slices.Concat(signatures, chains, contents, attachments, otherSignatures(), otherCertificates(), otherContents())
+}
+
+// badly is a proper first commit of the forger under another signature than it
+// should have.
+func badly(name string, sign func(w *world, c *history.Commit) []byte) hostile {
+	return hostile{name, replica.RuleBadSignature, func(w *world) (*history.Batch, *history.Commit) {
+		c := w.bad.first("x", w.root).commit(w.t)
+		return batch([]*history.Commit{c}, history.Attestation{Commit: c.ID, Sig: sign(w, c)}), c
+	}}
+}
+
+// right is the signature as it should be.
+func right(w *world, c *history.Commit) []byte { return w.bad.attest(w.id(), c).Sig }
+
+// otherSignatures are good signatures for something else, and good ones in
+// another form.
+func otherSignatures() []hostile {
+	list := []hostile{
+		badly("a short signature", func(w *world, c *history.Commit) []byte { return right(w, c)[:63] }),
+		badly("a long signature", func(w *world, c *history.Commit) []byte { return append(right(w, c), 0) }),
+		badly("a signature of zeros", func(*world, *history.Commit) []byte { return make([]byte, 64) }),
+		badly("a signature with S over the order", func(w *world, c *history.Commit) []byte {
+			order, _ := new(big.Int).SetString("7237005577332262213973186563042994240857116359379907606001950938285454250989", 10)
+			sig := right(w, c)
+			s := slices.Clone(sig[32:])
+			slices.Reverse(s)
+			sum := new(big.Int).Add(new(big.Int).SetBytes(s), order).FillBytes(make([]byte, 32))
+			slices.Reverse(sum)
+			return append(sig[:32:32], sum...)
+		}),
+		badly("a signature for no space", func(w *world, c *history.Commit) []byte { return w.bad.attest(object.ID{}, c).Sig }),
+		badly("the signature of another commit of the author", func(w *world, c *history.Commit) []byte {
+			return w.bad.attest(w.id(), w.bad.first("y", w.root).commit(w.t)).Sig
+		}),
+		{"signatures changed for each other", replica.RuleBadSignature, func(w *world) (*history.Batch, *history.Commit) {
+			a, b := w.bad.first("a", w.root).commit(w.t), w.good.first("b", w.root).commit(w.t)
+			x, y := w.bad.attest(w.id(), a), w.good.attest(w.id(), b)
+			x.Sig, y.Sig = y.Sig, x.Sig
+			return batch([]*history.Commit{a, b}, x, y), b // checked from the last on
+		}},
+		{"two attestations, the second bad", replica.RuleBadSignature, func(w *world) (*history.Batch, *history.Commit) {
+			c := w.bad.first("x", w.root).commit(w.t)
+			return batch([]*history.Commit{c}, w.bad.attest(w.id(), c), history.Attestation{Commit: c.ID, Sig: make([]byte, 64)}), c
+		}},
+		{"the founder's chain gone on with by another", replica.RuleBadSignature, func(w *world) (*history.Batch, *history.Commit) {
+			c := w.founders().commit(w.t)
+			return w.bad.signed(w.id(), c), c
+		}},
+		{"the founder's chain gone on with under the founder's last signature", replica.RuleBadSignature, func(w *world) (*history.Batch, *history.Commit) {
+			c := w.founders().commit(w.t)
+			return batch([]*history.Commit{c}, history.Attestation{Commit: c.ID, Sig: w.signatureOf(w.root)}), c
+		}},
+		{"the founder's chain gone on with under a commit of another", replica.RuleUncovered, func(w *world) (*history.Batch, *history.Commit) {
+			forged := w.founders().commit(w.t)
+			c := w.bad.first("x", forged.ID).commit(w.t)
+			return batch([]*history.Commit{forged, c}, w.bad.attest(w.id(), c)), forged
+		}},
+		{"a commit of another space with its own attestation", replica.RuleMissingPast, func(w *world) (*history.Batch, *history.Commit) {
+			d := w.good.first("elsewhere", w.other)
+			c := d.commit(w.t)
+			return w.good.signed(w.other, c), c
+		}},
+	}
+	for _, purpose := range []identity.Purpose{identity.PurposeDevice, identity.PurposeInvite, identity.PurposeHandshake, identity.PurposeListen} {
+		list = append(list, badly("a signature made to "+string(purpose), func(w *world, c *history.Commit) []byte {
+			st := history.AttestationStatement(w.id(), c.Env.Seq, c.ID)
+			st.Purpose = purpose
+			sig, err := w.bad.dev.Signer.Sign(context.Background(), st)
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			return sig
+		}))
+	}
+	return list
+}
+
+// founders is what would be the founder's next commit.
+func (w *world) founders() *draft {
+	tip, err := w.space.Commit(w.root)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	d := w.bad.next("x", w.root, tip.Env.Seq+1)
+	d.env.Author = tip.Env.Author
+	return d
+}
+
+// signatureOf is the attestation that the space has of a commit.
+func (w *world) signatureOf(id object.ID) []byte {
+	for b, err := range w.space.Batches(nil, 1) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for _, a := range b.Attestations {
+			if a.Commit == id {
+				return a.Sig
+			}
+		}
+	}
+	w.t.Fatal("not attested")
+	return nil
+}
+
+// otherCertificates are first commits with a certificate that is not theirs.
+func otherCertificates() []hostile {
+	with := func(name string, change func(w *world, c *identity.Certificate)) hostile {
+		return hostile{name, authority.RuleDevice, func(w *world) (*history.Batch, *history.Commit) {
+			cert := w.bad.dev.Certificate
+			cert.Sig = slices.Clone(cert.Sig)
+			change(w, &cert)
+			d := w.bad.first("x", w.root)
+			d.env.Ops[0] = device(w.t, cert)
+			return w.one(d)
+		}}
+	}
+	signed := func(w *world, key identity.Signer, st identity.Statement) []byte {
+		sig, err := key.Sign(context.Background(), st)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		return sig
+	}
+	return []hostile{
+		with("a certificate with another label", func(_ *world, c *identity.Certificate) { c.Label = "phone" }),
+		with("a certificate with another time", func(_ *world, c *identity.Certificate) { c.Time++ }),
+		with("a certificate with a flipped signature", func(_ *world, c *identity.Certificate) { c.Sig[7] ^= 1 }),
+		with("a certificate that the device signed itself", func(w *world, c *identity.Certificate) {
+			c.Sig = signed(w, w.bad.dev.Signer, c.Check().Statement)
+		}),
+		with("a certificate for the identity of another, signed by the device", func(w *world, c *identity.Certificate) {
+			c.Identity = w.good.dev.Certificate.Identity
+			c.Sig = signed(w, w.bad.dev.Signer, c.Check().Statement)
+		}),
+		with("a certificate under another's certificate's signature", func(w *world, c *identity.Certificate) {
+			c.Identity, c.Sig = w.good.dev.Certificate.Identity, w.good.dev.Certificate.Sig
+		}),
+		{"a certificate that is not the first op", authority.RuleDevice, func(w *world) (*history.Batch, *history.Commit) {
+			d := w.bad.first("x", w.root)
+			slices.Reverse(d.env.Ops)
+			return w.one(d)
+		}},
+		{"a certificate that is another object", authority.RuleDevice, func(w *world) (*history.Batch, *history.Commit) {
+			d := w.bad.first("x", w.root)
+			body := enc(w.t, map[string]any{"$type": "hhs/device"})
+			d.env.Ops[0].Body, d.env.Ops[0].Size = body, len(body)
+			return w.one(d)
+		}},
+	}
+}
+
+// otherContents are authority ops of versions to come, and fields that look
+// like ours.
+func otherContents() (list []hostile) {
+	for _, action := range []string{"remove", "role", "rule", "recover", "device.remove"} {
+		list = append(list, hostile{"the authority action " + action, authority.RuleAction, func(w *world) (*history.Batch, *history.Commit) {
+			return w.after(func(d *draft) {
+				d.env.Ops = append(d.env.Ops, history.Op{Action: action, Part: history.NoPart, Size: 1, Body: enc(w.t, int64(1))})
+			})
+		}})
+	}
+	for _, field := range []string{"$profile2", "Lines", "lines ", "__proto__"} {
+		list = append(list, hostile{"the field " + field, authority.RuleField, func(w *world) (*history.Batch, *history.Commit) {
+			return w.after(func(d *draft) { d.op(history.Op{Field: field, Action: "append"}, enc(w.t, "x")) })
+		}})
+	}
+	return append(list,
+		hostile{"the last grant there could be", authority.RuleGrant, func(w *world) (*history.Batch, *history.Commit) {
+			return w.after(func(d *draft) { d.env.Grant.Index = 4095 })
+		}})
+}
 
 func TestHostileBatches(t *testing.T) {
 	for _, h := range hostileBatches() {

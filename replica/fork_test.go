@@ -36,7 +36,11 @@ func forks(t *testing.T, w *world) []*history.Commit {
 // Both sides of an equivocation are kept, whoever heard what first.
 func TestEquivocation(t *testing.T) {
 	ctx := context.Background()
-	for seed := range uint64(40) {
+	seeds := uint64(40)
+	if testing.Short() {
+		seeds = 8
+	}
+	for seed := range seeds {
 		rnd := rand.New(rand.NewPCG(seed, 5))
 		w := newWorld(t)
 		all := forks(t, w)
@@ -177,7 +181,11 @@ func TestRestoredDeviceGoesOn(t *testing.T) {
 
 // Many heads are merged by empty commits of at most 64 parents.
 func TestManyHeads(t *testing.T) {
-	for _, heads := range []int{63, 64, 65, 130, 1000} {
+	list := []int{63, 64, 65, 130, 1000}
+	if testing.Short() {
+		list = list[:4]
+	}
+	for _, heads := range list {
 		manyHeads(t, heads)
 	}
 }

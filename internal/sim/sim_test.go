@@ -20,10 +20,22 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // How many seeds the tests run, and from which on; internal/build sets them for
 // the figures.
 var (
-	seeds = flag.Uint64("sim.seeds", 24, "seeds to run")
+	seeds = flag.Uint64("sim.seeds", 0, "seeds to run; 0: 24, or 6 in short tests")
 	first = flag.Uint64("sim.first", 1, "first seed")
-	limit = flag.Duration("sim.limit", 0, "stop beginning seeds after this time; 0: never")
+	limit = flag.Duration("sim.limit", 0, "begin no further seed after this time; 0: never")
+	least = flag.Uint64("sim.least", 0, "fail if there were fewer seeds")
 )
+
+// wanted is how many seeds to run.
+func wanted() uint64 {
+	switch {
+	case *seeds > 0:
+		return *seeds
+	case testing.Short():
+		return 6
+	}
+	return 24
+}
 
 // run calls f for every seed, on all processors, and returns how many there were.
 func run(t *testing.T, count uint64, f func(seed uint64) error) uint64 {
@@ -48,6 +60,9 @@ func run(t *testing.T, count uint64, f func(seed uint64) error) uint64 {
 		})
 	}
 	all.Wait()
+	if n := done.Load(); n < *least && !t.Failed() {
+		t.Errorf("%d seeds in %v, %d are wanted", n, time.Since(start), *least)
+	}
 	return done.Load()
 }
 
@@ -57,7 +72,7 @@ func TestFivePeers(t *testing.T) {
 	var sum Report
 	refused := map[string]int{}
 	evil := map[string]int{}
-	n := run(t, *seeds, func(seed uint64) error {
+	n := run(t, wanted(), func(seed uint64) error {
 		opt := FromSeed(seed, 5, 200)
 		r, err := Run(opt)
 		mu.Lock()
@@ -105,8 +120,7 @@ func TestSixteenPeers(t *testing.T) {
 	if testing.Short() {
 		t.Skip("some seconds")
 	}
-	count := *seeds / 8
-	n := run(t, max(2, count), func(seed uint64) error {
+	n := run(t, max(2, wanted()/12), func(seed uint64) error {
 		opt := FromSeed(seed, 16, 500)
 		opt.Adversaries = nil
 		for i := range 5 {
@@ -122,7 +136,7 @@ func TestSixteenPeers(t *testing.T) {
 func TestDeterminism(t *testing.T) {
 	traces := map[[32]byte]bool{}
 	var mu sync.Mutex
-	n := run(t, *seeds, func(seed uint64) error {
+	n := run(t, wanted(), func(seed uint64) error {
 		opt := FromSeed(seed, 4, 50)
 		a, err := Run(opt)
 		if err != nil {

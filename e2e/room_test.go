@@ -160,14 +160,12 @@ func (p *tab) exactly(texts ...string) {
 	}
 }
 
-// connection is what the browser knows of one connection that succeeded.
+// connection is what the browser knows of one connection whose selected pair of addresses succeeded: the bytes of its
+// data channel, since those of a pair begin anew when a better one is found, and the kinds of its two addresses.
 type connection struct {
-	State    string
-	Sent     int
-	Received int
-	Messages int
-	Local    string
-	Remote   string
+	State          string
+	Sent, Received int
+	Local, Remote  string
 }
 
 // askConnections asks the connections of seeConnections for what they carry.
@@ -178,7 +176,7 @@ const askConnections = `Promise.all(seenConnections.filter(c => c.connectionStat
 	if (!pair) return undefined
 	const channel = all.find(s => s.type === 'data-channel')
 	const candidate = id => all.find(s => s.id === id)?.candidateType ?? ''
-	return { State: pair.state, Sent: pair.bytesSent, Received: pair.bytesReceived, Messages: channel?.messagesReceived ?? 0,
+	return { State: pair.state, Sent: channel?.bytesSent ?? 0, Received: channel?.bytesReceived ?? 0,
 		Local: candidate(pair.localCandidateId), Remote: candidate(pair.remoteCandidateId) }
 })).then(list => list.filter(c => c))`
 

@@ -3,9 +3,9 @@ package hhs
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 
+	"github.com/hyperhyperspace/hhs-go/internal/address"
 	"github.com/hyperhyperspace/hhs-go/object"
 )
 
@@ -64,7 +64,16 @@ func (l Link) String() string {
 // escapeAddr keeps an address readable: only what would end the value or the
 // link is escaped.
 func escapeAddr(u string) string {
-	return strings.NewReplacer("%", "%25", "&", "%26", "#", "%23", "+", "%2B", " ", "%20", "?", "%3F").Replace(u)
+	const hex = "0123456789ABCDEF"
+	var b []byte
+	for i := range len(u) {
+		if c := u[i]; strings.IndexByte("%&#+ ?", c) >= 0 {
+			b = append(b, '%', hex[c>>4], hex[c&15])
+		} else {
+			b = append(b, c)
+		}
+	}
+	return string(b)
 }
 
 // ParseLink reads a link: the hhs: form, a page's address that ends in #hhs:...,
@@ -113,8 +122,8 @@ func (l *Link) addPair(pair string) error {
 	default:
 		return nil // what a later version may add
 	}
-	addr, err := url.QueryUnescape(value)
-	if err != nil {
+	addr, ok := address.Unescape(value)
+	if !ok {
 		return &LinkError{part, fmt.Sprintf("%q is not escaped rightly", clip(value))}
 	}
 	if err := check(addr); err != nil {
@@ -129,13 +138,13 @@ func (l *Link) addPair(pair string) error {
 
 // checkAddr accepts ws and wss URLs.
 func checkAddr(addr string) error {
-	u, err := url.Parse(addr)
+	u, err := address.ParseURL(addr)
 	switch {
-	case err != nil || u.Host == "":
+	case err != nil:
 		return fmt.Errorf("is not a URL")
 	case u.Scheme != "ws" && u.Scheme != "wss":
 		return fmt.Errorf("is not a ws: or wss: URL")
-	case u.User != nil:
+	case u.User:
 		return fmt.Errorf("must not carry a password")
 	}
 	return nil
@@ -155,7 +164,7 @@ func stunHost(addr string) string {
 	if !ok {
 		return ""
 	}
-	u, err := url.Parse("ws://" + rest)
+	u, err := address.ParseURL("ws://" + rest)
 	if err != nil || u.Host != rest || u.Port() == "" {
 		return ""
 	}
@@ -167,7 +176,7 @@ func (l Link) stunServers() []string {
 	var list []string
 	for _, addr := range l.STUN {
 		for _, server := range l.Servers {
-			if u, err := url.Parse(server); err == nil && u.Hostname() == stunHost(addr) && !contains(list, addr) {
+			if u, err := address.ParseURL(server); err == nil && u.Hostname() == stunHost(addr) && !contains(list, addr) {
 				list = append(list, addr)
 			}
 		}
@@ -187,7 +196,7 @@ func clip(s string) string {
 func (l Link) Private() []string {
 	var private []string
 	for _, addr := range append(append([]string(nil), l.Servers...), l.Endpoints...) {
-		if u, err := url.Parse(addr); err == nil && privateHost(u.Hostname()) {
+		if u, err := address.ParseURL(addr); err == nil && privateHost(u.Hostname()) {
 			private = append(private, addr)
 		}
 	}

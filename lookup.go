@@ -2,8 +2,6 @@ package hhs
 
 import (
 	"fmt"
-	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +9,7 @@ import (
 	"github.com/hyperhyperspace/hhs-go/authority"
 	"github.com/hyperhyperspace/hhs-go/history"
 	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/internal/address"
 	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/mesh"
 	"github.com/hyperhyperspace/hhs-go/words"
@@ -31,7 +30,7 @@ func (l Link) Words() string {
 	if len(l.Servers) == 0 {
 		return text
 	}
-	if u, err := url.Parse(l.Servers[0]); err == nil {
+	if u, err := address.ParseURL(l.Servers[0]); err == nil {
 		if again, err := serverURL(u.Host); err == nil && again == l.Servers[0] {
 			return text + " @ " + u.Host
 		}
@@ -46,12 +45,12 @@ func (l Link) Words() string {
 func serverURL(text string) (string, error) {
 	text = strings.TrimSpace(text)
 	if !strings.Contains(text, "://") {
-		u, err := url.Parse("ws://" + text)
-		if err != nil || u.Host == "" {
+		u, err := address.ParseURL("ws://" + text)
+		if err != nil {
 			return "", &LinkError{"server", fmt.Sprintf("%q is not a host", clip(text))}
 		}
 		scheme := "wss://"
-		if _, err := netip.ParseAddr(u.Hostname()); err == nil || privateHost(u.Hostname()) {
+		if _, _, isIP := address.ParseIP(u.Hostname()); isIP || privateHost(u.Hostname()) {
 			scheme = "ws://"
 		}
 		text = scheme + text + "/signal"

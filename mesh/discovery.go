@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"net/url"
 	"slices"
 	"time"
 
 	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/internal/address"
 	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/signalling"
 )
@@ -155,13 +155,13 @@ func (s *server) run(ctx context.Context) {
 	}
 }
 
-func (m *Mesh) dialServer(ctx context.Context, address string) (Signalling, error) {
+func (m *Mesh) dialServer(ctx context.Context, url string) (Signalling, error) {
 	ctx, cancel := within(ctx, m.cfg.Clock, m.lim.DialTime)
 	defer cancel()
 	if m.cfg.Signalling != nil {
-		return m.cfg.Signalling(ctx, address)
+		return m.cfg.Signalling(ctx, url)
 	}
-	u, err := url.Parse(address)
+	u, err := address.ParseURL(url)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +169,7 @@ func (m *Mesh) dialServer(ctx context.Context, address string) (Signalling, erro
 	if d == nil {
 		return nil, ErrNoDialer
 	}
-	c, err := signalling.Dial(ctx, d, address, signalling.Config{})
+	c, err := signalling.Dial(ctx, d, url, signalling.Config{})
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/internal/order"
 )
 
 // Candidate is a space that may be the one somebody's three words mean. The
@@ -142,7 +143,7 @@ func (lk *lookup) done() bool {
 // foundAll is found for the listeners that are known already. Under mu.
 func (lk *lookup) foundAll(t *topic) {
 	list := slices.Collect(maps.Values(t.handles))
-	slices.SortFunc(list, func(a, b *handle) int { return bytes.Compare(a.name[:], b.name[:]) })
+	order.By(list, func(a, b *handle) int { return bytes.Compare(a.name[:], b.name[:]) })
 	for _, h := range list {
 		lk.found(h)
 	}

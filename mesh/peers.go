@@ -3,11 +3,11 @@ package mesh
 import (
 	"context"
 	"errors"
-	"net/url"
 	"slices"
 	"time"
 
 	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/internal/address"
 	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/transport"
 )
@@ -115,8 +115,8 @@ func (m *Mesh) Serve(ctx context.Context, from transport.Listener) error {
 }
 
 // dial opens a URL and makes it a link.
-func (m *Mesh) dial(ctx context.Context, address string) (*link, error) {
-	u, err := url.Parse(address)
+func (m *Mesh) dial(ctx context.Context, url string) (*link, error) {
+	u, err := address.ParseURL(url)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +125,7 @@ func (m *Mesh) dial(ctx context.Context, address string) (*link, error) {
 		return nil, ErrNoDialer
 	}
 	dctx, cancel := within(ctx, m.cfg.Clock, m.lim.DialTime)
-	conn, err := d.Dial(dctx, address)
+	conn, err := d.Dial(dctx, url)
 	if err != nil {
 		if cause := context.Cause(dctx); cause != nil && ctx.Err() == nil {
 			err = cause

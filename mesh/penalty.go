@@ -1,11 +1,11 @@
 package mesh
 
 import (
-	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/internal/address"
 )
 
 // penalties remembers who misbehaved: device keys and address groups. Only what
@@ -59,25 +59,19 @@ func addressGroup(remote string) string {
 	if _, rest, ok := strings.Cut(host, "://"); ok {
 		host, _, _ = strings.Cut(rest, "/")
 	}
-	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	if err != nil {
-		ap, err := netip.ParseAddrPort(host)
-		if err != nil {
+	ip, _, ok := address.ParseIP(strings.Trim(host, "[]"))
+	if !ok {
+		if ip, ok = address.ParseIPPort(host); !ok {
 			return ""
 		}
-		addr = ap.Addr()
 	}
-	addr = addr.Unmap().WithZone("")
-	if addr.IsLoopback() || addr.IsUnspecified() {
+	ip = ip.Unmap()
+	if ip.IsLoopback() || ip.IsUnspecified() {
 		return ""
 	}
 	bits := 48
-	if addr.Is4() {
+	if ip.Is4() {
 		bits = 24
 	}
-	prefix, err := addr.Prefix(bits)
-	if err != nil {
-		return ""
-	}
-	return "net " + prefix.String()
+	return "net " + ip.Network(bits)
 }

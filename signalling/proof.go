@@ -4,11 +4,11 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"net/netip"
 	"strconv"
 	"strings"
 
 	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/internal/address"
 )
 
 // ServerName returns the name of the server at a URL as it enters proofs: the
@@ -42,11 +42,11 @@ func ServerName(url string) (string, error) {
 	}
 	switch {
 	case strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]"):
-		addr, err := netip.ParseAddr(host[1 : len(host)-1])
-		if err != nil || !addr.Is6() || addr.Zone() != "" {
+		ip, zone, ok := address.ParseIP(host[1 : len(host)-1])
+		if !ok || ip.Is4() || zone != "" {
 			return "", urlError(url, "it has no valid IPv6 address in brackets")
 		}
-		host = "[" + addr.String() + "]"
+		host = "[" + ip.String() + "]"
 	case !plainHost(host):
 		return "", urlError(url, "its host is not made of letters, digits, dots and hyphens")
 	default:

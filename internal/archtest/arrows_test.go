@@ -11,7 +11,7 @@ import (
 // and those of its own line. Packages in a directory stand where the directory does, unless they have a line.
 // store stands before crdt because the replicated types name its KV in their contract; it knows none of them.
 var layers = []string{
-	"internal/pace", "internal/netlimit", "internal/order", "internal/log", "internal/plain", // nothing of the module
+	"internal/pace", "internal/netlimit", "internal/order", "internal/log", "internal/address", "internal/plain", // nothing of the module
 	"object",
 	"words",
 	"identity",

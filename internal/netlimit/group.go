@@ -1,5 +1,5 @@
-// Package netlimit has what servers open to anyone limit by: groups of
-// addresses and rates per group.
+//go:build !js
+
 package netlimit
 
 import "net/netip"

@@ -1,3 +1,5 @@
+// Package netlimit has what servers open to anyone limit by: groups of
+// addresses and rates per group.
 package netlimit
 
 import "time"

@@ -11,8 +11,8 @@ import (
 
 // evil is what an adversary has besides a peer's things.
 type evil struct {
-	twin  *peer    // an equivocator's other half, for odd peers
-	stash [][]byte // a replayer's
+	twin  *peer     // an equivocator's other half, for odd peers
+	stash []*letter // a replayer's
 	prev  object.ID
 	seq   uint64
 }
@@ -53,30 +53,30 @@ func (p *peer) change(b *history.Batch) *history.Batch {
 }
 
 // garble is what a corrupter does to bytes.
-func (p *peer) garble(wire []byte) []byte {
+func (p *peer) garble(l *letter) *letter {
 	if p.kind != Corrupter || p.w.rnd.IntN(3) == 0 {
-		return wire
+		return l
 	}
-	wire = slices.Clone(wire)
+	wire := slices.Clone(l.wire)
 	for range 1 + p.w.rnd.IntN(3) {
 		wire[p.w.rnd.IntN(len(wire))] ^= byte(1 + p.w.rnd.IntN(255))
 	}
 	if p.w.rnd.IntN(8) == 0 {
 		wire = wire[:p.w.rnd.IntN(len(wire))]
 	}
-	return wire
+	return &letter{wire: wire}
 }
 
 // keep stashes what a replayer sends and hears.
-func (p *peer) keep(wire []byte) {
+func (p *peer) keep(l *letter) {
 	if p.kind != Replayer {
 		return
 	}
 	if len(p.evil.stash) < 200 {
-		p.evil.stash = append(p.evil.stash, wire)
+		p.evil.stash = append(p.evil.stash, l)
 		return
 	}
-	p.evil.stash[p.w.rnd.IntN(len(p.evil.stash))] = wire
+	p.evil.stash[p.w.rnd.IntN(len(p.evil.stash))] = l
 }
 
 // mischief is what adversaries do on their own.
@@ -87,8 +87,8 @@ func (p *peer) mischief() {
 	case to == p.number:
 	case p.kind == Replayer:
 		for range min(10, len(p.evil.stash)) {
-			wire := p.evil.stash[w.rnd.IntN(len(p.evil.stash))]
-			w.transmit(p.number, to, func() { w.peers[to].receive(p.number, wire) })
+			l := p.evil.stash[w.rnd.IntN(len(p.evil.stash))]
+			w.transmit(p.number, to, func() { w.peers[to].receive(p.number, l) })
 		}
 	case p.kind == Forger:
 		p.forgeries(to)

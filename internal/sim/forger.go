@@ -46,7 +46,7 @@ func (p *peer) forgeries(to int) {
 			w.fail("forge: %w", err)
 			return
 		}
-		w.transmit(p.number, to, func() { w.peers[to].receive(p.number, wire) })
+		w.transmit(p.number, to, func() { w.peers[to].receive(p.number, &letter{wire: wire}) })
 	}
 }
 

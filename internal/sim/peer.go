@@ -183,9 +183,10 @@ func (p *peer) push(before []object.ID) {
 }
 
 func (p *peer) broadcast(b *history.Batch) {
+	l := p.letter(b)
 	for i := range p.w.peers {
-		if i != p.number && p.gives(i) {
-			p.sendBatch(i, b)
+		if l != nil && i != p.number && p.gives(i) {
+			p.send(i, l)
 		}
 	}
 }
@@ -256,16 +257,41 @@ func (p *peer) asked(by int, heads []object.ID) {
 	}
 }
 
-// sendBatch puts a batch on the network in its wire form.
-func (p *peer) sendBatch(to int, b *history.Batch) {
+// letter is a batch in its wire form. Those who get the same bytes share what is
+// read from them.
+type letter struct {
+	wire []byte
+	b    *history.Batch
+	err  error
+}
+
+func (l *letter) open() (*history.Batch, error) {
+	if l.b == nil && l.err == nil {
+		l.b, l.err = history.DecodeBatch(l.wire, 0)
+	}
+	return l.b, l.err
+}
+
+func (p *peer) letter(b *history.Batch) *letter {
 	wire, err := history.EncodeBatch(p.change(b))
 	if err != nil {
 		p.w.fail("peer %d: encode a batch: %w", p.number, err)
-		return
+		return nil
 	}
-	wire = p.garble(wire)
-	p.keep(wire)
-	p.w.transmit(p.number, to, func() { p.w.peers[to].receive(p.number, wire) })
+	return &letter{wire: wire}
+}
+
+// sendBatch puts a batch on the network.
+func (p *peer) sendBatch(to int, b *history.Batch) {
+	if l := p.letter(b); l != nil {
+		p.send(to, l)
+	}
+}
+
+func (p *peer) send(to int, l *letter) {
+	l = p.garble(l)
+	p.keep(l)
+	p.w.transmit(p.number, to, func() { p.w.peers[to].receive(p.number, l) })
 }
 
 // transmit delivers a message once, not at all, or twice, some time later.
@@ -287,14 +313,14 @@ func (w *world) transmit(from, to int, deliver func()) {
 }
 
 // receive takes a batch from a peer to the door.
-func (p *peer) receive(from int, wire []byte) {
+func (p *peer) receive(from int, l *letter) {
 	w := p.w
-	p.keep(wire)
+	p.keep(l)
 	self := p
 	if p.evil.twin != nil && !p.gives(from) {
 		self = p.evil.twin
 	}
-	b, err := history.DecodeBatch(wire, 0)
+	b, err := l.open()
 	if err != nil {
 		w.note("malformed", p.number, nil)
 		if w.peers[from].kind == Honest {

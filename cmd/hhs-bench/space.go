@@ -18,7 +18,6 @@ var kind = hhs.Define[pairs]("hhs.bench/pairs", 1)
 const (
 	durability     = store.Written
 	durabilityNote = "written: in the write-ahead log of the operating system, no fsync per commit"
-	signedNote     = "each commit signed with Ed25519 and verified at the door"
 )
 
 func (r *run) path(name string) string { return filepath.Join(r.dir, name) }

@@ -125,8 +125,11 @@ func embedded(path string) bool {
 	return (strings.HasPrefix(path, "cmd/") || strings.HasPrefix(path, "words/")) && !strings.HasSuffix(path, "_test.go")
 }
 
-// engineSource leaves out programs that are not part of the engine.
+// engineSource leaves out programs that are not part of the engine, but not those that pack it.
 func engineSource(path string) bool {
+	if path == "internal/build/wasmpack.go" || path == "internal/build/pclines.go" {
+		return true
+	}
 	for _, program := range []string{"cmd/", "examples/", "internal/", "web/"} {
 		if strings.HasPrefix(path, program) && !strings.HasPrefix(path, "internal/pace/") && !strings.HasPrefix(path, "internal/netlimit/") {
 			return false

@@ -3,7 +3,9 @@ package history
 import (
 	"bytes"
 	"math/rand/v2"
+	"os"
 	"runtime"
+	"strconv"
 	"testing"
 )
 
@@ -14,7 +16,11 @@ func TestMutatedBatches(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const seed, times = 7, 20_000
+	const seed = 7
+	times := 20_000
+	if n, err := strconv.Atoi(os.Getenv("HHS_MUTATIONS")); err == nil {
+		times = n
+	}
 	rnd := rand.New(rand.NewPCG(seed, seed))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

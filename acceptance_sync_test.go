@@ -378,3 +378,8 @@ func TestAttachLimits(t *testing.T) {
 // quick are the limits of peers that a test makes by the hundred.
 var quick = mesh.Limits{Handshakes: 1 << 16, HandshakesPerSecond: 1 << 16, HandshakesPerAddress: 1 << 16, Channels: 1 << 16,
 	BackoffMin: time.Millisecond, BackoffMax: 50 * time.Millisecond, HandshakeTime: 2 * time.Second, DialTime: 2 * time.Second, Attempt: 500 * time.Millisecond}
+
+// sourceOf is the node that has a space as a source of batches.
+func sourceOf(s *hhs.Space[Notes]) replica.Source {
+	return replica.Source{Device: s.Replica().Node().Device().Signer.Public(), Transport: "pipe"}
+}

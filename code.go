@@ -48,7 +48,8 @@ var sentinels = []struct {
 	err  error
 	code string
 }{
-	{ErrPending, "not_ready"}, {ErrUnknownSpace, "not_found"}, {ErrNotFound, "not_found"}, {ErrClosed, "closed"}, {store.ErrClosed, "closed"},
+	{ErrPending, "not_ready"}, {ErrUnknownSpace, "not_found"}, {ErrNotFound, "not_found"}, {ErrForked, "forked"}, {ErrBusy, "busy"},
+	{ErrClosed, "closed"}, {store.ErrClosed, "closed"},
 	{ErrLocked, "locked"}, {ErrFull, "full"}, {ErrNewer, "newer"}, {store.ErrCorrupt, "corrupt"}, {store.ErrReadOnly, "read_only"},
 	{ErrKind, "kind_mismatch"}, {ErrOffline, "offline"}, {context.Canceled, "aborted"}, {context.DeadlineExceeded, "aborted"},
 	{identity.ErrSignature, "signature"}, {ErrName, "invalid"},

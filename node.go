@@ -28,6 +28,11 @@ var (
 	ErrUnknownSpace = replica.ErrUnknownSpace
 	// ErrNotFound: the object or commit is not here.
 	ErrNotFound = replica.ErrNotFound
+	// ErrForked: this device's key was used in two places, as after restoring an
+	// old backup. It writes no more in the space; reading goes on.
+	ErrForked = replica.ErrForked
+	// ErrBusy: too many transactions wait for the device's signature.
+	ErrBusy = replica.ErrBusy
 	// ErrClosed: the node or space was closed.
 	ErrClosed = replica.ErrClosed
 	// ErrLocked: another process has the directory open.

@@ -59,6 +59,38 @@ func (s *Space) HasAuthor(device identity.PublicKey) bool {
 	return s.chains[device] != nil
 }
 
+// heldEnd is the last commit of this device that another one acknowledged, zero
+// when there is none; it needs mu.
+func (s *Space) heldEnd() (object.ID, error) {
+	c := s.chains[s.node.device()]
+	if c == nil || len(s.acks) == 0 {
+		return object.ID{}, nil
+	}
+	var held []history.Num
+	for _, nums := range s.acks {
+		held = append(held, nums...)
+	}
+	held = s.maximal(held)
+	last := c.branches[0]
+	for _, b := range c.branches {
+		if b.seq > last.seq {
+			last = b
+		}
+	}
+	for id := last.tip; !id.IsZero(); {
+		n, _, err := s.lookup(id)
+		if err != nil || s.graph.Contains(held, n) {
+			return id, err
+		}
+		rec, err := s.commitAt(n)
+		if err != nil {
+			return object.ID{}, err
+		}
+		id = rec.commit.Env.Prev
+	}
+	return object.ID{}, nil
+}
+
 // Forks lists the device keys that are known to have signed two commits with
 // one seq.
 func (s *Space) Forks() []identity.PublicKey {

@@ -238,7 +238,8 @@ func TestLeaveWhileWriting(t *testing.T) {
 		}
 		<-a.Done()
 		var b store.Batch
-		b.Delete([]byte{'N'}) // the counter of local numbers
+		b.Delete([]byte{'N'})                   // the counter of local numbers
+		b.DeleteRange([]byte{'l'}, []byte{'m'}) // where the own chain ended
 		if err := mem.Apply(ctx, &b, store.Synced); err != nil {
 			t.Fatal(err)
 		}

@@ -179,6 +179,66 @@ func TestRestoredDeviceGoesOn(t *testing.T) {
 	}
 }
 
+// A device that left a space and joined it again does not begin a second
+// history: it waits for its own past.
+func TestLeaveAndJoinAgain(t *testing.T) {
+	ctx := context.Background()
+	a := create(t, newNode(t, 1))
+	mem := store.NewMem()
+	n := newNode(t, 2, func(c *replica.Config) { c.Store = mem })
+	b := join(t, n, a)
+	pull(t, b, a, 1<<20)
+	for range 2 {
+		line(t, b, "mine")
+		pull(t, a, b, 1<<20)
+		if err := b.Acked(ctx, peer.Device, a.Heads()); err != nil {
+			t.Fatal(err)
+		}
+		line(t, b, "unheard") // nobody has it: it need not come back
+		if err := n.Leave(ctx, a.ID()); err != nil {
+			t.Fatal(err)
+		}
+		b = join(t, n, a)
+		first, err := a.Attested()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Ingest(ctx, first, peer); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Update(ctx, say("again")); !errors.Is(err, replica.ErrPending) {
+			t.Fatalf("writing before the own past is back: %v", err)
+		}
+		if err := n.Leave(ctx, a.ID()); err != nil { // it still knows the next time
+			t.Fatal(err)
+		}
+		n.Close()
+		n = newNode(t, 2, func(c *replica.Config) { c.Store = mem })
+		b = join(t, n, a)
+		pull(t, b, a, 1)
+		line(t, b, "again")
+		pull(t, a, b, 1<<20)
+		same(t, a, b)
+	}
+	if len(a.Forks()) != 0 || len(lines(t, a)) != 4 {
+		t.Fatalf("forks %v, lines %q", a.Forks(), lines(t, a))
+	}
+	// Another device of the store is not held up.
+	if err := n.Leave(ctx, a.ID()); err != nil {
+		t.Fatal(err)
+	}
+	n.Close()
+	other := join(t, newNode(t, 3, func(c *replica.Config) { c.Store = mem }), a)
+	first, err := a.Attested()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.Ingest(ctx, first, peer); err != nil {
+		t.Fatal(err)
+	}
+	line(t, other, "free")
+}
+
 // Many heads are merged by empty commits of at most 64 parents.
 func TestManyHeads(t *testing.T) {
 	list := []int{63, 64, 65, 130, 1000}

@@ -12,6 +12,7 @@ import (
 //
 //	n <space digest>              registry: local number and state of a space
 //	N                             the next free local number
+//	l <space digest> <device key> the end of this device's chain in a space it left
 //	m <name>                      node metadata (free for package hhs)
 //	o <codec> <digest>            an object's block, once per node
 //	s <space number:4> ...        all of one space:
@@ -29,6 +30,7 @@ import (
 const (
 	prefixSpaceIndex = 'n'
 	prefixNextSpace  = 'N'
+	prefixLeft       = 'l'
 	prefixMeta       = 'm'
 	prefixObject     = 'o'
 	prefixSpace      = 's'
@@ -49,6 +51,10 @@ const (
 func spaceIndexKey(id object.ID) []byte {
 	d := id.Digest()
 	return append([]byte{prefixSpaceIndex}, d[:]...)
+}
+
+func leftKey(id object.ID, device identity.PublicKey) []byte {
+	return append(appendDigest([]byte{prefixLeft}, id), device.Bytes()...)
 }
 
 func metaKey(name string) []byte { return append([]byte{prefixMeta}, name...) }

@@ -21,6 +21,9 @@ import (
 // run on another goroutine, must not block on other Updates of this space,
 // and must not keep tx.
 //
+// A device that left the space and joined it again gets ErrPending until what it
+// wrote before has come back.
+//
 // When ctx ends first, Update returns its error. An edit that was not being
 // signed yet is then dropped; one that was may still be written.
 func (s *Space) Update(ctx context.Context, f func(tx *Tx) error) (Receipt, error) {

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -24,6 +25,9 @@ func (s *Space) load() error {
 		if err := s.loadGraph(r); err != nil {
 			return err
 		}
+		if err := s.loadOwed(r); err != nil {
+			return err
+		}
 		if s.graph.Len() == 0 {
 			return nil
 		}
@@ -41,6 +45,21 @@ func (s *Space) load() error {
 		}
 		return s.loadHeads(r)
 	})
+}
+
+// loadOwed reads what this device wrote last before it left the space.
+func (s *Space) loadOwed(r store.Reader) error {
+	v, err := r.Get(leftKey(s.id, s.node.device()))
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	case len(v) != 32:
+		return fmt.Errorf("what was written before leaving: %w", store.ErrCorrupt)
+	}
+	s.owed = object.IDFromDigest(object.DagCBOR, [32]byte(v))
+	return nil
 }
 
 // scan calls f with the rest of the key and the value of every record of a kind.

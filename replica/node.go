@@ -254,15 +254,24 @@ func (n *Node) Note(id object.ID) ([]byte, error) {
 
 // Leave forgets a space: its copy is deleted from this node in one
 // transaction. The objects it attached stay on the node: other spaces may
-// attach them, too. When it fails the space is here as before.
+// attach them, too. What this device wrote last of what others hold is
+// remembered: should the space be joined again, the device must not begin
+// another chain beside that one (see Update). When Leave fails the space is here
+// as before.
 func (n *Node) Leave(ctx context.Context, id object.ID) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.closed {
+		return ErrClosed
+	}
 	e, err := n.entry(id)
 	if err != nil {
 		return fmt.Errorf("leave space %s: %w", id.Short(), err)
 	}
-	s := n.spaces[id]
+	s, err := n.spaceLocked(id)
+	if err != nil {
+		s = nil // what cannot be read can still be deleted
+	}
 	if s != nil { // nothing enters while it is deleted, and nothing of it is lost if that fails
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -271,6 +280,15 @@ func (n *Node) Leave(ctx context.Context, id object.ID) error {
 	var b store.Batch
 	b.DeleteRange(k[:], end(k[:]))
 	b.Delete(spaceIndexKey(id))
+	if s != nil {
+		tip, err := s.heldEnd()
+		if err != nil {
+			return fmt.Errorf("leave space %s: %w", id.Short(), err)
+		}
+		if !tip.IsZero() {
+			b.Put(leftKey(id, n.device()), appendDigest(nil, tip))
+		}
+	}
 	if err := n.apply(ctx, &b); err != nil {
 		return fmt.Errorf("leave space %s: %w", id.Short(), err)
 	}

@@ -39,6 +39,7 @@ type Space struct {
 	chains   map[identity.PublicKey]*chain
 	forks    []identity.PublicKey
 	acks     map[identity.PublicKey][]history.Num
+	owed     object.ID // what this device wrote last before it left the space
 	recent   recent
 	rejects  rejects
 	totals   totals

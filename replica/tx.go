@@ -235,6 +235,16 @@ func (s *Space) newGroup() (*group, error) {
 
 // ownTip finds the end of this device's own chain.
 func (s *Space) ownTip(g *group) error {
+	if !s.owed.IsZero() {
+		_, here, err := s.lookup(s.owed)
+		if err != nil {
+			return err
+		}
+		if !here {
+			return fmt.Errorf("%w: what this device wrote before it left (up to commit %s) has not come back; writing now would make two histories of one key", ErrPending, s.owed)
+		}
+		s.owed = object.ID{}
+	}
 	c := s.chains[s.node.device()]
 	if c == nil {
 		return nil

@@ -99,6 +99,10 @@ func (b *build) checkVet(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// checks are staticcheck's own, but for SA4023 (comparisons of an interface with nil that are never true): in v0.8.2 it ends
+// with an index out of range (nilness.go:77) on this module.
+const checks = "-checks=inherit,-SA4023"
+
 func (b *build) checkStatic(ctx context.Context) error {
 	tool := b.path("build", "bin", "staticcheck")
 	build := command{dir: b.path("tools"), env: pure, args: []string{"go", "build", "-o", tool, "honnef.co/go/tools/cmd/staticcheck"}}
@@ -107,10 +111,11 @@ func (b *build) checkStatic(ctx context.Context) error {
 	}
 	var errs []error
 	for _, dir := range modules {
-		errs = append(errs, b.loud(ctx, command{dir: b.path(dir), env: pure, args: []string{tool, "./..."}}))
+		errs = append(errs, b.loud(ctx, command{dir: b.path(dir), env: pure, args: []string{tool, checks, "./..."}}))
 	}
 	packages, err := b.jsPackages(ctx, "{{.ImportPath}}")
-	errs = append(errs, err, b.loud(ctx, command{env: append(pure, goWASM...), args: append([]string{tool, "-tests=false"}, packages...)}))
+	// What only native code or tests use is not unused.
+	errs = append(errs, err, b.loud(ctx, command{env: append(pure, goWASM...), args: append([]string{tool, checks + ",-U1000", "-tests=false"}, packages...)}))
 	return errors.Join(errs...)
 }
 

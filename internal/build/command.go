@@ -22,6 +22,16 @@ type command struct {
 	args []string
 }
 
+// String is the command line for messages; lists of packages are cut.
+func (c command) String() string {
+	const enough = 120
+	line := strings.Join(c.args, " ")
+	if len(line) > enough {
+		line = line[:enough] + " ..."
+	}
+	return line
+}
+
 // goWASM is the environment that compiles for browsers and Node.js.
 var goWASM = []string{"GOOS=js", "GOARCH=wasm"}
 
@@ -48,7 +58,7 @@ func (b *build) quiet(ctx context.Context, c command) error {
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", strings.Join(c.args, " "), interrupted(ctx, err), said.Bytes())
+		return fmt.Errorf("%s: %w\n%s", c, interrupted(ctx, err), said.Bytes())
 	}
 	return nil
 }
@@ -61,7 +71,7 @@ func (b *build) loud(ctx context.Context, c command) error {
 	err := cmd.Run()
 	out.flush()
 	if err != nil {
-		return fmt.Errorf("%s: %w", strings.Join(c.args, " "), interrupted(ctx, err))
+		return fmt.Errorf("%s: %w", c, interrupted(ctx, err))
 	}
 	return nil
 }
@@ -73,7 +83,7 @@ func (b *build) output(ctx context.Context, c command) (string, error) {
 	cmd.Stderr = &said
 	out, err := cmd.Output()
 	if err != nil {
-		return "", fmt.Errorf("%s: %w\n%s", strings.Join(c.args, " "), interrupted(ctx, err), said.Bytes())
+		return "", fmt.Errorf("%s: %w\n%s", c, interrupted(ctx, err), said.Bytes())
 	}
 	return strings.TrimSpace(string(out)), nil
 }

@@ -4,7 +4,7 @@
  */
 export type ErrorCode =
   | 'invalid' | 'value' | 'schema' | 'unknown_kind' | 'kind_mismatch' | 'bad_link' | 'bad_words'
-  | 'not_found' | 'not_ready' | 'closed' | 'offline' | 'full' | 'locked' | 'newer' | 'corrupt' | 'read_only'
+  | 'not_found' | 'not_ready' | 'closed' | 'offline' | 'full' | 'locked' | 'newer' | 'corrupt' | 'read_only' | 'forked' | 'busy'
   | 'refused' | 'signature' | 'aborted' | 'internal'
   | 'engine_restarted' | 'engine_failed' | 'other_tab' | 'taken_over' | 'insecure' | 'unsupported'
 

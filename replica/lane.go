@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -156,6 +157,9 @@ func (l *lane) run(s *Space) {
 			return
 		}
 		s.runGroup(group)
+		// A caller that writes again at once then finds this goroutine, whose
+		// stack has grown already: a tenth of the CPU of a small commit.
+		runtime.Gosched()
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -372,22 +373,22 @@ func TestMisbehaviourIsPenalised(t *testing.T) {
 		a, b := start(t, net, device(t, "a"), l), start(t, net, device(t, "b"), l)
 		defer closeAll(a, b)
 		b.every = 0
-		served := 0
+		var served atomic.Int64
 		ma := a.join(mesh.Group{Space: space("s"), Serve: func(ctx context.Context, s *mesh.Stream) {
-			served++
+			served.Add(1)
 			s.Violation("nonsense")
 			<-s.Done()
 		}})
 		b.join(mesh.Group{Space: space("s"), Endpoints: []string{"ws://a"}})
 		time.Sleep(50 * time.Second)
-		if served != 1 {
-			t.Errorf("served %d times in the first minute", served)
+		if n := served.Load(); n != 1 {
+			t.Errorf("served %d times in the first minute", n)
 		}
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
-		c := a.mesh.Counters()
-		if served < 3 || served > 5 || c.Violations != uint64(served) || c.Penalised == 0 || peers(ma) != 0 {
-			t.Errorf("served %d times, counters %+v", served, c)
+		n, c := served.Load(), a.mesh.Counters()
+		if n < 3 || n > 5 || c.Violations != uint64(n) || c.Penalised == 0 || peers(ma) != 0 {
+			t.Errorf("served %d times, counters %+v", n, c)
 		}
 	})
 }

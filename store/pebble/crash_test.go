@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -355,6 +356,7 @@ func TestFrozen(t *testing.T) {
 		t.Errorf("remove: %v", err)
 	}
 	names, err := mem.List("")
+	slices.Sort(names)
 	if err != nil || fmt.Sprint(names) != "[1.sst 2.log]" {
 		t.Errorf("files %v, %v", names, err)
 	}

@@ -125,13 +125,20 @@ func embedded(path string) bool {
 	return (strings.HasPrefix(path, "cmd/") || strings.HasPrefix(path, "words/")) && !strings.HasSuffix(path, "_test.go")
 }
 
+// engineParts are those of internal that the engine is made of; a test holds the list to what it imports.
+var engineParts = []string{"address", "log", "netlimit", "order", "pace", "plain"}
+
 // engineSource leaves out programs that are not part of the engine, but not those that pack it.
 func engineSource(path string) bool {
 	if path == "internal/build/wasmpack.go" || path == "internal/build/pclines.go" {
 		return true
 	}
-	for _, program := range []string{"cmd/", "examples/", "internal/", "web/"} {
-		if strings.HasPrefix(path, program) && !strings.HasPrefix(path, "internal/pace/") && !strings.HasPrefix(path, "internal/netlimit/") {
+	if rest, ok := strings.CutPrefix(path, "internal/"); ok {
+		pkg, _, _ := strings.Cut(rest, "/")
+		return slices.Contains(engineParts, pkg) && goSource(path)
+	}
+	for _, program := range []string{"cmd/", "examples/", "web/"} {
+		if strings.HasPrefix(path, program) {
 			return false
 		}
 	}

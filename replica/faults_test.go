@@ -239,6 +239,7 @@ func TestLeaveWhileWriting(t *testing.T) {
 		<-a.Done()
 		var b store.Batch
 		b.Delete([]byte{'N'})                   // the counter of local numbers
+		b.Delete([]byte{'V'})                   // and the data version
 		b.DeleteRange([]byte{'l'}, []byte{'m'}) // where the own chain ended
 		if err := mem.Apply(ctx, &b, store.Synced); err != nil {
 			t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 //
 //	n <space digest>              registry: local number and state of a space
 //	N                             the next free local number
+//	V                             data version of all this
 //	l <space digest> <device key> the end of this device's chain in a space it left
 //	m <name>                      node metadata (free for package hhs)
 //	o <codec> <digest>            an object's block, once per node
@@ -30,6 +31,7 @@ import (
 const (
 	prefixSpaceIndex = 'n'
 	prefixNextSpace  = 'N'
+	prefixVersion    = 'V'
 	prefixLeft       = 'l'
 	prefixMeta       = 'm'
 	prefixObject     = 'o'

@@ -74,6 +74,9 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		return nil, fmt.Errorf("open replica: the device's certificate: %w", err)
 	}
 	n := &Node{cfg: cfg, cache: identity.NewCache(cfg.Verifier, 8192), signing: make(chan struct{}, maxSigning), spaces: map[object.ID]*Space{}}
+	if err := n.checkVersion(); err != nil {
+		return nil, fmt.Errorf("open replica: %w", err)
+	}
 	if _, err := n.Entries(); err != nil {
 		return nil, fmt.Errorf("open replica: %w", err)
 	}
@@ -229,6 +232,7 @@ type putter interface{ Put(key, value []byte) }
 
 // list puts a space with a fresh local number into the registry.
 func list(to putter, id object.ID, num uint32, note []byte) {
+	putVersion(to)
 	to.Put([]byte{prefixNextSpace}, binary.BigEndian.AppendUint32(nil, num+1))
 	to.Put(spaceIndexKey(id), append(binary.BigEndian.AppendUint32(nil, num), note...))
 }

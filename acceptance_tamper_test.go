@@ -376,7 +376,10 @@ func flips(t *testing.T, prepare func() (v *victim, host string, cfg mesh.Config
 		l.copied, l.proxy = author(t, l.space, "mine"), newFlipper(t, host)
 		defer l.proxy.close()
 		proxied(t, l.victim, l.proxy, l.cfg, l.g, l.copied, &flip{at: -1}) // they are equal from now on
-		seen, _ = proxied(t, l.victim, l.proxy, l.cfg, l.g, l.copied, &flip{at: -1})
+		// Where the network was slow something was said twice: the shortest of all is what each of them has.
+		if n, _ := proxied(t, l.victim, l.proxy, l.cfg, l.g, l.copied, &flip{at: -1}); seen == [2]int{} || n[0]+n[1] < seen[0]+seen[1] {
+			seen = n
+		}
 		l.before = digestButAcks(t, l.victim)
 		lanes = append(lanes, l)
 	}

@@ -247,8 +247,10 @@ func TestClosing(t *testing.T) {
 // The process dies after it greeted.
 func TestCut(t *testing.T) {
 	dir := t.TempDir()
+	called, cut := make(chan struct{}), make(chan struct{})
 	s := listen(t, dir, func(ctx context.Context, c *Call) *Error {
-		<-ctx.Done()
+		close(called)
+		<-cut // a dead process answers nothing
 		return nil
 	})
 	c, err := Connect(t.Context(), dir)
@@ -259,8 +261,11 @@ func TestCut(t *testing.T) {
 	go func() {
 		done <- c.Call(context.Background(), "x", nil, func(json.RawMessage) error { return nil })
 	}()
+	<-called
 	s.cancel()
-	if err := <-done; !errors.Is(err, ErrCut) {
+	err = <-done
+	close(cut)
+	if !errors.Is(err, ErrCut) {
 		t.Error(err)
 	}
 }

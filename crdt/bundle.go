@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/hyperhyperspace/hhs-go/store"
 )
@@ -42,7 +43,7 @@ const (
 	bundleWide   = 0x01
 )
 
-func itemSize(id string, value []byte) uint64 { return uint64(len(id) + len(value)) }
+func itemSize(id string, record int) uint64 { return uint64(len(id) + record) }
 
 // bundle reads the bundle of a key; an absent one is empty.
 func (f *field) bundle(key []byte) (*bundle, error) {
@@ -93,20 +94,24 @@ func (b *bundle) decode(v []byte) bool {
 		b.size, m = binary.Uvarint(v[n:])
 		return m > 0 && n+m == len(v) && b.count > 0
 	}
+	ids := string(v) // the ids are pieces of it: one copy for all
 	for len(v) > 0 {
-		var id, value []byte
-		if id, v, ok = chop(v); !ok {
+		id, tail, ok := chop(v)
+		if !ok {
 			return false
 		}
-		if value, v, ok = chop(v); !ok {
+		at := len(ids) - len(tail) - len(id)
+		var value []byte
+		if value, v, ok = chop(tail); !ok {
 			return false
 		}
-		r, ok := decodeRecord(value)
-		if last := len(b.items) - 1; !ok || last >= 0 && b.items[last].id >= string(id) {
+		it := item{id: ids[at : at+len(id)]}
+		it.record, ok = decodeRecord(value)
+		if last := len(b.items) - 1; !ok || last >= 0 && b.items[last].id >= it.id {
 			return false
 		}
-		b.items = append(b.items, item{string(id), r})
-		b.count, b.size = b.count+1, b.size+itemSize(string(id), value)
+		b.items = append(b.items, it)
+		b.count, b.size = b.count+1, b.size+itemSize(it.id, len(value))
 	}
 	return b.count > 0
 }
@@ -122,9 +127,7 @@ func chop(v []byte) (head, tail []byte, ok bool) {
 }
 
 func (b *bundle) search(id string) (int, bool) {
-	return slices.BinarySearchFunc(b.items, id, func(it item, id string) int {
-		return bytes.Compare([]byte(it.id), []byte(id))
-	})
+	return slices.BinarySearchFunc(b.items, id, func(it item, id string) int { return strings.Compare(it.id, id) })
 }
 
 // get reads one op.
@@ -140,13 +143,12 @@ func (b *bundle) get(id string) (record, bool, error) {
 
 // put adds an op or changes it; flush makes it last.
 func (b *bundle) put(id string, r record) error {
-	value := r.encode()
 	if err := b.del(id); err != nil {
 		return err
 	}
-	b.count, b.size = b.count+1, b.size+itemSize(id, value)
+	b.count, b.size = b.count+1, b.size+itemSize(id, r.size())
 	if b.wide {
-		return b.f.put(b.itemKey(id), value)
+		return b.f.put(b.itemKey(id), r.encode())
 	}
 	i, _ := b.search(id)
 	b.items = slices.Insert(b.items, i, item{id, r})
@@ -159,7 +161,7 @@ func (b *bundle) del(id string) error {
 	if err != nil || !ok {
 		return err
 	}
-	b.count, b.size = b.count-1, b.size-itemSize(id, r.encode())
+	b.count, b.size = b.count-1, b.size-itemSize(id, r.size())
 	if b.wide {
 		return b.f.remove(b.itemKey(id))
 	}
@@ -265,16 +267,19 @@ func (b *bundle) flush() error {
 
 // head is the value under the bundle's key.
 func (b *bundle) head() []byte {
-	v := append(make([]byte, 0, 64), bundleInline)
+	n := 3 * binary.MaxVarintLen64
+	if !b.wide {
+		n += int(b.size) + 4*len(b.items) // each item has two lengths, of two bytes at most
+	}
+	v := append(make([]byte, 0, n+len(b.aux)), bundleInline)
 	v = append(binary.AppendUvarint(v, uint64(len(b.aux))), b.aux...)
 	if b.wide {
 		v[0] = bundleWide
 		return binary.AppendUvarint(binary.AppendUvarint(v, b.count), b.size)
 	}
 	for _, it := range b.items {
-		value := it.encode()
 		v = append(binary.AppendUvarint(v, uint64(len(it.id))), it.id...)
-		v = append(binary.AppendUvarint(v, uint64(len(value))), value...)
+		v = it.append(binary.AppendUvarint(v, uint64(it.record.size())))
 	}
 	return v
 }

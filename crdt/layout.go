@@ -3,6 +3,7 @@ package crdt
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"math/bits"
 
 	"github.com/hyperhyperspace/hhs-go/history"
 	"github.com/hyperhyperspace/hhs-go/identity"
@@ -135,11 +136,18 @@ type record struct {
 	rest   []byte
 }
 
-func (r *record) encode() []byte {
-	b := make([]byte, 0, 1+tagSize+binary.MaxVarintLen64+len(r.rest))
+func (r *record) encode() []byte { return r.append(make([]byte, 0, r.size())) }
+
+func (r *record) append(b []byte) []byte {
 	b = append(append(b, r.flags), r.author[:]...)
 	b = binary.AppendVarint(b, r.time)
 	return append(b, r.rest...)
+}
+
+// size is how many bytes encode gives.
+func (r *record) size() int {
+	zigzag := uint64(r.time)<<1 ^ uint64(r.time>>63)
+	return 1 + tagSize + max(1, (bits.Len64(zigzag)+6)/7) + len(r.rest)
 }
 
 // decodeRecord aliases b.

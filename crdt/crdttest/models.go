@@ -39,6 +39,7 @@ func shownOf(f Fact) Shown { return Shown{Entry: crdt.Entry{Value: f.Payload, Re
 func modelRegister(facts []Fact, before func(a, b history.OpRef) bool) []Shown {
 	all := writes(facts, "set", 1<<20)
 	var last []Fact
+	slices.Reverse(all) // what hides an op is most often among the last
 	for _, a := range all {
 		if !slices.ContainsFunc(all, func(b Fact) bool { return before(a.Ref, b.Ref) }) {
 			last = append(last, a)
@@ -47,7 +48,6 @@ func modelRegister(facts []Fact, before func(a, b history.OpRef) bool) []Shown {
 	if len(last) == 0 {
 		return nil
 	}
-	slices.Reverse(last)
 	s := shownOf(last[0])
 	for _, f := range last[1:] {
 		s.Others = append(s.Others, f.Ref)
@@ -88,16 +88,29 @@ func elementKey(value []byte) []byte {
 	return append([]byte{0}, value...)
 }
 
-func modelSet(removals bool) func([]Fact, func(a, b history.OpRef) bool) []Shown {
+// removals picks the effective removals, by the element they name.
+func removals(facts []Fact) map[string][]Fact {
+	picked := map[string][]Fact{}
+	for _, f := range facts {
+		if !f.Effective || f.Action != "remove" {
+			continue
+		}
+		v, err := object.Decode(f.Payload)
+		if key, ok := v.([]byte); err == nil && ok {
+			picked[string(key)] = append(picked[string(key)], f)
+		}
+	}
+	return picked
+}
+
+func modelSet(removable bool) func([]Fact, func(a, b history.OpRef) bool) []Shown {
 	return func(facts []Fact, _ func(a, b history.OpRef) bool) []Shown {
 		var shown []Shown
+		gone := removals(facts)
 		for _, add := range writes(facts, "add", 0) { // in order, so that the first live add is met first
 			key := elementKey(add.Payload)
-			covered := removals && slices.ContainsFunc(facts, func(f Fact) bool {
-				v, err := object.Decode(f.Payload)
-				k, ok := v.([]byte)
-				return f.Effective && f.Action == "remove" && err == nil && ok && bytes.Equal(k, key) &&
-					(slices.Contains(f.Refs, add.Ref) || f.Ref.Commit == add.Ref.Commit && f.Ref.Index > add.Ref.Index)
+			covered := removable && slices.ContainsFunc(gone[string(key)], func(f Fact) bool {
+				return slices.Contains(f.Refs, add.Ref) || f.Ref.Commit == add.Ref.Commit && f.Ref.Index > add.Ref.Index
 			})
 			known := slices.ContainsFunc(shown, func(s Shown) bool { return bytes.Equal(s.Key, key) })
 			if !covered && !known {

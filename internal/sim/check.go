@@ -33,7 +33,7 @@ func (w *world) heal() {
 }
 
 func (w *world) pull(p, q *peer) {
-	for b, err := range q.space.Batches(p.space.Heads(), 64<<10) {
+	for b, err := range q.space.Batches(p.known(), 64<<10) {
 		if err != nil {
 			w.fail("peer %d: read batches: %w", q.number, err)
 			return
@@ -109,7 +109,7 @@ func (w *world) checkPeer(p, first *peer, m *model) error {
 	if !slices.Equal(p.space.Heads(), heads) || p.space.Len() != n {
 		return fmt.Errorf("reopened with %d commits and %d heads, had %d and %d", p.space.Len(), len(p.space.Heads()), n, len(heads))
 	}
-	return m.values(p.space) // 2; values are read from the store, so this holds for the one before, too
+	return m.values(p.space, p == first) // 2; values are read from the store, so this holds for the one before, too
 }
 
 // equal compares what two replicas say of their history.
@@ -210,8 +210,9 @@ func (m *model) facts(field string) (facts []crdttest.Fact) {
 	return facts
 }
 
-// values compares what a replica shows with the models.
-func (m *model) values(s *replica.Space) error {
+// values compares what a replica shows with the models. thorough reads it in other ways too, which is enough for one of
+// those that show the same.
+func (m *model) values(s *replica.Space, thorough bool) error {
 	view, err := s.View()
 	if err != nil {
 		return err
@@ -231,7 +232,7 @@ func (m *model) values(s *replica.Space) error {
 		if got := render(shown); got != m.shown[f.Name] {
 			return fmt.Errorf("%s shows\n%s\nthe model\n%s", f.Name, got, m.shown[f.Name])
 		}
-		if gen.Check != nil {
+		if thorough && gen.Check != nil {
 			if err := gen.Check(env, shown); err != nil {
 				return fmt.Errorf("%s: %w", f.Name, err)
 			}

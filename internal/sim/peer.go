@@ -233,22 +233,35 @@ func (p *peer) restart() {
 	}
 }
 
-// ask tells a peer the heads, so that it answers with what is missing.
+// ask tells a peer what is here, so that it answers with what is missing.
 func (p *peer) ask(to int) {
-	heads := p.space.Heads()
+	have := p.known()
 	if p.kind == Liar {
-		heads = p.lie(heads)
+		have = p.lie(have)
 	}
-	p.w.transmit(p.number, to, func() { p.w.peers[to].asked(p.number, heads) })
+	p.w.transmit(p.number, to, func() { p.w.peers[to].asked(p.number, have) })
 }
 
-// asked answers with everything that is not in the past of heads.
-func (p *peer) asked(by int, heads []object.ID) {
+// known are the heads, and the ends of all chains for a peer that has not heard of the heads: a session tells as much.
+func (p *peer) known() []object.ID {
+	have := p.space.Heads()
+	tips, err := p.space.Chains(nil)
+	if err != nil {
+		p.w.fail("peer %d: chains: %w", p.number, err)
+	}
+	for _, t := range tips {
+		have = append(have, t.Tip)
+	}
+	return have
+}
+
+// asked answers with everything that is not in the past of what another has.
+func (p *peer) asked(by int, have []object.ID) {
 	self := p
 	if p.evil.twin != nil && !p.gives(by) {
 		self = p.evil.twin
 	}
-	for b, err := range self.space.Batches(heads, 16<<10) {
+	for b, err := range self.space.Batches(have, 16<<10) {
 		if err != nil {
 			p.w.fail("peer %d: read batches: %w", p.number, err)
 			return

@@ -38,25 +38,26 @@ func (b *Batch) Size() int {
 // CommitSize is what a commit adds to the size of a batch, without its attached objects.
 func CommitSize(c *Commit) int {
 	n := envelopeCost(c.Env) + len(c.Raw)
-	for _, p := range c.Parts {
-		n += len(p)
+	for i, p := range c.Parts {
+		n += len(p) + idCost*len(c.contents[i].Attached)
 	}
 	return n
 }
 
 // What the structures around the bytes take.
 const (
-	commitCost      = int(unsafe.Sizeof(Commit{}) + unsafe.Sizeof(Envelope{}) + 8)
-	opCost          = int(unsafe.Sizeof(Op{}))
-	refCost         = int(unsafe.Sizeof(OpRef{}))
-	partCost        = 32 + 24
+	commitCost      = int(unsafe.Sizeof(both{})) + 8 + 2*idCost // and the edges to prev and the grant
+	opCost          = int(unsafe.Sizeof(Op{})) + 24             // and its payload's slice
+	refCost         = int(unsafe.Sizeof(OpRef{})) + idCost      // and its edge
+	partCost        = 32 + 24 + int(unsafe.Sizeof(content{}))
+	parentCost      = 2 * idCost // and its edge
 	idCost          = int(unsafe.Sizeof(object.ID{}))
 	objectCost      = 24 + 1 + 3*32 // its slice, and what finds it by hash
 	attestationCost = int(unsafe.Sizeof(Attestation{})) + SignatureSize
 )
 
 func envelopeCost(e *Envelope) int {
-	n := commitCost + idCost*len(e.Parents) + opCost*len(e.Ops) + partCost*len(e.Parts)
+	n := commitCost + parentCost*len(e.Parents) + opCost*len(e.Ops) + partCost*len(e.Parts)
 	for i := range e.Ops {
 		n += refCost * len(e.Ops[i].Refs)
 	}

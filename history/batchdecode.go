@@ -38,12 +38,9 @@ func DecodeBatch(data []byte, limit int) (*Batch, error) {
 	return b, nil
 }
 
-// arenaChunk is how much memory for rebuilt bytes is taken at once, and slabItems how many structures:
-// few allocations for a large batch, little waste for a small one.
-const (
-	arenaChunk = 32 << 10
-	slabItems  = 64
-)
+// arenaChunk is how much memory for rebuilt bytes is taken at once: few allocations for a large batch,
+// little waste for a small one.
+const arenaChunk = 32 << 10
 
 // arena hands out room for bytes that are appended.
 type arena struct {
@@ -56,24 +53,6 @@ func (a *arena) room(n int) {
 	if cap(a.buf)-len(a.buf) < n {
 		a.buf = make([]byte, 0, max(n, a.chunk))
 	}
-}
-
-// slab hands out slices of T from one allocation.
-type slab[T any] struct{ free []T }
-
-func (s *slab[T]) take(n, atOnce int) []T {
-	if n > len(s.free) {
-		s.free = make([]T, max(n, atOnce))
-	}
-	out := s.free[:n:n]
-	s.free = s.free[n:]
-	return out
-}
-
-// both is a commit and its envelope, allocated together.
-type both struct {
-	commit   Commit
-	envelope Envelope
 }
 
 // author is an entry of the table of authors, with its last commit so far.
@@ -98,17 +77,10 @@ type batchDecoder struct {
 
 	commits   []*Commit
 	lastEntry int // author of the commit before
-	atOnce    int
 
 	arena   arena
-	both    slab[both]
-	ops     slab[Op]
-	refs    slab[OpRef]
-	ids     slab[object.ID]
-	sums    slab[[32]byte]
-	parts   slab[[]byte]
-	part    Part // reused
-	objSize int  // of the objects the current commit attaches
+	memory  memory
+	objSize int // of the objects the current commit attaches
 }
 
 // spend takes n bytes from the budget; false when it is used up.
@@ -190,7 +162,7 @@ func (d *batchDecoder) finish() {
 
 func (d *batchDecoder) all() []*Commit {
 	n := d.count(smallestCommit)
-	d.atOnce = min(n, slabItems)
+	d.commits = make([]*Commit, 0, min(n, d.left/commitCost))
 	for ; n > 0 && d.err == nil; n-- {
 		if d.spend(commitCost) {
 			d.commit()
@@ -201,7 +173,7 @@ func (d *batchDecoder) all() []*Commit {
 
 // commit reads the next commit.
 func (d *batchDecoder) commit() {
-	pair := &d.both.take(1, d.atOnce)[0]
+	pair := &d.memory.both.take(1)[0]
 	c, e := &pair.commit, &pair.envelope
 	c.Env = e
 	before := &Envelope{}
@@ -250,7 +222,7 @@ func (d *batchDecoder) seal(c *Commit) {
 	}
 	d.arena.buf = buf
 	c.Raw = buf[from:len(buf):len(buf)]
-	c.ID = object.Sum(object.DagCBOR, c.Raw)
+	c.ID, c.edges = object.Sum(object.DagCBOR, c.Raw), d.memory.edges(c.Env)
 	size := len(c.Raw) + d.objSize
 	for _, p := range c.Parts {
 		size += len(p)
@@ -331,10 +303,10 @@ func (d *batchDecoder) parents(flags byte, e *Envelope) {
 	case parentsList:
 		n = d.atMost(MaxParents, 1)
 	}
-	if n == 0 || !d.spend(n*idCost) {
+	if n == 0 || !d.spend(n*parentCost) {
 		return
 	}
-	e.Parents = d.ids.take(n, d.atOnce)
+	e.Parents = d.memory.ids.take(n)
 	if flags&maskParents == parentsLast {
 		e.Parents[0] = d.commits[len(d.commits)-1].ID
 		return
@@ -391,11 +363,11 @@ func (d *batchDecoder) short(c *Commit) {
 	if !d.spend(opCost + partCost) {
 		return
 	}
-	c.Env.Ops = d.ops.take(1, d.atOnce)
+	c.Env.Ops = d.memory.ops.take(1)
 	op := &c.Env.Ops[0]
 	d.name(op)
 	op.Size = d.size()
-	c.Env.Parts, c.Parts = d.sums.take(1, d.atOnce), d.parts.take(1, d.atOnce)
+	d.takeParts(c, 1)
 	d.fields(c, 0, false)
 }
 
@@ -404,12 +376,12 @@ func (d *batchDecoder) readOps(e *Envelope) {
 	if n == 0 || !d.spend(n*opCost) {
 		return
 	}
-	e.Ops = d.ops.take(n, d.atOnce)
+	e.Ops = d.memory.ops.take(n)
 	for i := 0; i < n && d.err == nil; i++ {
 		op := &e.Ops[i]
 		d.name(op)
 		if refs := d.atMost(MaxRefs, 2); refs > 0 && d.spend(refs*refCost) {
-			op.Refs = d.refs.take(refs, d.atOnce)
+			op.Refs = d.memory.refs.take(refs)
 			for j := range op.Refs {
 				op.Refs[j] = d.ref()
 			}
@@ -433,7 +405,7 @@ func (d *batchDecoder) readParts(c *Commit) {
 	if n == 0 || !d.spend(n*partCost) {
 		return
 	}
-	c.Env.Parts, c.Parts = d.sums.take(n, d.atOnce), d.parts.take(n, d.atOnce)
+	d.takeParts(c, n)
 	for i := 0; i < n && d.err == nil; i++ {
 		switch d.byte() {
 		case partAbsent:
@@ -441,7 +413,10 @@ func (d *batchDecoder) readParts(c *Commit) {
 		case partRaw:
 			c.Parts[i] = d.bytes()
 			c.Env.Parts[i] = PartDigest(c.Parts[i])
-			d.spend(len(c.Parts[i]))
+			if d.spend(len(c.Parts[i])) {
+				d.memory.open(c, i)
+				d.spend(idCost * len(c.contents[i].Attached))
+			}
 		case partFields:
 			d.fields(c, i, true)
 		default:
@@ -450,17 +425,21 @@ func (d *batchDecoder) readParts(c *Commit) {
 	}
 }
 
+func (d *batchDecoder) takeParts(c *Commit, n int) {
+	c.Env.Parts, c.Parts, c.contents = d.memory.sums.take(n), d.memory.blocks.take(n), d.memory.contents.take(n)
+}
+
 // fields rebuilds part i from its salt, the payloads of its ops and, where they are sent, the objects it attaches.
 func (d *batchDecoder) fields(c *Commit, i int, attaches bool) {
-	p := &d.part
-	p.Attached = p.Attached[:0]
+	p := &c.contents[i].Part
 	copy(p.Salt[:], d.take(saltSize))
-	p.Payloads = p.Payloads[:0]
-	size := 32
+	p.Payloads = d.memory.blocks.take(c.Env.payloads(i))
+	size, n := 32, 0
 	for j := range c.Env.Ops {
 		if op := &c.Env.Ops[j]; op.Part == i {
-			p.Payloads = append(p.Payloads, d.take(op.Size))
+			p.Payloads[n] = d.take(op.Size)
 			size += 5 + op.Size
+			n++
 		}
 	}
 	if attaches {
@@ -486,14 +465,19 @@ func (d *batchDecoder) fields(c *Commit, i int, attaches bool) {
 
 // attached reads ids as batchEncoder.attached writes them.
 func (d *batchDecoder) attached(p *Part) {
-	for n := d.atMost(MaxAttached, 1); n > 0 && d.err == nil; n-- {
+	n := d.atMost(MaxAttached, 1)
+	if n == 0 || !d.spend(n*idCost) {
+		return
+	}
+	p.Attached = d.memory.ids.take(n)
+	for j := 0; j < n && d.err == nil; j++ {
 		v := d.uvarint()
 		if v == 0 {
 			id, err := object.IDFromBytes(d.take(36))
 			if err != nil {
 				d.fail("an attached object has no valid id")
 			}
-			p.Attached = append(p.Attached, id)
+			p.Attached[j] = id
 			continue
 		}
 		v--
@@ -507,7 +491,7 @@ func (d *batchDecoder) attached(p *Part) {
 		}
 		d.carried[i] = true
 		d.objSize += len(d.objects[i])
-		p.Attached = append(p.Attached, object.IDFromDigest(codec, d.objectSums[i]))
+		p.Attached[j] = object.IDFromDigest(codec, d.objectSums[i])
 	}
 }
 

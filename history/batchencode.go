@@ -68,8 +68,6 @@ type batchEncoder struct {
 	nameList   []name
 	objects    map[[32]byte]int
 	carried    []bool
-
-	part Part // reused
 }
 
 func (e *batchEncoder) uvarint(v uint64) { e.buf = binary.AppendUvarint(e.buf, v) }
@@ -86,7 +84,7 @@ func (e *batchEncoder) commit(i int) error {
 		last, lastID = e.batch.Commits[i-1].Env, e.batch.Commits[i-1].ID
 	}
 	author := e.author(env.Author)
-	short := e.short(c)
+	short := short(c)
 	at := len(e.buf)
 	e.buf = append(e.buf, 0)
 	flags := byte(0)
@@ -213,21 +211,23 @@ func (e *batchEncoder) name(op *Op) {
 	e.count(j)
 }
 
-// short reports whether a commit has the short form, with its part in e.part then.
-func (e *batchEncoder) short(c *Commit) bool {
+// short reports whether a commit has the short form.
+func short(c *Commit) bool {
 	env := c.Env
-	if len(env.Ops) != 1 || len(env.Parts) != 1 || env.Ops[0].Part != 0 || len(env.Ops[0].Refs) != 0 || c.Parts[0] == nil {
+	if len(env.Ops) != 1 || len(env.Parts) != 1 || env.Ops[0].Part != 0 || len(env.Ops[0].Refs) != 0 {
 		return false
 	}
-	return e.part.decode(c.Parts[0]) == nil && e.part.fits(env, 0) && len(e.part.Attached) == 0
+	p, err := c.said(0)
+	return err == nil && len(p.Attached) == 0
 }
 
 func (e *batchEncoder) shortOp(c *Commit) {
 	op := &c.Env.Ops[0]
 	e.name(op)
 	e.count(op.Size)
-	e.buf = append(e.buf, e.part.Salt[:]...)
-	e.buf = append(e.buf, e.part.Payloads[0]...)
+	p := &c.contents[0].Part
+	e.buf = append(e.buf, p.Salt[:]...)
+	e.buf = append(e.buf, p.Payloads[0]...)
 }
 
 func (e *batchEncoder) ops(i int, env *Envelope) {
@@ -258,18 +258,19 @@ func (e *batchEncoder) bytes(b []byte) {
 func (e *batchEncoder) parts(c *Commit) {
 	e.count(len(c.Env.Parts))
 	for i, raw := range c.Parts {
+		said, err := c.said(i)
 		switch {
 		case raw == nil:
 			e.buf = append(append(e.buf, partAbsent), c.Env.Parts[i][:]...)
-		case e.part.decode(raw) != nil || !e.part.fits(c.Env, i):
+		case err != nil:
 			e.buf = append(e.buf, partRaw)
 			e.bytes(raw)
 		default:
-			e.buf = append(append(e.buf, partFields), e.part.Salt[:]...)
-			for _, p := range e.part.Payloads {
+			e.buf = append(append(e.buf, partFields), said.Salt[:]...)
+			for _, p := range said.Payloads {
 				e.buf = append(e.buf, p...)
 			}
-			e.attached(e.part.Attached)
+			e.attached(said.Attached)
 		}
 	}
 }

@@ -76,20 +76,22 @@ func (p *Part) check() error {
 // A part that cannot be decoded does not change its commit's verdict, because another replica may not
 // have loaded it: its ops are ignored by their values, and it attaches nothing.
 func DecodePart(raw []byte) (*Part, error) {
-	p := new(Part)
-	if err := p.decode(raw); err != nil {
+	p, err := new(memory).part(raw, anyNumber)
+	if err != nil {
 		return nil, err
 	}
-	return p, nil
+	return &p, nil
 }
 
-// decode reads raw into p, using the memory p has.
-func (p *Part) decode(raw []byte) error {
+// anyNumber of payloads is fine with memory.part.
+const anyNumber = -1
+
+// part decodes a part that has a given number of payloads.
+func (m *memory) part(raw []byte, payloads int) (p Part, err error) {
 	if len(raw) > MaxPart {
-		return brokenf(RulePart, "%d bytes, at most %d", len(raw), MaxPart)
+		return p, brokenf(RulePart, "%d bytes, at most %d", len(raw), MaxPart)
 	}
-	p.Payloads, p.Attached = p.Payloads[:0], p.Attached[:0]
-	d := envelopeReader{r: object.NewReader(raw)}
+	d := m.read(raw)
 	if n := d.list(RulePart, 3); d.err == nil && n != 3 {
 		d.bad(RulePart, "not a list of 3", nil)
 	}
@@ -98,21 +100,31 @@ func (p *Part) decode(raw []byte) error {
 	} else {
 		copy(p.Salt[:], salt)
 	}
-	for n := d.list(RulePart, MaxOps); n > 0 && d.err == nil; n-- {
+	n := d.list(RulePart, MaxOps)
+	if payloads != anyNumber && n != payloads {
+		d.bad(RulePart, itoa(n)+" payloads for "+itoa(payloads)+" ops", nil)
+	}
+	if d.err == nil && n > 0 {
+		p.Payloads = m.blocks.take(n)
+	}
+	for i := range p.Payloads {
 		b, err := d.r.Bytes()
 		if err != nil {
 			d.bad(RulePart, "a payload is not bytes", err)
 		}
-		p.Payloads = append(p.Payloads, b)
+		p.Payloads[i] = b
 	}
-	for n := d.list(RulePart, MaxAttached); n > 0 && d.err == nil; n-- {
-		p.Attached = append(p.Attached, d.link(RulePart))
+	if n := d.list(RulePart, MaxAttached); d.err == nil && n > 0 {
+		p.Attached = m.ids.take(n)
+	}
+	for i := range p.Attached {
+		p.Attached[i] = d.link(RulePart)
 	}
 	if err := d.r.End(); err != nil {
 		d.bad(RulePart, "is not the canonical list", err)
 	}
 	if d.err != nil {
-		return d.err
+		return Part{}, d.err
 	}
-	return p.check()
+	return p, p.check()
 }

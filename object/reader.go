@@ -54,11 +54,17 @@ type frame struct {
 
 // NewReader reads block.
 func NewReader(block []byte) *Reader {
-	r := &Reader{b: block}
+	r := new(Reader)
+	r.Reset(block)
+	return r
+}
+
+// Reset begins anew with block, in the memory that the Reader has.
+func (r *Reader) Reset(block []byte) {
+	r.b, r.off, r.owed, r.err, r.root, r.depth = block, 0, 0, nil, false, 0
 	if len(block) > math.MaxInt32 {
 		r.fail(ReasonSize)
 	}
-	return r
 }
 
 // fail records the first error, at the current position.

@@ -1,13 +1,11 @@
 package replica
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/hyperhyperspace/hhs-go/history"
-	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/object"
 	"github.com/hyperhyperspace/hhs-go/store"
 )
@@ -30,7 +28,7 @@ func (s *Space) Batches(have []object.ID, max int) iter.Seq2[*history.Batch, err
 			return
 		}
 		defer snap.Close()
-		p := packer{space: s, r: snap, max: max, ends: map[object.ID]openEnd{}}
+		p := packer{space: s, r: snap, max: max}
 		for _, span := range missing {
 			if !p.pack(span, yield) {
 				return
@@ -43,37 +41,26 @@ func (s *Space) Batches(have []object.ID, max int) iter.Seq2[*history.Batch, err
 }
 
 // pack adds a span and yields the batches that fill up; false when it is over.
+// No scan stays open while a batch is sent.
 func (p *packer) pack(span history.Span, yield func(*history.Batch, error) bool) bool {
 	for span.Len() > 0 {
-		n, err := p.fill(span)
+		read, err := p.window(span)
+		for i := 0; i < len(read) && err == nil; i++ {
+			err = p.add(read[i])
+			for err == nil && p.full() {
+				if !yield(p.flush()) {
+					return false
+				}
+			}
+		}
 		if err != nil {
-			yield(nil, fmt.Errorf("read commit %d of space %s: %w", n, p.space.id.Short(), err))
+			yield(nil, fmt.Errorf("read commits of space %s from %d on: %w", p.space.id.Short(), span.Start, err))
 			return false
 		}
-		for p.full() {
-			if !yield(p.flush()) {
-				return false
-			}
-			p.space.node.cfg.Pace()
-		}
-		span.Start = n
+		span.Start += history.Num(len(read))
+		p.space.node.cfg.Pace()
 	}
 	return true
-}
-
-// fill adds commits until a batch is full or the span ends, and returns the
-// first that it did not add. No scan stays open while a batch is sent.
-func (p *packer) fill(span history.Span) (history.Num, error) {
-	defer p.read(span)()
-	for n := span.Start; n < span.End; n++ {
-		if err := p.add(n); err != nil {
-			return n, err
-		}
-		if p.full() {
-			return n + 1, nil
-		}
-	}
-	return span.End, nil
 }
 
 // CountMissing says how many commits Batches(have) would yield.
@@ -106,124 +93,72 @@ func (s *Space) missing(have []object.ID) ([]history.Span, error) {
 	return mine, nil
 }
 
-// openEnd is the last commit of an author branch in the batch being packed.
-type openEnd struct {
-	num      history.Num
-	attested bool
-}
-
 // packer gathers stored commits into one batch. What entered here under one
 // attestation stays together: a stretch joins the batch once all of it is
 // covered, and begins another batch where it would make this one too large.
 type packer struct {
-	space *Space
-	r     store.Reader
-	max   int
-	batch history.Batch
-	size  int
-	ends  map[object.ID]openEnd
+	space   *Space
+	r       store.Reader
+	max     int
+	batch   history.Batch
+	records []record // of the batch's commits
+	size    int
 
 	stretch stretch
 
-	// How the commits and parts at hand are read.
-	commit func(n history.Num) ([]byte, error)
-	part   func(n history.Num, i int) ([]byte, error)
-}
-
-// scanFrom is the number of commits from which on one scan beats reading them
-// one by one.
-const scanFrom = 8
-
-// read prepares for the commits of a span, in order.
-func (p *packer) read(span history.Span) (done func()) {
-	k := p.space.keys
-	if span.Len() < scanFrom {
-		p.commit = func(n history.Num) ([]byte, error) { return p.r.Get(k.commit(n)) }
-		p.part = func(n history.Num, i int) ([]byte, error) { return p.r.Get(k.part(n, i)) }
-		return func() {}
-	}
-	commits := newCursor(p.r, k.commit(span.Start), k.commit(span.End))
-	parts := newCursor(p.r, k.part(span.Start, 0), k.part(span.End, 0))
-	p.commit = func(n history.Num) ([]byte, error) { return commits.get(k.commit(n)) }
-	p.part = func(n history.Num, i int) ([]byte, error) { return parts.get(k.part(n, i)) }
-	return func() { commits.stop(); parts.stop() }
-}
-
-// cursor is a scan that is asked for ascending keys.
-type cursor struct {
-	next func() (store.KV, error, bool)
-	stop func()
-	at   store.KV
-	more bool
-	err  error
-}
-
-func newCursor(r store.Reader, lo, hi []byte) *cursor {
-	c := &cursor{}
-	c.next, c.stop = iter.Pull2(r.Scan(lo, hi, false))
-	c.step()
-	return c
-}
-
-func (c *cursor) step() { c.at, c.err, c.more = c.next() }
-
-// get returns a copy of the value at key, or store.ErrNotFound.
-func (c *cursor) get(key []byte) ([]byte, error) {
-	for c.more && c.err == nil && bytes.Compare(c.at.Key, key) < 0 {
-		c.step()
-	}
-	switch {
-	case c.err != nil:
-		return nil, c.err
-	case !c.more || !bytes.Equal(c.at.Key, key):
-		return nil, store.ErrNotFound
-	}
-	return bytes.Clone(c.at.Value), nil
+	dec   history.Decoder
+	bytes []byte // room for what is read; see keep
 }
 
 // stretch is what was read since everything was covered.
 type stretch struct {
-	commits []*history.Commit
-	ends    []openEnd // of each commit, should it be one
+	records []record
 	objects [][]byte
 	size    int
-	open    map[object.ID]bool // commits nothing vouches for yet
+	open    tips // commits nothing vouches for yet
 }
 
-func (p *packer) add(n history.Num) error {
-	v, err := p.commit(n)
-	if err != nil {
-		return err
+// tips is a set of commits, most often one that the next one replaces.
+type tips struct {
+	last object.ID // zero: none
+	rest map[object.ID]struct{}
+}
+
+func (t *tips) add(id object.ID) {
+	if !t.last.IsZero() {
+		if t.rest == nil {
+			t.rest = map[object.ID]struct{}{}
+		}
+		t.rest[t.last] = struct{}{}
 	}
-	rec, err := decodeCommitRecord(v)
-	if err != nil {
-		return err
+	t.last = id
+}
+
+func (t *tips) remove(id object.ID) {
+	if t.last == id {
+		t.last = object.ID{}
+	} else if len(t.rest) > 0 {
+		delete(t.rest, id)
 	}
+}
+
+func (t *tips) empty() bool { return t.last.IsZero() && len(t.rest) == 0 }
+
+func (p *packer) add(rec record) error {
 	c, s := rec.commit, &p.stretch
-	for i := range c.Parts {
-		part, err := p.part(n, i)
-		if errors.Is(err, store.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		c.Parts[i] = part
+	for _, part := range c.Parts {
 		s.size += len(part)
 	}
-	if err := p.attach(n, c.Attached()); err != nil {
+	if err := p.attach(rec.num, c.Attached()); err != nil {
 		return err
 	}
-	delete(s.open, c.Env.Prev)
+	s.open.remove(c.Env.Prev)
 	if !rec.attested {
-		if s.open == nil {
-			s.open = map[object.ID]bool{}
-		}
-		s.open[c.ID] = true
+		s.open.add(c.ID)
 	}
-	s.commits, s.ends = append(s.commits, c), append(s.ends, openEnd{n, rec.attested})
+	s.records = append(s.records, rec)
 	s.size += len(c.Raw)
-	if len(s.open) == 0 && (p.size == 0 || p.size+s.size <= p.max) {
+	if s.open.empty() && (p.size == 0 || p.size+s.size <= p.max) {
 		p.join()
 	}
 	return nil
@@ -253,41 +188,56 @@ func (p *packer) attach(n history.Num, ids []object.ID) error {
 // join makes the stretch part of the batch.
 func (p *packer) join() {
 	s := &p.stretch
-	for i, c := range s.commits {
-		delete(p.ends, c.Env.Prev)
-		p.ends[c.ID] = s.ends[i]
+	p.records = append(p.records, s.records...)
+	for _, rec := range s.records {
+		p.batch.Commits = append(p.batch.Commits, rec.commit)
 	}
-	p.batch.Commits = append(p.batch.Commits, s.commits...)
 	p.batch.Objects = append(p.batch.Objects, s.objects...)
 	p.size += s.size
-	p.stretch = stretch{}
+	*s = stretch{records: s.records[:0]}
 }
 
 // full tells whether the batch has to go: it has its size, or a covered stretch
 // waits that does not fit.
 func (p *packer) full() bool {
-	return p.size >= p.max && len(p.batch.Commits) > 0 || len(p.stretch.commits) > 0 && len(p.stretch.open) == 0
+	return p.size >= p.max && len(p.batch.Commits) > 0 || len(p.stretch.records) > 0 && p.stretch.open.empty()
 }
 
 // flush returns the batch with the attestations of its ends and starts anew.
 func (p *packer) flush() (*history.Batch, error) {
 	b := p.batch
-	ids := make([]object.ID, 0, len(p.ends))
-	for id := range p.ends {
-		ids = append(ids, id)
-	}
-	order.By(ids, object.ID.Compare)
-	for _, id := range ids {
-		sig, err := p.r.Get(p.space.keys.attest(p.ends[id].num))
+	for _, rec := range p.ends() {
+		sig, err := p.r.Get(p.space.keys.attest(rec.num))
 		if err != nil {
-			return nil, fmt.Errorf("attestation of %s: %w", id, err)
+			return nil, fmt.Errorf("attestation of %s: %w", rec.commit.ID, err)
 		}
-		b.Attestations = append(b.Attestations, history.Attestation{Commit: id, Sig: sig})
+		b.Attestations = append(b.Attestations, history.Attestation{Commit: rec.commit.ID, Sig: sig})
 	}
-	p.batch, p.size = history.Batch{}, 0
-	clear(p.ends)
-	if len(p.stretch.open) == 0 {
+	p.batch, p.size, p.records = history.Batch{}, 0, p.records[:0]
+	if p.stretch.open.empty() {
 		p.join()
 	}
 	return &b, nil
+}
+
+// ends lists the last commit of each author branch in the batch, in its order.
+func (p *packer) ends() []record {
+	var ends []record
+	var followed map[object.ID]bool // by one that does not come right after it
+	for i := len(p.records) - 1; i >= 0; i-- {
+		rec := p.records[i]
+		if i+1 == len(p.records) || p.records[i+1].commit.Env.Prev != rec.commit.ID {
+			if !followed[rec.commit.ID] {
+				ends = append(ends, rec)
+			}
+		}
+		if prev := rec.commit.Env.Prev; !prev.IsZero() && (i == 0 || p.records[i-1].commit.ID != prev) {
+			if followed == nil {
+				followed = map[object.ID]bool{}
+			}
+			followed[prev] = true
+		}
+	}
+	slices.Reverse(ends)
+	return ends
 }

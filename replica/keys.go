@@ -91,6 +91,15 @@ func (k keyspace) run(n uint64) []byte    { return k.num(subRun, n) }
 
 func (k keyspace) part(n uint64, i int) []byte { return append(k.num(subPart, n), byte(i)) }
 
+// partOf reads the key of a part.
+func (k keyspace) partOf(key []byte) (n history.Num, i int, ok bool) {
+	const at = len(k) + 1
+	if len(key) != at+9 {
+		return 0, 0, false
+	}
+	return binary.BigEndian.Uint64(key[at:]), int(key[at+8]), true
+}
+
 func (k keyspace) index(id object.ID) []byte {
 	d := id.Digest()
 	return append(k.key(subIndex, 32), d[:]...)

@@ -43,10 +43,11 @@ func (s *Space) readCommit(r store.Reader, n history.Num) (commitRecord, error) 
 	if err != nil {
 		return commitRecord{}, err
 	}
-	return decodeCommitRecord(v)
+	return decodeCommitRecord(new(history.Decoder), v)
 }
 
-func decodeCommitRecord(v []byte) (commitRecord, error) {
+// decodeCommitRecord reads a commit into the memory of dec; the commit aliases v.
+func decodeCommitRecord(dec *history.Decoder, v []byte) (commitRecord, error) {
 	if len(v) < 2 {
 		return commitRecord{}, store.ErrCorrupt
 	}
@@ -63,7 +64,7 @@ func decodeCommitRecord(v []byte) (commitRecord, error) {
 		}
 		rest = rest[size:]
 	}
-	c, err := history.DecodeCommit(rest, nil)
+	c, err := dec.Decode(rest, nil)
 	if err != nil {
 		return commitRecord{}, fmt.Errorf("%w: %w", store.ErrCorrupt, err)
 	}
@@ -101,9 +102,11 @@ func (s *Space) Commit(id object.ID) (*history.Commit, error) {
 func (s *Space) Attested() (*history.Batch, error) {
 	var b *history.Batch
 	err := s.node.view(func(r store.Reader) error {
-		p := packer{space: s, r: r, ends: map[object.ID]openEnd{}}
-		defer p.read(history.Span{End: 1})()
-		err := p.add(0)
+		p := packer{space: s, r: r, max: 1}
+		read, err := p.window(history.Span{End: 1})
+		if err == nil {
+			err = p.add(read[0])
+		}
 		if err == nil {
 			b, err = p.flush()
 		}

@@ -39,7 +39,8 @@ var benches = []bench{
 	{"sync-initial", 10000, "commits synced to an empty peer, signed and verified, CPU of both sides", syncInitial},
 	{"cold-open", 10000, "open a node's directory and read: the first value, 50, all", coldOpen},
 	{"wasm-size", 1, "bytes a browser downloads for the engine, and its largest packages", wasmSize},
-	{"page-ready", 1, "from navigation to a usable page in Chromium, first visit and warm", pageReady},
+	{"page-ready", 1, "from navigation to a usable page in Chromium, first visit and warm", inChromium("ready")},
+	{"browser-ingest", 10000, "commits that a page in Chromium receives from a native peer, and the longest tasks meanwhile", inChromium("ingest")},
 }
 
 // run is one run of a benchmark: its inputs and the line it prints.

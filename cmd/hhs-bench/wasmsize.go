@@ -2,13 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -86,29 +83,4 @@ func (r *run) brotli(ctx context.Context, file string) (int64, error) {
 	}
 	size, _, _ := strings.Cut(string(text), " ")
 	return strconv.ParseInt(size, 10, 64)
-}
-
-// pageReady lets the browser module measure: what drives Chromium is not among this module's dependencies.
-func pageReady(ctx context.Context, r *run) error {
-	dir := filepath.Join(r.root, "e2e")
-	if _, err := os.Stat(filepath.Join(dir, "cmd", "pageready")); errors.Is(err, fs.ErrNotExist) {
-		return errors.New("e2e/cmd/pageready is not in this tree")
-	}
-	cmd := exec.CommandContext(ctx, "go", "run", "./cmd/pageready")
-	cmd.Dir = dir
-	cmd.Stderr = os.Stderr
-	text, err := cmd.Output()
-	if err != nil {
-		return fmt.Errorf("measure the page: %w", err)
-	}
-	// It prints "name milliseconds" lines.
-	for line := range strings.Lines(string(text)) {
-		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
-		number, err := strconv.ParseFloat(value, 64)
-		if err != nil || slices.ContainsFunc(r.fields, func(f field) bool { return f.name == name }) {
-			return fmt.Errorf("unexpected line %q", line)
-		}
-		r.set(name, number)
-	}
-	return nil
 }

@@ -3,8 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 )
+
+// withPages are the benchmarks that run the binary with the pages in it.
+var withPages = []string{"page-ready", "browser-ingest", "browser-reopen", "tabs-takeover"}
 
 // bench runs the benchmarks of cmd/hhs-bench, each in a process of its own so that memory is its own too. ONLY chooses;
 // arguments go to the program, such as -n 100000.
@@ -23,7 +27,7 @@ func bench(ctx context.Context, b *build, args []string) error {
 		if !b.wants(name) {
 			continue
 		}
-		if name == "page-ready" {
+		if slices.Contains(withPages, name) {
 			if err := b.binary(ctx); err != nil {
 				errs = append(errs, err)
 				continue

@@ -37,7 +37,7 @@ type (
 		Last     bool
 	}
 	// Decoded comes before Ingested, and before the door has the batch. Tips are its
-	// commits that no other in it has as an edge, Edges everything its commits name.
+	// commits that no other in it has as an edge, Edges what they name outside of it.
 	Decoded struct {
 		Round       uint64
 		Tips, Edges []object.ID

@@ -174,17 +174,30 @@ func outcome(err error) Outcome {
 	return Unable
 }
 
-// ends returns the commits of a batch that no other of it has as an edge, and all
-// edges.
+// ends returns the commits of a batch that no other of it has as an edge, and the
+// edges that lead out of it. Nearly every edge is to the commit before.
 func ends(b *history.Batch) (tips, edges []object.ID) {
-	var set idSet
-	for _, c := range b.Commits {
-		set.add(c.Edges()...)
+	var others, inside idSet
+	named := make([]bool, len(b.Commits))
+	for i, c := range b.Commits {
+		for _, e := range c.Edges() {
+			if i > 0 && e == b.Commits[i-1].ID {
+				named[i-1] = true
+			} else {
+				others.add(e)
+			}
+		}
 	}
-	for _, c := range b.Commits {
-		if !set.has(c.ID) {
+	for i, c := range b.Commits {
+		switch {
+		case others.has(c.ID):
+			inside.add(c.ID)
+		case !named[i]:
 			tips = append(tips, c.ID)
 		}
 	}
-	return tips, set.sorted()
+	for id := range inside {
+		delete(others, id)
+	}
+	return tips, others.sorted()
 }

@@ -89,8 +89,8 @@ type AnyEntry struct {
 	Key []byte
 }
 
-func anyEntry(raw crdt.Entry) (AnyEntry, error) {
-	e, err := entryOf(raw, object.Decode)
+func anyEntry(raw crdt.Entry, keys keyTexts) (AnyEntry, error) {
+	e, err := entryOf(raw, object.Decode, keys)
 	return AnyEntry{e, raw.Key}, err
 }
 
@@ -119,8 +119,9 @@ func (s *AnySpace) Register(name string) (list []AnyEntry, err error) {
 	}
 	err = b.read(func(env *crdt.Env) error {
 		raw, err := crdt.RegisterConflicts(env)
+		keys := keyTexts{}
 		for _, r := range raw {
-			e, err := anyEntry(r)
+			e, err := anyEntry(r, keys)
 			if err != nil {
 				return err
 			}
@@ -192,6 +193,7 @@ func readPage(b binding, limit int, size func(*crdt.Env) (uint64, error), scan f
 			return err
 		}
 		p.Size = int(n)
+		keys := keyTexts{}
 		for raw, err := range scan(env) {
 			if err != nil {
 				return err
@@ -200,7 +202,7 @@ func readPage(b binding, limit int, size func(*crdt.Env) (uint64, error), scan f
 				p.More = true
 				return nil
 			}
-			e, err := anyEntry(raw)
+			e, err := anyEntry(raw, keys)
 			if err != nil {
 				return err
 			}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hyperhyperspace/hhs-go/crdt"
+	"github.com/hyperhyperspace/hhs-go/identity"
 	"github.com/hyperhyperspace/hhs-go/object"
 	"github.com/hyperhyperspace/hhs-go/replica"
 	"github.com/hyperhyperspace/hhs-go/schema"
@@ -147,9 +148,28 @@ func decodeText(block []byte) (string, error) {
 	return text, err
 }
 
-func entryOf[T any](e crdt.Entry, decode func([]byte) (T, error)) (Entry[T], error) {
+// keyTexts remembers the texts of keys while a field is read: few people wrote
+// most of it, and making a text takes longer than all else about an entry.
+type keyTexts map[identity.PublicKey]string
+
+// maxKeyTexts bounds them; a field that more wrote is read with a few forgotten.
+const maxKeyTexts = 1024
+
+func (t keyTexts) of(k identity.PublicKey) string {
+	s, known := t[k]
+	if !known {
+		if len(t) >= maxKeyTexts {
+			clear(t)
+		}
+		s = k.String()
+		t[k] = s
+	}
+	return s
+}
+
+func entryOf[T any](e crdt.Entry, decode func([]byte) (T, error), keys keyTexts) (Entry[T], error) {
 	v, err := decode(e.Value)
-	return Entry[T]{Value: v, Identity: Identity(e.Identity.String()), Device: e.Author.String(),
+	return Entry[T]{Value: v, Identity: Identity(keys.of(e.Identity)), Device: keys.of(e.Author),
 		Time: WallTime(e.Time), Commit: e.Ref.Commit, Index: int(e.Ref.Index)}, err
 }
 
@@ -186,7 +206,7 @@ func (r Register[T]) Entry() (e Entry[T], ok bool, err error) {
 	err = r.b.read(func(env *crdt.Env) error {
 		var raw crdt.Entry
 		if raw, ok, err = crdt.RegisterValue(env); err == nil && ok {
-			e, err = entryOf(raw, decode[T])
+			e, err = entryOf(raw, decode[T], keyTexts{})
 		}
 		return err
 	})
@@ -220,8 +240,9 @@ func (r Register[T]) Set(tx *Tx, v T) error {
 
 func entriesOf[T any](raw []crdt.Entry) ([]Entry[T], error) {
 	list := make([]Entry[T], 0, len(raw))
+	keys := keyTexts{}
 	for _, r := range raw {
-		e, err := entryOf(r, decode[T])
+		e, err := entryOf(r, decode[T], keys)
 		if err != nil {
 			return nil, err
 		}
@@ -321,13 +342,13 @@ func setAll[T any](b binding) iter.Seq2[Entry[T], error] {
 // all yields what scan yields, in one view of the field.
 func all[T any](b binding, decode func([]byte) (T, error), scan func(env *crdt.Env) iter.Seq2[crdt.Entry, error]) iter.Seq2[Entry[T], error] {
 	return func(yield func(Entry[T], error) bool) {
-		stopped := false
+		stopped, keys := false, keyTexts{}
 		err := b.read(func(env *crdt.Env) error {
 			for raw, err := range scan(env) {
 				if err != nil {
 					return err
 				}
-				e, err := entryOf(raw, decode)
+				e, err := entryOf(raw, decode, keys)
 				if err != nil {
 					return err
 				}

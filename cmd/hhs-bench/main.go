@@ -37,6 +37,7 @@ type bench struct {
 var benches = []bench{
 	{"set-write", 10000, "insertions into a set, each its own signed and verified commit, on disk", setWrite},
 	{"sync-initial", 10000, "commits synced to an empty peer, signed and verified, CPU of both sides", syncInitial},
+	{"sync-recent", 10000, "two nodes with the same commits, each adds 10 and then 1,000 while apart, CPU and bytes of both sides", syncRecent},
 	{"cold-open", 10000, "open a node's directory and read: the first value, 50, all", coldOpen},
 	{"wasm-size", 1, "bytes a browser downloads for the engine, and its largest packages", wasmSize},
 	{"page-ready", 1, "from navigation to a usable page in Chromium, first visit and warm", inChromium("ready")},

@@ -17,33 +17,20 @@ import (
 // syncInitial writes n commits on one node and syncs them to an empty one, both on disk, through the syncer of both over a
 // stream in memory. The channel below it (Noise, frames) is left out, as in what it is compared with.
 func syncInitial(ctx context.Context, r *run) error {
-	from, err := openNode(ctx, r.path("from"), hhs.Offline())
+	pair, err := openPair(ctx, r)
 	if err != nil {
 		return err
 	}
-	defer from.Close()
-	source, err := hhs.Create(ctx, from, kind)
-	if err != nil {
-		return err
-	}
-	if err := fill(ctx, source, payloads(r.n, 1)); err != nil {
-		return err
-	}
-	to, err := openNode(ctx, r.path("to"), hhs.Offline())
-	if err != nil {
-		return err
-	}
-	defer to.Close()
-	copied, err := to.JoinSpace(ctx, source.Link().String())
-	if err != nil {
+	defer pair.close()
+	if err := fill(ctx, pair.source, payloads(r.n, 1)); err != nil {
 		return err
 	}
 	wire := &wire{}
-	took, err := r.measure(func() error { return wire.sync(ctx, source.AnySpace, copied) })
+	took, err := r.measure(func() error { return wire.sync(ctx, pair.source.AnySpace, pair.copied) })
 	if err != nil {
 		return err
 	}
-	got, err := hhs.As(copied, kind)
+	got, err := hhs.As(pair.copied, kind)
 	if err == nil {
 		err = expect(got, r.n)
 	}
@@ -53,9 +40,47 @@ func syncInitial(ctx context.Context, r *run) error {
 	r.rate(took)
 	r.set("bytes_per_op", round(float64(wire.bytes.Load())/float64(r.n)))
 	r.set("messages", wire.messages.Load())
-	r.set("signed", "Ed25519, verified at the door: the last attestation of each batch vouches for the chain of commits before it")
+	r.set("signed", signedNote)
 	r.set("durability", durabilityNote)
 	return nil
+}
+
+const signedNote = "Ed25519, verified at the door: the last attestation of each batch vouches for the chain of commits before it"
+
+// pair is a space on two nodes, empty on both at first.
+type pair struct {
+	from, to *hhs.Node
+	source   *hhs.Space[pairs]
+	copied   *hhs.AnySpace
+}
+
+func openPair(ctx context.Context, r *run) (p *pair, err error) {
+	p = &pair{}
+	defer func() {
+		if err != nil {
+			p.close()
+		}
+	}()
+	if p.from, err = openNode(ctx, r.path("from"), hhs.Offline()); err != nil {
+		return p, err
+	}
+	if p.source, err = hhs.Create(ctx, p.from, kind); err != nil {
+		return p, err
+	}
+	if p.to, err = openNode(ctx, r.path("to"), hhs.Offline()); err != nil {
+		return p, err
+	}
+	p.copied, err = p.to.JoinSpace(ctx, p.source.Link().String())
+	return p, err
+}
+
+// close leaves errors aside: the directories are removed next.
+func (p *pair) close() {
+	for _, n := range []*hhs.Node{p.from, p.to} {
+		if n != nil {
+			_ = n.Close()
+		}
+	}
 }
 
 // wire counts what goes between two peers.
@@ -101,7 +126,7 @@ func session(ctx context.Context, s *end, space, peer *hhs.AnySpace, report func
 		return err
 	}
 	return syncer.Run(ctx, s, copyOf{space.Replica()}, syncer.Options{
-		Source: replica.Source{Device: device, Transport: "pipe"}, Report: report})
+		Source: replica.Source{Device: device, Transport: "pipe"}, Base: space.Replica().Acks(device), Report: report})
 }
 
 // copyOf is a node's copy of a space as a session wants it.

@@ -34,6 +34,7 @@ func (s *Space) Ingest(ctx context.Context, b *history.Batch, from Source) (Resu
 	}
 	if res.New > 0 {
 		s.subs.signal()
+		s.offerAside(ctx, b)
 	}
 	return res, nil
 }
@@ -175,8 +176,7 @@ func (d *door) attestations(ctx context.Context, list []history.Attestation) err
 	for i := len(d.fresh) - 1; i >= 0; i-- {
 		in := d.fresh[i]
 		c := in.commit
-		if !in.covered {
-			sig, ok := sigs[c.ID]
+		if sig, ok := sigs[c.ID]; !in.covered || ok && d.space.verbatim {
 			if !ok {
 				return d.reject(c, RuleUncovered, errors.New("no attestation in the batch vouches for it"))
 			}

@@ -12,7 +12,10 @@ import (
 //
 //	n <space digest>              registry: local number and state of a space
 //	N                             the next free local number
-//	V                             data version of all this
+//	V                             versions of all this: of the data, of the fields' state
+//	M                             there while spaces are brought up to V
+//	r <space digest>              number that a rebuild is filling
+//	d <space digest>              what is known of damage, and the numbers set aside for it
 //	l <space digest> <device key> the end of this device's chain in a space it left
 //	m <name>                      node metadata (free for package hhs)
 //	o <codec> <digest>            an object's block, once per node
@@ -26,12 +29,16 @@ import (
 //	   q <device> <first> <seq>   which number an author's seq has, for a few
 //	   v <codec> <digest>         an object attached in this space -> num of the commit that brought it
 //	   k <device key>             heads a device acknowledged as durable
+//	   y                          versions of this space, as in V
 //	   z                          totals: bytes kept, time of the last change
 //	   f <field:2> ...            state of one field
 const (
 	prefixSpaceIndex = 'n'
 	prefixNextSpace  = 'N'
 	prefixVersion    = 'V'
+	prefixMigrating  = 'M'
+	prefixRebuild    = 'r'
+	prefixTrouble    = 'd'
 	prefixLeft       = 'l'
 	prefixMeta       = 'm'
 	prefixObject     = 'o'
@@ -47,6 +54,7 @@ const (
 	subAck      = 'k'
 	subField    = 'f'
 	subTotals   = 'z'
+	subFormat   = 'y'
 	subMark     = 'q'
 )
 

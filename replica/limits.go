@@ -37,4 +37,13 @@ const (
 	maxAckHeads = 64
 	// maxDevices bounds the devices whose acknowledgements are counted.
 	maxDevices = 4096
+	// readmitBatch and readmitCommits bound what a rebuild puts through the door
+	// at once: enough for the signatures of a batch to be checked together.
+	readmitBatch   = 4 << 20
+	readmitCommits = 8192
+	// maxDamage bounds the damaged commits that are named one by one, and the
+	// missing ones that are waited for; past it they are only counted.
+	maxDamage = 256
+	// maxAsides bounds the damaged copies of one space that are kept beside it.
+	maxAsides = 4
 )

@@ -27,6 +27,7 @@ type Config struct {
 	Pace     func()            // called in long loops; a page gives way to its event loop here
 	Log      log.Logger        // default discards
 	Durable  store.Durability  // when Update and Ingest return; the zero value is store.Synced
+	Progress func(Progress)    // told how far Open has come where it must rebuild spaces
 }
 
 // Node holds the copies of spaces that one device keeps in one store.
@@ -74,7 +75,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		return nil, fmt.Errorf("open replica: the device's certificate: %w", err)
 	}
 	n := &Node{cfg: cfg, cache: identity.NewCache(cfg.Verifier, 8192), signing: make(chan struct{}, maxSigning), spaces: map[object.ID]*Space{}}
-	if err := n.checkVersion(); err != nil {
+	if err := n.care(ctx); err != nil {
 		return nil, fmt.Errorf("open replica: %w", err)
 	}
 	if _, err := n.Entries(); err != nil {
@@ -173,8 +174,8 @@ func (n *Node) spaceLocked(id object.ID) (*Space, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open space %s: %w", id.Short(), err)
 	}
-	s := newSpace(n, id, e.num)
-	if err := s.load(); err != nil {
+	s, err := n.loadSpace(e)
+	if err != nil {
 		return nil, fmt.Errorf("open space %s: %w", id.Short(), err)
 	}
 	n.spaces[id] = s
@@ -233,6 +234,7 @@ type putter interface{ Put(key, value []byte) }
 // list puts a space with a fresh local number into the registry.
 func list(to putter, id object.ID, num uint32, note []byte) {
 	putVersion(to)
+	putFormat(to, newKeyspace(num))
 	to.Put([]byte{prefixNextSpace}, binary.BigEndian.AppendUint32(nil, num+1))
 	to.Put(spaceIndexKey(id), append(binary.BigEndian.AppendUint32(nil, num), note...))
 }
@@ -284,6 +286,9 @@ func (n *Node) Leave(ctx context.Context, id object.ID) error {
 	var b store.Batch
 	b.DeleteRange(k[:], end(k[:]))
 	b.Delete(spaceIndexKey(id))
+	if err := n.dropCare(&b, id); err != nil {
+		return fmt.Errorf("leave space %s: %w", id.Short(), err)
+	}
 	if s != nil {
 		tip, err := s.heldEnd()
 		if err != nil {

@@ -44,7 +44,10 @@ type Space struct {
 	rejects  rejects
 	totals   totals
 	acked    chan struct{} // closed at the next acknowledgement
-	unlisted func(putter)  // lists the space in the registry with its first batch
+	trouble  atomic.Pointer[Trouble]
+	careMu   sync.Mutex   // held while trouble is changed
+	verbatim bool         // it is being rebuilt: attestations are kept that others make needless
+	unlisted func(putter) // lists the space in the registry with its first batch
 	closed   bool
 
 	ctx context.Context // ends with closed

@@ -47,7 +47,7 @@ func TestNewerVersion(t *testing.T) {
 	for _, c := range []struct {
 		value []byte
 		want  error
-	}{{[]byte{100}, store.ErrNewer}, {nil, store.ErrCorrupt}, {[]byte{1, 1}, store.ErrCorrupt}, {[]byte{0}, store.ErrCorrupt}} {
+	}{{[]byte{100, 1}, store.ErrNewer}, {nil, store.ErrCorrupt}, {[]byte{1}, store.ErrCorrupt}, {[]byte{1, 2, 3}, store.ErrCorrupt}, {[]byte{0, 2}, store.ErrCorrupt}} {
 		put(t, mem, key, c.value)
 		before := dump(t, mem)
 		if _, err := replica.Open(context.Background(), cfg); !errors.Is(err, c.want) {

@@ -1,0 +1,301 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/hyperhyperspace/hhs-go/history"
+	"github.com/hyperhyperspace/hhs-go/object"
+	"github.com/hyperhyperspace/hhs-go/store"
+)
+
+// readmission puts the commits of a keyspace through the door of a space again,
+// in the order in which they arrived. What is damaged stays behind, and
+// with it what needs it: the space that comes out is a complete prefix.
+//
+// The unit is a stretch, as in packer: commits until all are vouched for. A
+// stretch in which something is damaged may never come to that end, so it is
+// also cut by size; settle then sorts out what of it can enter.
+type readmission struct {
+	from    keyspace
+	version uint64 // of its records
+	to      *Space
+	tell    func(Progress)
+
+	batchSize int // when stretches go through the door
+	next, end history.Num
+	list      []stored
+	open      map[object.ID]bool // commits of the list that nothing vouches for yet
+	size      int
+	noSig     map[object.ID]bool // attestations that are not valid
+	bad       map[object.ID]*Damage
+	own       branch // the latest commit of this device that can be read
+	progress  Progress
+	result    Readmitted
+}
+
+// Readmitted is what came of it.
+type Readmitted struct {
+	Commits int       // that are in the space now
+	Aside   int       // that are readable and need something that is not here
+	Damaged []*Damage // at most maxDamage of them
+	Lost    int       // how many there are
+	wanted  map[object.ID]bool
+	nums    map[history.Num]bool // of the damaged ones, at most maxDamage
+}
+
+// whole tells that nothing stayed behind.
+func (r *Readmitted) whole() bool { return r.Lost == 0 && r.Aside == 0 }
+
+func newReadmission(from keyspace, version uint64, to *Space, tell func(Progress)) *readmission {
+	size := 0 // one stretch at a time: others could not be told apart later
+	if to.verbatim {
+		size = readmitBatch
+	}
+	return &readmission{from: from, version: version, to: to, tell: tell, batchSize: size, open: map[object.ID]bool{}, noSig: map[object.ID]bool{},
+		bad: map[object.ID]*Damage{}, progress: Progress{Space: to.id},
+		result: Readmitted{wanted: map[object.ID]bool{}, nums: map[history.Num]bool{}}}
+}
+
+// run goes on from where it stopped to what is there now. Only finish lets the
+// rest enter for which no end of a stretch has come.
+func (m *readmission) run(ctx context.Context, r store.Reader) (err error) {
+	if m.end, err = storedEnd(r, m.from); err != nil {
+		return err
+	}
+	m.progress.Total = m.end
+	for ; m.next < m.end; m.next++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		st, err := m.to.readStored(r, m.from, m.version, m.next)
+		if err != nil {
+			return fmt.Errorf("read commit %d: %w", m.next, err)
+		}
+		m.add(st)
+		if len(m.open) == 0 && m.size >= m.batchSize || m.size >= history.MaxBatchSize || len(m.list) >= readmitCommits {
+			if err := m.settle(ctx, r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (m *readmission) finish(ctx context.Context, r store.Reader) error { return m.settle(ctx, r) }
+
+func (m *readmission) add(st stored) {
+	m.list = append(m.list, st)
+	m.size += st.size
+	if c := st.commit; c != nil {
+		if c.Env.Author == m.to.node.device() && c.Env.Seq > m.own.seq {
+			m.own = branch{seq: c.Env.Seq, tip: c.ID}
+		}
+		delete(m.open, c.Env.Prev)
+		if st.sig == nil {
+			m.open[c.ID] = true
+		}
+	}
+}
+
+// settle lets what can enter of the list enter.
+func (m *readmission) settle(ctx context.Context, r store.Reader) error {
+	for {
+		good, err := m.sort(r)
+		if err != nil {
+			return err
+		}
+		b := m.batch(good)
+		if len(b.Commits) == 0 {
+			break
+		}
+		_, err = m.to.enter(ctx, b, Source{})
+		var reject *Reject
+		if err == nil {
+			m.result.Commits += len(b.Commits)
+			break
+		}
+		if !errors.As(err, &reject) {
+			return err
+		}
+		m.refused(reject, good)
+	}
+	m.leave(r)
+	for _, st := range m.list {
+		m.progress.Bytes += int64(st.size)
+	}
+	m.progress.Items = m.next
+	if m.next < m.end { // the one at hand
+		m.progress.Items++
+	}
+	if m.tell != nil {
+		m.tell(m.progress)
+	}
+	m.list, m.size = m.list[:0], 0
+	clear(m.open)
+	clear(m.bad)
+	clear(m.noSig)
+	m.to.node.cfg.Pace()
+	return nil
+}
+
+// refused takes what the door refused out of the list, so that the next try
+// has less of it.
+func (m *readmission) refused(r *Reject, good []stored) {
+	damage := func(st stored) *Damage {
+		return &Damage{Space: m.to.id, Commit: st.commit.ID, Num: st.num, What: r.Rule, Cause: r.Cause}
+	}
+	for _, st := range good {
+		switch {
+		case r.Commit.IsZero():
+			m.bad[st.commit.ID] = damage(st)
+		case st.commit.ID != r.Commit:
+		case r.Rule == RuleBadSignature && !m.noSig[r.Commit]:
+			m.noSig[r.Commit] = true // a later one may vouch for it
+		default:
+			m.bad[r.Commit] = damage(st)
+		}
+	}
+}
+
+// sort returns what of the list has its past, here or earlier in the list, and
+// is vouched for by the list.
+func (m *readmission) sort(r store.Reader) ([]stored, error) {
+	in := make(map[object.ID]bool, len(m.list))
+	good := make([]stored, 0, len(m.list))
+	for _, st := range m.list {
+		if st.commit == nil || st.damage != nil || m.bad[st.commit.ID] != nil || in[st.commit.ID] {
+			continue
+		}
+		in[st.commit.ID] = true
+		good = append(good, st)
+	}
+	for {
+		before := len(good)
+		next := good[:0]
+		for _, st := range good {
+			missing, err := m.missing(st.commit, in)
+			if err != nil {
+				return nil, err
+			}
+			if missing {
+				delete(in, st.commit.ID)
+				continue
+			}
+			next = append(next, st)
+		}
+		good = m.vouched(next, in)
+		if len(good) == before {
+			return good, nil
+		}
+	}
+}
+
+func (m *readmission) missing(c *history.Commit, in map[object.ID]bool) (bool, error) {
+	for _, e := range c.Edges() {
+		if in[e] {
+			continue
+		}
+		if here, err := m.here(e); err != nil || !here {
+			return true, err
+		}
+	}
+	return false, nil
+}
+
+// here tells whether a commit is in the space that is filled.
+func (m *readmission) here(id object.ID) (bool, error) {
+	m.to.mu.Lock()
+	defer m.to.mu.Unlock()
+	_, ok, err := m.to.lookup(id)
+	return ok, err
+}
+
+// vouched drops the commits that no attestation in the list vouches for.
+func (m *readmission) vouched(list []stored, in map[object.ID]bool) []stored {
+	covered := map[object.ID]bool{}
+	for i := len(list) - 1; i >= 0; i-- {
+		c := list[i].commit
+		if list[i].sig != nil && !m.noSig[c.ID] {
+			covered[c.ID] = true
+		}
+		if covered[c.ID] {
+			covered[c.Env.Prev] = true
+		}
+	}
+	good := list[:0]
+	for _, st := range list {
+		if covered[st.commit.ID] {
+			good = append(good, st)
+			continue
+		}
+		delete(in, st.commit.ID)
+	}
+	return good
+}
+
+func (m *readmission) batch(list []stored) *history.Batch {
+	b := &history.Batch{}
+	for _, st := range list {
+		b.Commits = append(b.Commits, st.commit)
+		if st.sig != nil && !m.noSig[st.commit.ID] {
+			b.Attestations = append(b.Attestations, history.Attestation{Commit: st.commit.ID, Sig: st.sig})
+		}
+		b.Objects = append(b.Objects, st.objects...)
+	}
+	return b
+}
+
+// leave counts what stayed behind, and notes what it would need.
+func (m *readmission) leave(r store.Reader) {
+	for _, st := range m.list {
+		if st.commit != nil {
+			if here, err := m.here(st.commit.ID); err == nil && here {
+				continue // also when it is damaged: it has come again
+			}
+		}
+		damage := st.damage
+		if damage == nil && m.bad[st.commit.ID] != nil {
+			damage = m.bad[st.commit.ID]
+		}
+		if damage == nil && m.noSig[st.commit.ID] {
+			damage = &Damage{Space: m.to.id, Commit: st.commit.ID, Num: st.num, What: "attestation", Cause: errors.New("it is not valid")}
+		}
+		if damage != nil {
+			m.lose(damage)
+			continue
+		}
+		m.result.Aside++
+		for _, e := range st.commit.Edges() {
+			m.want(r, e)
+		}
+	}
+}
+
+func (m *readmission) lose(d *Damage) {
+	m.result.Lost++
+	if len(m.result.Damaged) < maxDamage {
+		m.result.Damaged = append(m.result.Damaged, d)
+		m.result.nums[d.Num] = true
+	}
+	if !d.Commit.IsZero() && len(m.result.wanted) < maxDamage {
+		m.result.wanted[d.Commit] = true
+	}
+}
+
+// want notes a commit that is not here and not merely set aside itself.
+func (m *readmission) want(r store.Reader, id object.ID) {
+	if len(m.result.wanted) >= maxDamage {
+		return
+	}
+	if here, err := m.here(id); err != nil || here {
+		return
+	}
+	old := Space{keys: m.from, recent: newRecent()}
+	n, known, err := old.lookupFrom(r, id)
+	if err == nil && known && !m.result.nums[n] {
+		return
+	}
+	m.result.wanted[id] = true
+}

@@ -50,7 +50,8 @@ type Past interface {
 	Before(a, b history.OpRef) (bool, error)
 }
 
-// Env is what a type works on: one field of one space. Readers need State only (and Past where they say so).
+// Env is what a type works on: one field of one space. Readers need State only (and Past where they say so). One Env for
+// many ops saves work; it must not outlive what was written to its State.
 type Env struct {
 	State  State
 	Past   Past
@@ -58,6 +59,7 @@ type Env struct {
 	Space  object.ID
 
 	bundleLimit uint64 // for tests of wide bundles; 0: MaxBundle
+	wrote       writer // whom the state knows: who wrote the op before
 }
 
 // Change is one visible change of one key. Before and After are the canonical bytes of the shown value, nil for none.

@@ -94,15 +94,28 @@ func (f *field) bump(delta int) error {
 	return f.put(key, binary.AppendUvarint(nil, n))
 }
 
+// writer is an author whose tag the state has.
+type writer struct {
+	device, person identity.PublicKey
+	tag            authorTag
+	known          bool
+}
+
 // author keeps who wrote op and returns the tag.
 func (f *field) author(op *Op) (authorTag, error) {
+	if w := &f.wrote; w.known && w.device == op.Author && w.person == op.Identity {
+		return w.tag, nil
+	}
 	tag := tagOf(op.Author, op.Identity)
 	key := join(spaceAuthor, nil, tag[:])
 	v, err := f.get(key)
-	if err != nil || v != nil {
-		return tag, err
+	if err == nil && v == nil {
+		err = f.put(key, append(op.Author.Bytes(), op.Identity.Bytes()...))
 	}
-	return tag, f.put(key, append(op.Author.Bytes(), op.Identity.Bytes()...))
+	if err == nil {
+		f.wrote = writer{op.Author, op.Identity, tag, true}
+	}
+	return tag, err
 }
 
 // who reads an author by tag.

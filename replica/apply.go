@@ -19,6 +19,25 @@ type applier struct {
 	past   crdt.Past
 	device identity.PublicKey
 	person identity.PublicKey
+	envs   []fieldEnv // of the fields met so far
+}
+
+// fieldEnv is what the type of a field works on.
+type fieldEnv struct {
+	field *field
+	env   *crdt.Env
+}
+
+// env is what ops on a field are applied to, the same for all of them.
+func (a *applier) env(f *field) *crdt.Env {
+	for _, e := range a.envs {
+		if e.field == f {
+			return e.env
+		}
+	}
+	env := &crdt.Env{State: f.state(a.tx), Past: a.past, Schema: f.schema, Space: a.space.id}
+	a.envs = append(a.envs, fieldEnv{f, env})
+	return env
 }
 
 // apply returns the visible changes.
@@ -32,8 +51,7 @@ func (a *applier) apply(c *history.Commit, payloads [][]byte, height uint64, eff
 		if err != nil {
 			return nil, err
 		}
-		env := crdt.Env{State: f.state(a.tx), Past: a.past, Schema: f.schema, Space: a.space.id}
-		ch, err := f.typ.Apply(&env, crdt.Op{Ref: history.OpRef{Commit: c.ID, Index: uint32(i)}, Height: height, Author: a.device,
+		ch, err := f.typ.Apply(a.env(f), crdt.Op{Ref: history.OpRef{Commit: c.ID, Index: uint32(i)}, Height: height, Author: a.device,
 			Identity: a.person, Time: c.Env.Time, Action: op.Action, Refs: op.Refs, Payload: payloads[i]}, effective)
 		if err != nil {
 			return nil, fmt.Errorf("field %s: %w", op.Field, err)

@@ -17,3 +17,6 @@ const (
 // treeDegree is the branching of the in-memory tree: 64 keeps copied nodes (on writes after a snapshot) at a few KiB
 // while a million keys stay four levels deep.
 const treeDegree = 64
+
+// opOverhead is about what an operation adds to its key and value in a Batch.
+const opOverhead = 5

@@ -34,26 +34,26 @@ func NewTx(r Reader) *Tx {
 
 // Get returns a copy of the value that the Tx sees at key, or ErrNotFound.
 func (t *Tx) Get(key []byte) ([]byte, error) {
-	if w, ok := t.over.Get(string(key)); ok {
-		if w.value == nil {
-			return nil, ErrNotFound
-		}
-		return clone(w.value), nil
+	k := string(key)
+	w, ok := t.over.Get(k)
+	if !ok {
+		w.value, ok = t.read[k]
 	}
-	if v, ok := t.read[string(key)]; ok {
-		if v == nil {
-			return nil, ErrNotFound
-		}
-		return clone(v), nil
+	if ok && w.value == nil {
+		return nil, ErrNotFound
+	}
+	if ok {
+		return clone(w.value), nil
 	}
 	v, err := t.under.Get(key)
 	if len(t.read) < maxRead && (err == nil && len(v) <= maxReadValue || errors.Is(err, ErrNotFound)) {
 		if t.read == nil {
 			t.read = make(map[string][]byte)
 		}
-		t.read[string(key)] = nil
 		if err == nil {
-			t.read[string(key)] = clone(v)
+			t.read[k] = clone(v)
+		} else {
+			t.read[k] = nil
 		}
 	}
 	return v, err
@@ -85,7 +85,12 @@ func (t *Tx) Scan(lo, hi []byte, reverse bool) iter.Seq2[KV, error] {
 
 // Batch returns the writes in order of their keys.
 func (t *Tx) Batch() *Batch {
-	b := new(Batch)
+	b, size := new(Batch), 0
+	t.over.Scan(func(k string, w write) bool {
+		size += opOverhead + len(k) + len(w.value)
+		return true
+	})
+	b.buf = make([]byte, 0, size)
 	t.over.Scan(func(k string, w write) bool {
 		if w.value == nil {
 			b.Delete([]byte(k))

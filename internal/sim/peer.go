@@ -29,14 +29,15 @@ type peer struct {
 	space  *replica.Space
 	opens  uint64
 
-	patience time.Duration // when it may ask again for what is missing
+	patience time.Duration   // when it may ask again for what is missing
+	flights  map[int]*flight // what is under way to whom
 
 	evil evil
 }
 
 // newPeer makes a device and its store. Everything random follows from the seed.
 func (w *world) newPeer(number int, kind Kind) (*peer, error) {
-	p := &peer{w: w, number: number, kind: kind, mem: store.NewMem()}
+	p := &peer{w: w, number: number, kind: kind, mem: store.NewMem(), flights: map[int]*flight{}}
 	_, device, err := identity.NewDevice(w.ctx, w.source(number, 0), "sim", 1)
 	if err != nil {
 		return nil, err
@@ -261,6 +262,10 @@ func (p *peer) asked(by int, have []object.ID) {
 	if p.evil.twin != nil && !p.gives(by) {
 		self = p.evil.twin
 	}
+	if f := self.flights[by]; f != nil && p.w.now < f.lands {
+		have = append(have, f.heads...)
+	}
+	self.flights[by] = &flight{self.space.Heads(), p.w.now + p.w.opt.Latency}
 	for b, err := range self.space.Batches(have, 16<<10) {
 		if err != nil {
 			p.w.fail("peer %d: read batches: %w", p.number, err)
@@ -268,6 +273,12 @@ func (p *peer) asked(by int, have []object.ID) {
 		}
 		self.sendBatch(by, b)
 	}
+}
+
+// flight is what was sent to a peer and may still arrive: it is not sent again before that.
+type flight struct {
+	heads []object.ID
+	lands time.Duration
 }
 
 // letter is a batch in its wire form. Those who get the same bytes share what is

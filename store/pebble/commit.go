@@ -17,18 +17,24 @@ func (d *DB) Apply(ctx context.Context, b *store.Batch, dur store.Durability) er
 	return d.queue.Apply(ctx, b, dur)
 }
 
-// commit is what the queue calls with one group at a time.
+// commit is what the queue calls with one group at a time. A group begins with its number, also one that only syncs.
 func (d *DB) commit(batches []*store.Batch, size int, sync bool) error {
 	if err := d.guard.failure(); err != nil {
 		return err
+	}
+	if size == 0 && d.synced == d.group {
+		return nil
 	}
 	if size > 0 {
 		if err := d.space.check(uint64(size)); err != nil {
 			return err
 		}
 	}
-	b := d.db.NewBatchWithSize(size + 16) // a header
+	b := d.db.NewBatchWithSize(size + groupRoom)
 	defer b.Close()
+	if err := b.Set(groupKey, groupValue(d.group+1, d.synced), nil); err != nil {
+		return translate(err)
+	}
 	for _, from := range batches {
 		if err := fill(b, from); err != nil {
 			return translate(err)
@@ -38,20 +44,14 @@ func (d *DB) commit(batches []*store.Batch, size int, sync bool) error {
 	if sync {
 		mode = pebble.Sync
 	}
-	if b.Empty() {
-		if !sync {
-			return nil
-		}
-		// Data that Pebble logs and otherwise ignores: the way to sync the log without changing anything.
-		if err := b.LogData([]byte{0}, nil); err != nil {
-			return translate(err)
-		}
-	}
 	if err := d.db.Apply(b, mode); err != nil {
 		return translate(err)
 	}
 	if err := d.guard.failure(); err != nil {
 		return err // invariant 3: it failed while this group was on its way
+	}
+	if d.group++; sync {
+		d.synced = d.group
 	}
 	return d.advance()
 }

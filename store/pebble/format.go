@@ -21,8 +21,9 @@ const (
 	formatFile = "HHS-FORMAT"
 	// creatingFile is there until the first open of a new store has succeeded.
 	creatingFile = "HHS-CREATING"
-	// Format is the version of what the keys and values mean that this program writes.
-	Format = 1
+	// Format is the version of this engine's files and keys that this program writes: 1 is Pebble's directory, 2 numbers
+	// the groups and lists the files at a clean close.
+	Format = 2
 	// lockFile is Pebble's.
 	lockFile = "LOCK"
 	// maxFormatFile bounds what is read of it: a number and a line feed.
@@ -46,7 +47,7 @@ func readFormat(fsys vfs.FS, dir string) (int, error) {
 	version, ok := parseFormat(data)
 	switch {
 	case !ok:
-		return 0, fmt.Errorf("%w: %s holds %q", store.ErrCorrupt, formatFile, data)
+		return 0, damaged(formatFile, "it holds %q", data)
 	case version > Format:
 		return 0, fmt.Errorf("%w: format %d, this program knows up to %d; nothing was changed", store.ErrNewer, version, Format)
 	}
@@ -71,7 +72,7 @@ func foreignFiles(fsys vfs.FS, dir string) error {
 	}
 	for _, name := range names {
 		if strings.HasPrefix(name, "MANIFEST-") {
-			return fmt.Errorf("%w: %s is there but %s is not", store.ErrCorrupt, name, formatFile)
+			return damaged(formatFile, "it is not there, and %s is", name)
 		}
 	}
 	return nil
@@ -79,29 +80,34 @@ func foreignFiles(fsys vfs.FS, dir string) error {
 
 // ensureFormat reads the version again, now that the lock is held, and writes it in a new store: durably and before
 // Pebble makes its first file. creating is set if the store has never been opened with success.
-func ensureFormat(fsys vfs.FS, dir string) (creating bool, err error) {
-	version, err := readFormat(fsys, dir)
+func ensureFormat(fsys vfs.FS, dir string) (version int, creating bool, err error) {
+	version, err = readFormat(fsys, dir)
 	if err != nil {
-		return false, err
+		return 0, false, err
 	}
 	if version != 0 {
 		_, err := fsys.Stat(fsys.PathJoin(dir, creatingFile))
-		return err == nil, nil
+		return version, err == nil, nil
 	}
 	if err := writeSynced(fsys, fsys.PathJoin(dir, creatingFile), nil); err != nil {
-		return true, translate(err)
+		return Format, true, translate(err)
 	}
 	if err := syncDir(fsys, dir); err != nil {
-		return true, err
+		return Format, true, err
 	}
+	return Format, true, writeFormat(fsys, dir, Format)
+}
+
+// writeFormat replaces the version durably.
+func writeFormat(fsys vfs.FS, dir string, version int) error {
 	name := fsys.PathJoin(dir, formatFile)
-	if err := writeSynced(fsys, name+".tmp", fmt.Appendf(nil, "%d\n", Format)); err != nil {
-		return true, translate(err)
+	if err := writeSynced(fsys, name+".tmp", fmt.Appendf(nil, "%d\n", version)); err != nil {
+		return translate(err)
 	}
 	if err := fsys.Rename(name+".tmp", name); err != nil {
-		return true, err
+		return err
 	}
-	return true, syncDir(fsys, dir)
+	return syncDir(fsys, dir)
 }
 
 // created makes what Pebble has made durable and marks the store as one that holds data from now on.
@@ -123,7 +129,7 @@ func removeLeftovers(fsys vfs.FS, dir string) error {
 		return err
 	}
 	for _, name := range names {
-		if name == formatFile || name == creatingFile || name == ballastFile || name == lockFile {
+		if name == formatFile || name == creatingFile || name == ballastFile || name == lockFile { // not cleanFile: there is none
 			continue
 		}
 		if err := fsys.RemoveAll(fsys.PathJoin(dir, name)); err != nil {
@@ -151,13 +157,4 @@ func writeSynced(fsys vfs.FS, name string, data []byte) error {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())
-}
-
-// lockError tells a lock that somebody holds from one that cannot be taken at all.
-func lockError(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) || errors.Is(err, fs.ErrPermission) {
-		return err
-	}
-	return fmt.Errorf("%w: %w", store.ErrLocked, err)
 }

@@ -29,12 +29,14 @@ type guard struct {
 	vfs.FS
 	log     log.Logger
 	failed  atomic.Pointer[error]
+	lost    atomic.Pointer[func(error)]
+	trouble chan error // the last error of a flush or a merge, until somebody takes it
 	closing chan struct{}
 	once    sync.Once
 }
 
 func newGuard(base vfs.FS, sp *space, to log.Logger) *guard {
-	return &guard{FS: vfs.OnDiskFull(base, sp.diskFull), log: to, closing: make(chan struct{})}
+	return &guard{FS: vfs.OnDiskFull(base, sp.diskFull), log: to, trouble: make(chan error, 1), closing: make(chan struct{})}
 }
 
 // failure returns nil, or why nothing more is written.
@@ -50,6 +52,16 @@ func (g *guard) fail(what string, cause error) {
 	err := fmt.Errorf("%w until it is opened again: %s: %w", store.ErrReadOnly, what, translate(cause))
 	if g.failed.CompareAndSwap(nil, &err) {
 		g.log.Error("store is read only from now on", "err", err)
+		if lost := g.lost.Load(); lost != nil {
+			go (*lost)(err) // on a goroutine of its own: it may close the store
+		}
+	}
+}
+
+// onFailure has lost called with the first failure from now on.
+func (g *guard) onFailure(lost func(error)) {
+	if lost != nil {
+		g.lost.Store(&lost)
 	}
 }
 
@@ -77,7 +89,13 @@ func (g *guard) Fatalf(format string, args ...any) {
 // events keeps Pebble's defaults from ending the process on damaged tables: the reads that meet one fail, the rest works.
 func (g *guard) events() *pebble.EventListener {
 	return &pebble.EventListener{
-		BackgroundError: func(err error) { g.log.Warn("store: background work failed", "err", err) },
+		BackgroundError: func(err error) {
+			g.log.Warn("store: background work failed", "err", err)
+			select {
+			case g.trouble <- err:
+			default:
+			}
+		},
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
 			g.log.Error("store: damaged table", "path", info.Path, "err", info.Details)
 		},

@@ -20,6 +20,19 @@ const (
 	// because another program filled it: enough for the group of batches being written and for a flush.
 	DefaultBallast = 16 << 20
 
+	// verifyCache is for reading a whole store once.
+	verifyCache = 4 << 20
+	// maxCleanFile bounds what is read of cleanFile: some 40 bytes for each of a hundred thousand tables.
+	maxCleanFile = 4 << 20
+	// compactRange is what Compact merges at a time: it can be ended between two, and says then how far it is.
+	compactRange = 64 << 20
+	// salvageBatch is what Salvage writes at a time.
+	salvageBatch = 1 << 20
+	// groupRoom is what a group takes beside its batches: Pebble's header and the number.
+	groupRoom = 64
+	// replaySlack is what opening writes beside the log that it turns into tables: manifest, options and an empty log.
+	replaySlack = 1 << 20
+
 	// cacheSize holds the blocks of tables that were read lately: a quarter of what a node may hold in memory.
 	cacheSize = 32 << 20
 	// memTableSize bounds a replay at open to a fraction of a second and the tables of a flush to one file. Pebble

@@ -32,7 +32,7 @@ package pebble
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
+	"io"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -56,6 +56,11 @@ type Options struct {
 	// Ballast is the size in bytes of the ballast file; 0 means DefaultBallast, a negative one none.
 	Ballast int64
 
+	// Lost is called once, on a goroutine of its own, when the store can be written no more until it is opened again.
+	Lost func(error)
+	// Progress hears of the steps that bring a store of an older format to this one.
+	Progress Progress
+
 	tune func(*pebble.Options) // for tests: smaller tables
 }
 
@@ -63,11 +68,12 @@ type Options struct {
 type DB struct {
 	dir   string
 	db    *pebble.DB
-	lock  *pebble.Lock
+	lock  io.Closer
 	guard *guard
 	space *space
 
-	queue *group.Committer
+	queue         *group.Committer
+	group, synced uint64 // numbers of the last group and of the last one synced; whoever commits has them
 
 	mu     sync.Mutex // guards what follows
 	cond   sync.Cond  // on mu: reads becomes 0
@@ -78,87 +84,6 @@ type DB struct {
 }
 
 var _ store.Store = (*DB)(nil)
-
-// Open opens the store in dir and creates it if there is none. It fails with store.ErrLocked if another process has it
-// open, and with store.ErrNewer, having changed nothing, if a newer version of this program wrote it.
-func Open(dir string, o Options) (*DB, error) {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, fmt.Errorf("open store: %w", err)
-	}
-	return open(dir, o)
-}
-
-func open(dir string, o Options) (*DB, error) {
-	base := o.FS
-	if base == nil {
-		base = vfs.Default
-	}
-	if o.Log == nil {
-		o.Log = log.Discard
-	}
-	if _, err := readFormat(base, dir); err != nil { // before anything is touched
-		return nil, fmt.Errorf("open store %s: %w", dir, err)
-	}
-	if err := base.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("open store %s: %w", dir, err)
-	}
-	lock, err := pebble.LockDirectory(dir, base)
-	if err != nil {
-		return nil, fmt.Errorf("open store %s: %w", dir, lockError(err))
-	}
-	d, err := openLocked(dir, base, lock, o)
-	if err != nil {
-		return nil, fmt.Errorf("open store %s: %w", dir, errors.Join(err, lock.Close()))
-	}
-	return d, nil
-}
-
-func openLocked(dir string, base vfs.FS, lock *pebble.Lock, o Options) (*DB, error) {
-	creating, err := ensureFormat(base, dir)
-	if err != nil {
-		return nil, err
-	}
-	sp := newSpace(base, dir, o)
-	g := newGuard(base, sp, o.Log)
-	db, err := openEngine(dir, g, lock, o)
-	if err != nil && creating && g.failure() == nil {
-		if err := removeLeftovers(base, dir); err != nil {
-			return nil, err
-		}
-		db, err = openEngine(dir, g, lock, o)
-	}
-	if err != nil {
-		return nil, translate(err)
-	}
-	if creating {
-		err = created(base, dir)
-	}
-	if err := errors.Join(err, g.failure()); err != nil {
-		g.close()
-		return nil, errors.Join(translate(err), db.Close())
-	}
-	d := &DB{
-		dir: dir, db: db, lock: lock, guard: g, space: sp,
-		views: make(map[*view]struct{}),
-	}
-	d.cond.L = &d.mu
-	d.queue = group.New(maxGroup, d.commit)
-	d.view = d.newView()
-	sp.restoreBallast()
-	return d, nil
-}
-
-func openEngine(dir string, g *guard, lock *pebble.Lock, o Options) (*pebble.DB, error) {
-	cache := pebble.NewCache(cacheSize)
-	defer cache.Unref()
-	po := engineOptions(g, cache)
-	po.Lock = lock
-	if o.tune != nil {
-		o.tune(po)
-	}
-	return pebble.Open(dir, po)
-}
 
 // Health returns nil while the store takes writes, and otherwise the error that it answers them with.
 func (d *DB) Health() error {
@@ -188,7 +113,6 @@ func (d *DB) Close() error {
 	if !d.queue.Close() {
 		return nil
 	}
-	d.guard.close()
 	d.mu.Lock()
 	for d.reads > 0 {
 		d.cond.Wait()
@@ -199,11 +123,43 @@ func (d *DB) Close() error {
 	}
 	clear(d.views)
 	d.mu.Unlock()
-	errs = append(errs, d.db.Close(), d.lock.Close())
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(errors.Join(errs...), d.closeEngine(), d.lock.Close()); err != nil {
 		return fmt.Errorf("close store %s: %w", d.dir, translate(err))
 	}
 	return nil
+}
+
+// closeEngine closes what opening has opened. If nothing has failed, all is in tables and listed afterwards: the next
+// opening has no log to replay, and notices any difference.
+func (d *DB) closeEngine() error {
+	err := d.flush()
+	d.guard.close()
+	closeErr := d.db.Close()
+	if err == nil && closeErr == nil && d.guard.failure() == nil {
+		closeErr = errors.Join(removeOldLogs(d.space.fs, d.dir), writeClean(d.space.fs, d.dir))
+	}
+	return closeErr
+}
+
+// flush brings what is in memory and in the log into tables. Pebble tries again and again; here the first failure ends it.
+func (d *DB) flush() error {
+	if err := d.guard.failure(); err != nil {
+		return err
+	}
+	select {
+	case <-d.guard.trouble: // of before
+	default:
+	}
+	done, err := d.db.AsyncFlush()
+	if err != nil {
+		return err
+	}
+	select {
+	case <-done:
+		return d.guard.failure()
+	case err := <-d.guard.trouble:
+		return err
+	}
 }
 
 func (d *DB) isClosed() bool {

@@ -105,7 +105,7 @@ func TestNewerUntouched(t *testing.T) {
 	}
 	mustClose(t, d)
 	for text, want := range map[string]error{
-		"2\n": store.ErrNewer, "10\n": store.ErrNewer, "": store.ErrCorrupt, "1": store.ErrCorrupt, "01\n": store.ErrCorrupt,
+		"3\n": store.ErrNewer, "10\n": store.ErrNewer, "": store.ErrCorrupt, "1": store.ErrCorrupt, "01\n": store.ErrCorrupt,
 		"-1\n": store.ErrCorrupt, "x\n": store.ErrCorrupt, "1\n\n": store.ErrCorrupt,
 		strings.Repeat("1", 100) + "\n": store.ErrCorrupt,
 	} {

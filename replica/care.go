@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/hyperhyperspace/hhs-go/history"
 	"github.com/hyperhyperspace/hhs-go/object"
 	"github.com/hyperhyperspace/hhs-go/store"
 )
@@ -177,7 +178,8 @@ func (n *Node) loadSpace(e Entry) (*Space, error) {
 	if err == nil {
 		return s, s.loadTrouble()
 	}
-	if !errors.Is(err, store.ErrCorrupt) {
+	var run *history.RunError
+	if !errors.Is(err, store.ErrCorrupt) && !errors.Is(err, store.ErrNotFound) && !errors.As(err, &run) {
 		return nil, err
 	}
 	n.cfg.Log.Error("a space is damaged and is rebuilt", "space", e.Space, "error", err)

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/hyperhyperspace/hhs-go/history"
@@ -21,11 +22,16 @@ type Damage struct {
 
 func (d *Damage) Error() string {
 	which := fmt.Sprintf("commit number %d", d.Num)
-	if !d.Commit.IsZero() {
+	switch {
+	case !d.Commit.IsZero():
 		which = "commit " + d.Commit.String()
+	case d.Num == 0:
+		which = "a commit"
 	}
-	return fmt.Sprintf("damaged in space %s, %s: %s: %v; hhs fsck --repair sets it aside, and peers give it again", d.Space.Short(), which, d.What, d.Cause)
+	return fmt.Sprintf("damaged in space %s, %s: %s: %v", d.Space.Short(), which, d.What, d.Cause)
 }
+
+var errOtherHash = errors.New("its bytes have another hash")
 
 // Unwrap makes it store.ErrCorrupt, beside its cause.
 func (d *Damage) Unwrap() []error { return []error{store.ErrCorrupt, d.Cause} }

@@ -44,6 +44,9 @@ const (
 	// maxDamage bounds the damaged commits that are named one by one, and the
 	// missing ones that are waited for; past it they are only counted.
 	maxDamage = 256
+	// maxLost bounds the damaged commits whose ids are looked for: a copy with
+	// more of them is to be fetched as a whole.
+	maxLost = 1 << 16
 	// maxAsides bounds the damaged copies of one space that are kept beside it.
 	maxAsides = 4
 )

@@ -27,6 +27,7 @@ type Config struct {
 	Pace     func()            // called in long loops; a page gives way to its event loop here
 	Log      log.Logger        // default discards
 	Durable  store.Durability  // when Update and Ingest return; the zero value is store.Synced
+	OnDamage func(object.ID)   // told once, on a goroutine of its own, that something of a space was found damaged
 	Progress func(Progress)    // told how far Open has come where it must rebuild spaces
 }
 

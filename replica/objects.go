@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,9 @@ func (n *Node) Block(id object.ID) (block []byte, err error) {
 		}
 		return err
 	})
+	if err == nil && object.Sum(id.Codec(), block) != id {
+		return nil, fmt.Errorf("object %s: %w: its bytes have another hash", id, store.ErrCorrupt)
+	}
 	return block, err
 }
 
@@ -89,7 +93,10 @@ func (s *Space) Object(id object.ID) (block []byte, err error) {
 			return err
 		}
 		block, err = r.Get(objectKey(id))
+		if errors.Is(err, store.ErrNotFound) || err == nil && object.Sum(id.Codec(), block) != id {
+			return &Damage{Space: s.id, What: "attached object " + id.String(), Cause: cmp.Or(err, errOtherHash)}
+		}
 		return err
 	})
-	return block, err
+	return block, s.Damaged(err)
 }

@@ -2,8 +2,10 @@ package replica
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/hyperhyperspace/hhs-go/history"
 	"github.com/hyperhyperspace/hhs-go/object"
@@ -30,7 +32,8 @@ type readmission struct {
 	size      int
 	noSig     map[object.ID]bool // attestations that are not valid
 	bad       map[object.ID]*Damage
-	own       branch // the latest commit of this device that can be read
+	lost      map[history.Num]*Damage // what is damaged, at most maxLost
+	own       branch                  // the latest commit of this device that can be read
 	progress  Progress
 	result    Readmitted
 }
@@ -42,7 +45,6 @@ type Readmitted struct {
 	Damaged []*Damage // at most maxDamage of them
 	Lost    int       // how many there are
 	wanted  map[object.ID]bool
-	nums    map[history.Num]bool // of the damaged ones, at most maxDamage
 }
 
 // whole tells that nothing stayed behind.
@@ -55,7 +57,7 @@ func newReadmission(from keyspace, version uint64, to *Space, tell func(Progress
 	}
 	return &readmission{from: from, version: version, to: to, tell: tell, batchSize: size, open: map[object.ID]bool{}, noSig: map[object.ID]bool{},
 		bad: map[object.ID]*Damage{}, progress: Progress{Space: to.id},
-		result: Readmitted{wanted: map[object.ID]bool{}, nums: map[history.Num]bool{}}}
+		lost: map[history.Num]*Damage{}, result: Readmitted{wanted: map[object.ID]bool{}}}
 }
 
 // run goes on from where it stopped to what is there now. Only finish lets the
@@ -83,7 +85,12 @@ func (m *readmission) run(ctx context.Context, r store.Reader) (err error) {
 	return nil
 }
 
-func (m *readmission) finish(ctx context.Context, r store.Reader) error { return m.settle(ctx, r) }
+func (m *readmission) finish(ctx context.Context, r store.Reader) error {
+	if err := m.settle(ctx, r); err != nil {
+		return err
+	}
+	return m.identify(r)
+}
 
 func (m *readmission) add(st stored) {
 	m.list = append(m.list, st)
@@ -247,7 +254,7 @@ func (m *readmission) batch(list []stored) *history.Batch {
 	return b
 }
 
-// leave counts what stayed behind, and notes what it would need.
+// leave notes what stayed behind, and what it would need.
 func (m *readmission) leave(r store.Reader) {
 	for _, st := range m.list {
 		if st.commit != nil {
@@ -255,14 +262,7 @@ func (m *readmission) leave(r store.Reader) {
 				continue // also when it is damaged: it has come again
 			}
 		}
-		damage := st.damage
-		if damage == nil && m.bad[st.commit.ID] != nil {
-			damage = m.bad[st.commit.ID]
-		}
-		if damage == nil && m.noSig[st.commit.ID] {
-			damage = &Damage{Space: m.to.id, Commit: st.commit.ID, Num: st.num, What: "attestation", Cause: errors.New("it is not valid")}
-		}
-		if damage != nil {
+		if damage := m.damageOf(r, st); damage != nil {
 			m.lose(damage)
 			continue
 		}
@@ -273,14 +273,37 @@ func (m *readmission) leave(r store.Reader) {
 	}
 }
 
+// damageOf says why a commit that stayed behind is at fault itself, if it is.
+func (m *readmission) damageOf(r store.Reader, st stored) *Damage {
+	if st.damage != nil {
+		return st.damage
+	}
+	id := st.commit.ID
+	if d := m.bad[id]; d != nil {
+		return d
+	}
+	d := &Damage{Space: m.to.id, Commit: id, Num: st.num}
+	if m.noSig[id] {
+		d.What, d.Cause = "attestation", errors.New("it is not valid")
+		return d
+	}
+	if n, known, err := m.indexed(r, id); err == nil && (!known || n != st.num) {
+		d.What, d.Cause = "envelope", errOtherHash
+		return d
+	}
+	return nil
+}
+
+// indexed looks a commit up in the index of the keyspace that is read.
+func (m *readmission) indexed(r store.Reader, id object.ID) (history.Num, bool, error) {
+	old := Space{keys: m.from, recent: newRecent()}
+	return old.lookupFrom(r, id)
+}
+
 func (m *readmission) lose(d *Damage) {
 	m.result.Lost++
-	if len(m.result.Damaged) < maxDamage {
-		m.result.Damaged = append(m.result.Damaged, d)
-		m.result.nums[d.Num] = true
-	}
-	if !d.Commit.IsZero() && len(m.result.wanted) < maxDamage {
-		m.result.wanted[d.Commit] = true
+	if len(m.lost) < maxLost {
+		m.lost[d.Num] = d
 	}
 }
 
@@ -292,10 +315,54 @@ func (m *readmission) want(r store.Reader, id object.ID) {
 	if here, err := m.here(id); err != nil || here {
 		return
 	}
-	old := Space{keys: m.from, recent: newRecent()}
-	n, known, err := old.lookupFrom(r, id)
-	if err == nil && known && !m.result.nums[n] {
+	n, known, err := m.indexed(r, id)
+	if err == nil && known && m.lost[n] == nil {
 		return
 	}
 	m.result.wanted[id] = true
+}
+
+// identify finds out by the index which commits the damaged ones were: bytes that
+// changed say something else. What has come again by another way is not
+// counted.
+func (m *readmission) identify(r store.Reader) error {
+	if len(m.lost) == 0 {
+		return nil
+	}
+	prefix := m.from.key(subIndex, 0)
+	for kv, err := range r.Scan(prefix, end(prefix), false) {
+		if errors.Is(err, store.ErrCorrupt) {
+			break // what is left of it stays unnamed
+		}
+		if err != nil {
+			return err
+		}
+		if len(kv.Key) != len(prefix)+32 || len(kv.Value) != 8 {
+			continue
+		}
+		d := m.lost[binary.BigEndian.Uint64(kv.Value)]
+		if d == nil {
+			continue
+		}
+		d.Commit = object.IDFromDigest(object.DagCBOR, [32]byte(kv.Key[len(prefix):]))
+		here, err := m.here(d.Commit)
+		if err != nil {
+			return err
+		}
+		if here {
+			delete(m.lost, d.Num)
+			m.result.Lost--
+		} else if len(m.result.wanted) < maxDamage {
+			m.result.wanted[d.Commit] = true
+		}
+	}
+	nums := make([]history.Num, 0, len(m.lost))
+	for n := range m.lost {
+		nums = append(nums, n)
+	}
+	slices.Sort(nums)
+	for _, n := range nums[:min(len(nums), maxDamage)] {
+		m.result.Damaged = append(m.result.Damaged, m.lost[n])
+	}
+	return nil
 }

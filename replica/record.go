@@ -94,7 +94,13 @@ func (s *Space) Commit(id object.ID) (*history.Commit, error) {
 		return nil, fmt.Errorf("commit %s: %w", id, ErrNotFound)
 	}
 	rec, err := s.commitAt(n)
-	return rec.commit, err
+	if err == nil && rec.commit.ID != id {
+		err = &Damage{Space: s.id, Commit: id, Num: n, What: "envelope", Cause: errOtherHash}
+	}
+	if err != nil {
+		return nil, s.Damaged(err)
+	}
+	return rec.commit, nil
 }
 
 // Attested returns the space's first commit with its attestation, as a batch:

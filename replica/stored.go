@@ -72,7 +72,7 @@ func (st *stored) readObjects(r store.Reader) error {
 	for _, id := range st.commit.Attached() {
 		block, err := r.Get(objectKey(id))
 		if err == nil && object.Sum(id.Codec(), block) != id {
-			err = errors.New("its bytes have another hash")
+			err = errOtherHash
 		}
 		if err != nil {
 			return lost("attached object "+id.String(), err)

@@ -155,6 +155,9 @@ func (s *Space) Damaged(err error) error {
 	s.trouble.Store(&t)
 	var b store.Batch
 	b.Put(troubleKey(s.id), t.encode())
+	if f := s.node.cfg.OnDamage; f != nil {
+		go f(s.id)
+	}
 	if werr := s.node.apply(context.Background(), &b); werr != nil {
 		return errors.Join(err, werr)
 	}

@@ -25,6 +25,7 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+func crc(b []byte) uint32       { return crc32.Checksum(b, castagnoli) }
 func maskCRC(c uint32) uint32   { return (c>>15 | c<<17) + 0xa282ead8 }
 func unmaskCRC(c uint32) uint32 { c -= 0xa282ead8; return c<<15 | c>>17 }
 
@@ -111,7 +112,7 @@ func (c *chunkReader) block(visit func(chunk) error) (closed bool, err error) {
 func (c *chunkReader) skip(b []byte) int {
 	if b[6] > 4 {
 		_, size, ok := c.header(b, b[6], binary.LittleEndian.Uint16(b[4:]))
-		if ok && maskCRC(crc32.Checksum(b[6:size], castagnoli)) == binary.LittleEndian.Uint32(b) {
+		if ok && maskCRC(crc(b[6:size])) == binary.LittleEndian.Uint32(b) {
 			return size
 		}
 	}
@@ -148,7 +149,7 @@ func (c *chunkReader) parse(b []byte) (chunk, int, bool) {
 	kind := b[6]
 	head, size, ok := c.header(b, kind, binary.LittleEndian.Uint16(b[4:]))
 	if !ok || head > plainHeader && binary.LittleEndian.Uint32(b[plainHeader:]) != c.number ||
-		maskCRC(crc32.Checksum(b[6:size], castagnoli)) != binary.LittleEndian.Uint32(b) {
+		maskCRC(crc(b[6:size])) != binary.LittleEndian.Uint32(b) {
 		return chunk{}, 0, false
 	}
 	place := (kind - 1) % 4 // full, first, middle, last
@@ -165,14 +166,14 @@ func (c *chunkReader) flipped(b []byte) bool {
 	sum, length := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint16(b[4:])
 	for bit := range 16 {
 		fixed := length ^ 1<<bit
-		if _, size, ok := c.header(b, b[6], fixed); ok && maskCRC(crc32.Checksum(b[6:size], castagnoli)) == sum && c.ours(b, b[6]) {
+		if _, size, ok := c.header(b, b[6], fixed); ok && maskCRC(crc(b[6:size])) == sum && c.ours(b, b[6]) {
 			return true
 		}
 	}
 	for bit := range 8 { // the kind says how long the header is
 		kind := b[6] ^ 1<<bit
 		if _, size, ok := c.header(b, kind, length); ok && c.ours(b, kind) {
-			rest := crc32.Update(crc32.Checksum([]byte{kind}, castagnoli), castagnoli, b[plainHeader:size])
+			rest := crc32.Update(crc([]byte{kind}), castagnoli, b[plainHeader:size])
 			if maskCRC(rest) == sum {
 				return true
 			}
@@ -182,7 +183,7 @@ func (c *chunkReader) flipped(b []byte) bool {
 	if !ok {
 		return false
 	}
-	have := crc32.Checksum(b[6:size], castagnoli)
+	have := crc(b[6:size])
 	if c.ours(b, b[6]) && bits.OnesCount32(sum^maskCRC(have)) == 1 { // in the checksum
 		return true
 	}

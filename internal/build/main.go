@@ -14,8 +14,9 @@
 // named by the target doctor; demo needs Go alone.
 //
 // Environment: INSTALL=0 forbids installing missing Debian packages; ONLY chooses among figures (bars), benchmarks (bench)
-// and parts (test, check), by commas; FUZZTIME is how long soak fuzzes each target (a minute). Tests are given HHS_BIN,
-// HHS_WEB, HHS_WASM and HHS_NPM, the absolute paths of what was built, and soak sets HHS_SOAK=1, for which tests run longer.
+// and parts (test, check), by commas; PEERS names a folder with other systems for bench to run beside ours (peers.go);
+// FUZZTIME is how long soak fuzzes each target (a minute). Tests are given HHS_BIN, HHS_WEB, HHS_WASM and HHS_NPM, the
+// absolute paths of what was built, and soak sets HHS_SOAK=1, for which tests run longer.
 package main
 
 import (
@@ -46,7 +47,7 @@ func targets() []target {
 		{"web", "build the pages: build/web and web/dist", webTarget},
 		{"bin", "build the binary with the pages inside: build/hhs", binaryTarget},
 		{"dist", "static files (dist/web), npm package (dist/hhs.tgz) and binary (dist/hhs)", dist},
-		{"bench", "benchmarks, one JSON line each", bench},
+		{"bench", "benchmarks, one JSON line each; beside other systems with PEERS; ONLY=growth for slopes", bench},
 		{"bars", "figures of reliability, one JSON line each", bars},
 		{"soak", "long runs: fuzzing, kills, simulations", soak},
 		{"fmt", "format Go code", format},

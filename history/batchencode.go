@@ -24,14 +24,8 @@ func EncodeBatch(b *Batch) ([]byte, error) {
 		objects: digests(b.Objects),
 		carried: make([]bool, len(b.Objects)),
 	}
-	for i, c := range b.Commits {
-		if _, twice := e.index[c.ID]; twice {
-			return nil, &Error{Rule: RuleBatch, Detail: "the batch holds it twice", Commit: c.ID}
-		}
-		e.index[c.ID] = i
-	}
-	if len(e.objects) != len(b.Objects) {
-		return nil, broken(RuleBatch, "an object is in the batch twice")
+	if err := e.begin(); err != nil {
+		return nil, err
 	}
 	for i := range b.Commits {
 		if err := e.commit(i); err != nil {
@@ -50,6 +44,29 @@ func EncodeBatch(b *Batch) ([]byte, error) {
 	}
 	return out, nil
 }
+
+// begin indexes what the batch holds.
+func (e *batchEncoder) begin() error {
+	size := 0
+	for i, c := range e.batch.Commits {
+		if _, twice := e.index[c.ID]; twice {
+			return &Error{Rule: RuleBatch, Detail: "the batch holds it twice", Commit: c.ID}
+		}
+		e.index[c.ID] = i
+		size += commitRoom
+		for _, p := range c.Parts {
+			size += len(p)
+		}
+	}
+	e.buf = make([]byte, 0, size)
+	if len(e.objects) != len(e.batch.Objects) {
+		return broken(RuleBatch, "an object is in the batch twice")
+	}
+	return nil
+}
+
+// commitRoom is what a commit takes besides its parts, most often less.
+const commitRoom = 16
 
 // authorEntry is an author of the table, with the last commit of it so far.
 type authorEntry struct{ index, last int }

@@ -61,7 +61,7 @@ func (s *Space) ingest(ctx context.Context, b *history.Batch, from Source) (Resu
 	}
 	defer snap.Close()
 	d := &door{space: s, from: from, kind: s.kind.Load(), tx: store.NewTx(snap), snap: snap,
-		pending: map[object.ID]*entering{}, chains: map[identity.PublicKey]*chain{}, base: s.graph.Len(), forked: map[object.ID]history.Num{}}
+		pending: make(map[object.ID]*entering, len(b.Commits)), chains: map[identity.PublicKey]*chain{}, base: s.graph.Len(), forked: map[object.ID]history.Num{}}
 	if err := d.open(b); err != nil || len(d.fresh) == 0 {
 		return Result{}, nil, err
 	}
@@ -126,7 +126,9 @@ func (d *door) reject(c *history.Commit, rule string, cause error) error {
 // open passes over what is here already and checks that the past of the rest
 // is here or earlier in the batch.
 func (d *door) open(b *history.Batch) error {
-	for _, c := range b.Commits {
+	room := make([]entering, len(b.Commits))
+	d.fresh = make([]*entering, 0, len(b.Commits))
+	for i, c := range b.Commits {
 		if _, here := d.pending[c.ID]; here {
 			continue
 		}
@@ -149,8 +151,8 @@ func (d *door) open(b *history.Batch) error {
 				return d.reject(c, RuleMissingPast, fmt.Errorf("%w: it needs commit %s", ErrMissing, e))
 			}
 		}
-		in := &entering{commit: c}
-		d.pending[c.ID] = in
+		in := &room[i]
+		in.commit, d.pending[c.ID] = c, in
 		d.fresh = append(d.fresh, in)
 	}
 	return nil
@@ -249,6 +251,9 @@ func (d *door) admit(ctx context.Context) ([]Change, error) {
 		if err != nil {
 			return nil, fmt.Errorf("apply commit %s: %w", c.ID, err)
 		}
+		if len(ch) > 0 && changes == nil {
+			changes = make([]Change, 0, max(len(ch), len(d.fresh)))
+		}
 		changes = append(changes, ch...)
 		s.node.cfg.Pace()
 	}
@@ -315,7 +320,6 @@ func (d *door) extend(in *entering) (*branch, error) {
 	}
 	d.chains[env.Author] = c
 	b := &c.branches[at]
-	d.tx.Put(s.keys.chain(env.Author, b.first), b.encode())
 	if env.Seq%markEvery == 0 {
 		d.tx.Put(s.keys.mark(env.Author, b.first, env.Seq), appendNum(nil, in.num))
 	}
@@ -405,8 +409,18 @@ func (d *door) write(ctx context.Context) error {
 	for run := range s.graph.Dirty() {
 		d.tx.Put(s.keys.run(run.Start), history.AppendRun(nil, run))
 	}
+	for device, c := range d.chains {
+		for i := range c.branches {
+			if b := &c.branches[i]; b.tipNum >= d.base { // it was extended
+				d.tx.Put(s.keys.chain(device, b.first), b.encode())
+			}
+		}
+	}
 	if s.unlisted != nil {
 		s.unlisted(d.tx)
+	}
+	if d.goesOn() {
+		d.tx.Put(elsewhereKey(), s.node.device().Bytes())
 	}
 	d.totals = s.totals.with(d.bytes, s.node.cfg.Now())
 	d.tx.Put(s.keys.key(subTotals, 0), d.totals.encode())
@@ -420,20 +434,28 @@ func (d *door) write(ctx context.Context) error {
 func (d *door) settle() {
 	s := d.space
 	s.graph.Flush()
+	if d.goesOn() {
+		s.node.elsewhere.Store(true)
+	}
 	s.totals, s.unlisted = d.totals, nil
 	for device, c := range d.chains {
 		s.setChain(device, c)
 	}
-	gone := map[object.ID]bool{}
-	for _, in := range d.fresh {
+	gone := map[object.ID]bool{} // edges but for those to the commit before
+	next := make([]bool, len(d.fresh))
+	for i, in := range d.fresh {
 		s.recent.put(in.commit.ID, in.num)
 		for _, e := range in.commit.Edges() {
-			gone[e] = true
+			if i > 0 && e == d.fresh[i-1].commit.ID {
+				next[i-1] = true
+			} else {
+				gone[e] = true
+			}
 		}
 	}
 	heads := slices.DeleteFunc(s.Heads(), func(id object.ID) bool { return gone[id] })
-	for _, in := range d.fresh {
-		if !gone[in.commit.ID] {
+	for i, in := range d.fresh {
+		if !next[i] && !gone[in.commit.ID] {
 			heads = append(heads, in.commit.ID)
 		}
 	}

@@ -1,7 +1,10 @@
 package syncer
 
 // How a batch is packed, for a benchmark.
-var (
-	Pack   = pack
-	Unpack = unpack
-)
+var Unpack = unpack
+
+// Packer is packer.
+type Packer struct{ packer }
+
+// Pack is packer.pack.
+func (p *Packer) Pack(wire []byte) ([]byte, error) { return p.pack(wire) }

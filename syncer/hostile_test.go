@@ -59,7 +59,7 @@ func batchOf(t *testing.T, list ...*history.Commit) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := pack(wire)
+	data, err := new(packer).pack(wire)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -127,7 +127,7 @@ func FuzzDecode(f *testing.F) {
 
 func TestPack(t *testing.T) {
 	for _, wire := range [][]byte{nil, {1}, bytes.Repeat([]byte("commit "), 10), bytes.Repeat([]byte("commit "), 10_000), make([]byte, history.MaxBatchWire)} {
-		data, err := pack(wire)
+		data, err := new(packer).pack(wire)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -142,11 +142,11 @@ func TestPack(t *testing.T) {
 }
 
 func TestUnpackRefused(t *testing.T) {
-	good, err := pack(bytes.Repeat([]byte("x"), 5000))
+	good, err := new(packer).pack(bytes.Repeat([]byte("x"), 5000))
 	if err != nil {
 		t.Fatal(err)
 	}
-	bomb, err := pack(make([]byte, history.MaxBatchWire))
+	bomb, err := new(packer).pack(make([]byte, history.MaxBatchWire))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestUnpackRefused(t *testing.T) {
 
 func FuzzUnpack(f *testing.F) {
 	for _, wire := range [][]byte{{1}, bytes.Repeat([]byte("commit "), 1000), make([]byte, 100_000)} {
-		data, err := pack(wire)
+		data, err := new(packer).pack(wire)
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -28,7 +28,7 @@ const smallest = 512
 // usualRatio is how many times its length a batch is expected to inflate to.
 const usualRatio = 4
 
-// A compressor holds about 600 kB, so sessions share them.
+// A flate.Writer holds about 600 kB, so sessions share them.
 var deflaters = sync.Pool{New: func() any {
 	w, err := flate.NewWriter(nil, level)
 	if err != nil {
@@ -37,20 +37,31 @@ var deflaters = sync.Pool{New: func() any {
 	return w
 }}
 
-// pack makes the data of a batch from its wire form.
-func pack(wire []byte) ([]byte, error) {
+// packer makes the data of batches from their wire form. From the first that it
+// compresses until release it keeps one of the deflaters.
+type packer struct{ deflater *flate.Writer }
+
+func (p *packer) release() {
+	if p.deflater != nil {
+		deflaters.Put(p.deflater)
+		p.deflater = nil
+	}
+}
+
+func (p *packer) pack(wire []byte) ([]byte, error) {
 	if len(wire) >= smallest {
+		if p.deflater == nil {
+			p.deflater = deflaters.Get().(*flate.Writer)
+		}
 		var b bytes.Buffer
-		b.Grow(len(wire)/2 + 64)
+		b.Grow(len(wire) + 64)
 		b.WriteByte(packDeflate)
 		b.Write(binary.AppendUvarint(nil, uint64(len(wire))))
-		w := deflaters.Get().(*flate.Writer)
-		defer deflaters.Put(w)
-		w.Reset(&b)
-		if _, err := w.Write(wire); err != nil {
+		p.deflater.Reset(&b)
+		if _, err := p.deflater.Write(wire); err != nil {
 			return nil, err
 		}
-		if err := w.Close(); err != nil {
+		if err := p.deflater.Close(); err != nil {
 			return nil, err
 		}
 		if b.Len() < len(wire) {

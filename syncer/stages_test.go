@@ -20,6 +20,7 @@ func BenchmarkStages(b *testing.B) {
 	from := pairsSpace(b, commits)
 	var batches []*history.Batch
 	var wires, packed [][]byte
+	var pack syncer.Packer
 	stage := func(name string, work func()) {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
@@ -51,7 +52,7 @@ func BenchmarkStages(b *testing.B) {
 	stage("deflate", func() {
 		packed = packed[:0]
 		for _, wire := range wires {
-			data, err := syncer.Pack(wire)
+			data, err := pack.Pack(wire)
 			must(err)
 			packed = append(packed, data)
 		}

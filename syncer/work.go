@@ -50,6 +50,7 @@ type transfer struct {
 	id    int
 	next  func() (*history.Batch, error, bool)
 	stop  func()
+	pack  packer
 	ahead *history.Batch
 	begun bool
 	total uint64 // commits in all; 0: not known
@@ -70,6 +71,7 @@ func openTransfer(r Replica, e Open, size int) *transfer {
 func (t *transfer) close() {
 	if t != nil {
 		t.stop()
+		t.pack.release()
 	}
 }
 
@@ -103,7 +105,7 @@ func (t *transfer) load() (Loaded, error) {
 	if err != nil {
 		return Loaded{}, err
 	}
-	data, err := pack(wire)
+	data, err := t.pack.pack(wire)
 	if err != nil {
 		return Loaded{}, err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"sync/atomic"
 	"syscall/js"
@@ -14,13 +13,6 @@ import (
 	"github.com/hyperhyperspace/hhs-go/store"
 	"github.com/hyperhyperspace/hhs-go/store/storetest"
 )
-
-func TestMain(m *testing.M) {
-	if name := os.Getenv("HHS_TEST_WRITE"); name != "" {
-		writeForever(name)
-	}
-	os.Exit(m.Run())
-}
 
 var names atomic.Int64
 
@@ -57,8 +49,31 @@ func put(d *DB, key, value string) error {
 	return d.Apply(context.Background(), &b, store.Synced)
 }
 
+// small sizes make runs and merges of what a test writes quickly.
+var small = sizes{memorySize: 64 << 10, blockSize: 4 << 10, tableSize: 32 << 10, writeSize: 16 << 10, cacheSize: 64 << 10}
+
+func mustOpenSmall(t testing.TB, name string) *DB {
+	t.Helper()
+	d, err := open(t.Context(), name, Options{}, small)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
 func TestSuite(t *testing.T) {
 	storetest.Run(t, func(t testing.TB) store.Store { return mustOpen(t, newName(t)) })
+}
+
+// TestSuiteTiny has runs and merges all the time.
+func TestSuiteTiny(t *testing.T) {
+	storetest.Run(t, func(t testing.TB) store.Store {
+		d, err := open(t.Context(), newName(t), Options{}, tiny)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	})
 }
 
 func TestReopen(t *testing.T) {
@@ -71,87 +86,73 @@ func TestReopen(t *testing.T) {
 // raw runs one transaction on a database that no DB has open.
 func raw(t *testing.T, name string, issue func(*transaction)) {
 	t.Helper()
-	conn, err := connect(t.Context(), name)
+	conn, err := connect(t.Context(), name, Format, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Call("close")
-	if err := transact(conn, "readwrite", "default", []any{"meta", "journal", "chunks"}, issue); err != nil {
+	if err := transact(conn, "readwrite", "default", []any{"meta", "journal", "blocks"}, issue); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// count returns how many records an object store holds.
-func count(t *testing.T, name, objects string) (n int) {
+// fill writes until there are runs of several tables, and a journal.
+func fill(t *testing.T, name string) string {
 	t.Helper()
-	raw(t, name, func(tr *transaction) {
-		tr.then(tr.store(objects).Call("count"), func(v js.Value) { n = v.Int() })
-	})
-	return n
-}
-
-// fillSnapshot writes until a snapshot of several chunks was taken, and a few entries more.
-func fillSnapshot(t *testing.T, name string) string {
-	t.Helper()
-	d := mustOpen(t, name)
-	value := strings.Repeat("v", 100<<10)
-	for i := range 50 {
+	d := mustOpenSmall(t, name)
+	value := strings.Repeat("v", 5<<10)
+	for i := range 30 {
 		if err := put(d, fmt.Sprintf("k%02d", i), value); err != nil {
 			t.Fatal(err)
 		}
 	}
-	d.work.Wait()
-	if d.snap.generation != 1 || d.snap.chunks < 3 {
-		t.Fatalf("no snapshot of several chunks: %+v", d.snap)
-	}
-	if err := d.Health(); err != nil {
-		t.Fatal(err)
-	}
+	settle(d.engine)
 	for i := range 3 {
 		if err := put(d, fmt.Sprintf("after%d", i), "1"); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if runs := d.version.runs; len(runs) < 2 || len(runs[0].tables) < 2 || d.mem.size == 0 {
+		t.Fatalf("%d runs, %d bytes in memory", len(runs), d.mem.size)
+	}
+	if err := d.Health(); err != nil {
+		t.Fatal(err)
 	}
 	dump := storetest.Dump(t, d)
 	mustClose(t, d)
 	return dump
 }
 
-func TestSnapshots(t *testing.T) {
+// TestRuns: what is in runs is there after each start, and the database keeps what the manifest names.
+func TestRuns(t *testing.T) {
 	name := newName(t)
-	want := fillSnapshot(t, name)
-	if n := count(t, name, "journal"); n > 20 {
-		t.Fatalf("%d journal entries after a snapshot", n)
-	}
+	want := fill(t, name)
 	for range 2 {
-		d := mustOpen(t, name)
+		d := mustOpenSmall(t, name)
 		if got := storetest.Dump(t, d); got != want {
 			t.Fatalf("%d bytes after opening again, want %d", len(got), len(want))
 		}
 		mustClose(t, d)
 	}
-	d := mustOpen(t, name) // deleting makes the next snapshot smaller than the last
-	var b store.Batch
-	b.DeleteRange([]byte("k01"), nil)
-	if err := d.Apply(t.Context(), &b, store.Synced); err != nil {
-		t.Fatal(err)
+	named, stored := 0, 0
+	raw(t, name, func(tr *transaction) {
+		tr.then(tr.store("meta").Call("get", "manifest"), func(v js.Value) {
+			m, err := openManifest(toGo(v))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for _, r := range m.runs {
+				for _, tab := range r.tables {
+					named += int(tab.blocks) + 1
+				}
+			}
+		})
+		tr.then(tr.store("blocks").Call("count"), func(v js.Value) { stored = v.Int() })
+	})
+	if named != stored || named == 0 {
+		t.Fatalf("%d blocks are stored, %d are named", stored, named)
 	}
-	for i := range 60 {
-		if err := put(d, "k00", strings.Repeat("w", 100<<10)+fmt.Sprint(i)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	d.work.Wait()
-	want = storetest.Dump(t, d)
-	mustClose(t, d)
-	if d.snap.generation != 2 || d.snap.chunks != 1 || count(t, name, "chunks") != 1 {
-		t.Fatalf("second snapshot: %+v, %d chunks", d.snap, count(t, name, "chunks"))
-	}
-	d = mustOpen(t, name)
-	if got := storetest.Dump(t, d); got != want {
-		t.Fatal("the second snapshot differs")
-	}
-	mustClose(t, d)
 }
 
 func TestNewerUntouched(t *testing.T) {
@@ -183,43 +184,49 @@ func upgrade(t *testing.T, name string, version int) {
 	a.result.Call("close")
 }
 
-// TestDamage changes, removes or swaps each kind of record: Open names it.
+// TestDamage changes or removes each kind of record: opening or reading names it.
 func TestDamage(t *testing.T) {
-	flip := func(tr *transaction, objects string, key any) {
+	// flip changes a bit of the nth value.
+	flip := func(tr *transaction, objects string, n int) {
 		s := tr.store(objects)
-		tr.then(s.Call("get", key), func(v js.Value) {
-			i := v.Length() / 2
-			v.SetIndex(i, v.Index(i).Int()^1)
-			s.Call("put", v, key)
+		tr.then(s.Call("getAllKeys"), func(keys js.Value) {
+			key := keys.Index(n)
+			tr.then(s.Call("get", key), func(v js.Value) {
+				i := v.Length() / 2
+				v.SetIndex(i, v.Index(i).Int()^1)
+				s.Call("put", v, key)
+			})
 		})
+	}
+	drop := func(tr *transaction, objects string) {
+		s := tr.store(objects)
+		tr.then(s.Call("getAllKeys"), func(keys js.Value) { s.Call("delete", keys.Index(0)) })
 	}
 	for _, c := range []struct {
 		name, want string
 		damage     func(*transaction)
 	}{
-		{"journal bit", "journal entry", func(tr *transaction) {
-			s := tr.store("journal")
-			tr.then(s.Call("getAllKeys"), func(keys js.Value) { flip(tr, "journal", keys.Index(0)) })
-		}},
-		{"journal gap", "journal entry", func(tr *transaction) {
-			s := tr.store("journal")
-			tr.then(s.Call("getAllKeys"), func(keys js.Value) { s.Call("delete", keys.Index(0)) })
-		}},
-		{"chunk bit", "chunk 1 of snapshot 1", func(tr *transaction) { flip(tr, "chunks", 1) }},
-		{"chunk missing", "chunk 1 of snapshot 1", func(tr *transaction) { tr.store("chunks").Call("delete", 1) }},
-		{"chunks swapped", "chunk 0 of snapshot 1", func(tr *transaction) {
-			s := tr.store("chunks")
-			tr.then(s.Call("get", 1), func(v js.Value) { s.Call("put", v, 0) })
-		}},
-		{"no chunks", "chunk 0 of snapshot 1", func(tr *transaction) { tr.store("chunks").Call("clear") }},
-		{"snapshot bit", "snapshot record", func(tr *transaction) { flip(tr, "meta", "snapshot") }},
-		{"not bytes", "chunk 2 of snapshot 1", func(tr *transaction) { tr.store("chunks").Call("put", "text", 2) }},
+		{"journal bit", "journal entry", func(tr *transaction) { flip(tr, "journal", 0) }},
+		{"journal gap", "journal entry", func(tr *transaction) { drop(tr, "journal") }},
+		{"block bit", "block", func(tr *transaction) { flip(tr, "blocks", 0) }},
+		{"block missing", "block", func(tr *transaction) { drop(tr, "blocks") }},
+		{"blocks missing", "missing", func(tr *transaction) { tr.store("blocks").Call("clear") }},
+		{"manifest bit", "manifest", func(tr *transaction) { tr.store("meta").Call("put", toJS(make([]byte, 30)), "manifest") }},
+		{"manifest missing", "manifest", func(tr *transaction) { tr.store("meta").Call("delete", "manifest") }},
+		{"not bytes", "manifest", func(tr *transaction) { tr.store("meta").Call("put", "text", "manifest") }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			name := newName(t)
-			fillSnapshot(t, name)
+			fill(t, name)
 			raw(t, name, c.damage)
-			_, err := Open(t.Context(), name, Options{})
+			d, err := open(t.Context(), name, Options{}, small)
+			if err == nil {
+				snap, _ := d.Snapshot()
+				for _, failed := range snap.Scan(nil, nil, false) {
+					err = failed
+				}
+				mustClose(t, d)
+			}
 			if !errors.Is(err, store.ErrCorrupt) || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("open: %v, want %q", err, c.want)
 			}
@@ -287,45 +294,47 @@ func TestAborted(t *testing.T) {
 	}
 }
 
-// TestQuota: a write that throws for lack of room, and a snapshot that does, keep nothing and leave the store readable.
+// TestQuota: a write that throws for lack of room, and a run that does, keep nothing and leave the store readable.
 func TestQuota(t *testing.T) {
 	name := newName(t)
-	d := mustOpen(t, name)
+	d := mustOpenSmall(t, name)
 	if err := put(d, "a", "1"); err != nil {
 		t.Fatal(err)
 	}
 	proto := js.Global().Get("IDBObjectStore").Get("prototype")
 	full := js.Global().Get("Function").New("throw new DOMException('no room', 'QuotaExceededError')")
-	for _, method := range []string{"add", "put"} {
-		original := proto.Get(method)
-		proto.Set(method, full)
-		switch method {
-		case "add":
-			if err := put(d, "b", "2"); !errors.Is(err, store.ErrFull) {
-				t.Errorf("full: %v", err)
-			}
-		case "put": // snapshots put, journal entries are added
-			for i := range 5 {
-				if err := put(d, fmt.Sprint("k", i), strings.Repeat("v", 1<<20)); err != nil {
-					t.Errorf("a failed snapshot stops writes: %v", err)
-				}
-			}
-			d.work.Wait()
-			if d.snap.generation != 0 {
-				t.Error("a snapshot without room")
-			}
-			if err := d.Health(); !errors.Is(err, store.ErrFull) {
-				t.Errorf("health: %v", err)
-			}
-		}
-		proto.Set(method, original)
+	add, original := proto.Get("add"), proto.Get("put")
+	proto.Set("add", full)
+	if err := put(d, "b", "2"); !errors.Is(err, store.ErrFull) {
+		t.Errorf("full: %v", err)
 	}
+	proto.Set("add", add)
+	proto.Set("put", full) // blocks are put, journal entries are added
+	kept, err := 0, error(nil)
+	for ; err == nil && kept < 100; kept++ {
+		err = put(d, fmt.Sprint("k", kept), strings.Repeat("v", 10<<10))
+	}
+	if !errors.Is(err, store.ErrFull) || kept < 10 || kept > 20 {
+		t.Errorf("after %d writes without room for a run: %v", kept, err)
+	}
+	if err := d.Health(); !errors.Is(err, store.ErrFull) {
+		t.Errorf("health: %v", err)
+	}
+	proto.Set("put", original)
 	want := storetest.Dump(t, d)
-	if strings.Contains(want, "b=2") || !strings.HasPrefix(want, "a=1 k0=") {
+	if strings.Contains(want, "b=2") || strings.Count(want, "k") != kept-1 {
 		t.Fatal("holds what was refused, or lacks what was not")
 	}
+	if err := put(d, "b", "3"); err != nil {
+		t.Fatal(err)
+	}
+	settle(d.engine)
+	if err := d.Health(); err != nil || len(d.version.runs) == 0 {
+		t.Fatalf("with room again: %d runs, %v", len(d.version.runs), err)
+	}
+	want = storetest.Dump(t, d)
 	mustClose(t, d)
-	d = mustOpen(t, name)
+	d = mustOpenSmall(t, name)
 	defer mustClose(t, d)
 	if got := storetest.Dump(t, d); got != want {
 		t.Fatal("differs after opening again")
@@ -368,7 +377,7 @@ func limited(t *testing.T, quota int) {
 func TestRealQuota(t *testing.T) {
 	limited(t, 3_000_000)
 	name := newName(t)
-	d := mustOpen(t, name)
+	d := mustOpenSmall(t, name)
 	value := make([]byte, 200<<10)
 	rand.NewChaCha8([32]byte{}).Read(value) // the browser compresses what can be
 	kept, err := 0, error(nil)
@@ -400,7 +409,7 @@ func TestRealQuota(t *testing.T) {
 	}
 	check("full")
 	mustClose(t, d)
-	d = mustOpen(t, name)
+	d = mustOpenSmall(t, name)
 	defer mustClose(t, d)
 	check("opened again")
 }

@@ -1,6 +1,7 @@
 package idb
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"syscall/js"
@@ -32,10 +33,40 @@ func domError(v js.Value) error {
 	switch v.Get("name").String() {
 	case "QuotaExceededError":
 		return fmt.Errorf("%w: %s", store.ErrFull, text)
+	case "UnknownError":
+		return fmt.Errorf("%w: %s", errUnknown, text)
 	case "VersionError":
 		return fmt.Errorf("%w: %s", store.ErrNewer, text)
 	}
 	return errors.New(text)
+}
+
+// errUnknown is what a browser calls errors of its disk.
+var errUnknown = errors.New("the browser cannot use its storage")
+
+// await waits for a promise; its error is that of the context, or the reason of the rejection.
+func await(ctx context.Context, promise js.Value) (v js.Value, err error) {
+	answer := make(chan opening, 1)
+	settled := func(failed bool) js.Func {
+		return js.FuncOf(func(_ js.Value, args []js.Value) any {
+			if failed {
+				answer <- opening{err: domError(args[0])}
+			} else {
+				answer <- opening{result: args[0]}
+			}
+			return nil
+		})
+	}
+	cb := callbacks{settled(false), settled(true)}
+	promise.Call("then", cb[0], cb[1])
+	select {
+	case a := <-answer:
+		cb.release()
+		return a.result, a.err
+	case <-ctx.Done():
+		go func() { <-answer; cb.release() }()
+		return js.Value{}, ctx.Err()
+	}
 }
 
 // callbacks are functions given to the browser. They run on its event loop and never wait.
@@ -119,21 +150,17 @@ func toJS(b []byte) js.Value {
 	return a
 }
 
-// toGo copies a stored Uint8Array; ok is false if v is anything else.
-func toGo(v js.Value) (b []byte, ok bool) {
+// toGo copies a stored Uint8Array; anything else is nil.
+func toGo(v js.Value) []byte {
 	if !v.InstanceOf(js.Global().Get("Uint8Array")) {
-		return nil, false
+		return nil
 	}
-	b = make([]byte, v.Length())
+	b := make([]byte, v.Length())
 	js.CopyBytesToGo(b, v)
-	return b, true
+	return b
 }
 
-// keyRange returns an IDBKeyRange of numbers, open at the end if hi is 0.
-func keyRange(lo, hi uint64) js.Value {
-	r := js.Global().Get("IDBKeyRange")
-	if hi == 0 {
-		return r.Call("lowerBound", float64(lo))
-	}
-	return r.Call("bound", float64(lo), float64(hi))
+// keyRange returns an IDBKeyRange of numbers.
+func keyRange(first, last uint64) js.Value {
+	return js.Global().Get("IDBKeyRange").Call("bound", float64(first), float64(last))
 }

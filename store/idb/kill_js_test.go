@@ -16,13 +16,16 @@ import (
 
 var killRounds = flag.Int("kill.rounds", 6, "how many times TestKill ends a writing worker")
 
+func init() { child["HHS_TEST_WRITE"] = writeForever }
+
 func entry(i int) string { return fmt.Sprintf("k%05d", i) }
 
 // writeForever is the worker of TestKill: it applies numbered batches, several at once, and posts each number once it
-// is acknowledged. Each batch is large enough that snapshots are taken on the way.
+// is acknowledged. The sizes are small, so that runs are written and merged
+// on the way.
 func writeForever(name string) {
 	post := func(v any) { js.Global().Call("postMessage", v) }
-	d, err := Open(context.Background(), name, Options{})
+	d, err := open(context.Background(), name, Options{}, small)
 	if err != nil {
 		post(err.Error())
 		select {}
@@ -36,7 +39,7 @@ func writeForever(name string) {
 		}
 		err = snap.Close()
 	}
-	filler := strings.Repeat("x", 60<<10)
+	filler := strings.Repeat("x", 10<<10)
 	for i := last + 1; err == nil; i++ {
 		var b store.Batch
 		b.Put([]byte(entry(i)), []byte(filler))
@@ -60,7 +63,7 @@ func TestKill(t *testing.T) {
 	acked := 0
 	for round := range *killRounds {
 		acked = max(acked, killOnce(t, name, 1+r.IntN(60)))
-		d := mustOpen(t, name)
+		d := mustOpenSmall(t, name)
 		acked = checkWhole(t, fmt.Sprintf("round %d", round), d, acked)
 		if err := d.Health(); err != nil {
 			t.Fatal(err)

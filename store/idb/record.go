@@ -1,36 +1,53 @@
-// Package idb keeps a store in a database of the browser's IndexedDB. All of it is also in memory, so that reads never
-// wait; what is written is packed, because IndexedDB takes a few hundred small values a second but a few thousand
-// transactions' worth of packed ones. It runs in a worker or a page, with GOOS=js only; this file, which holds the
-// stored form, is compiled everywhere so that it can be tested everywhere.
+// Package idb keeps a store in a database of the browser's IndexedDB, by key: what is in memory is what was written
+// last and a cache of what was read. It is a small log-structured merge tree (O'Neil et al., 1996) over a store of
+// values, because IndexedDB takes some hundreds of small values a second but megabytes of packed ones. DB runs in a
+// worker or a page, with GOOS=js only; all but the few functions that talk to the browser is plain Go, compiled and
+// tested everywhere.
 //
 //	db, err := idb.Open(ctx, "hhs", idb.Options{OnLost: func(err error) { ... }})
+//
+// # How it works
+//
+// A batch becomes an entry of the journal and is then applied to the memory. When the memory is large enough it is
+// written as a run: tables of blocks in order of their keys. The manifest names the runs; the change that adds one to it
+// drops the journal entries that the run covers. Runs are merged, newest first, so that each from the fourth on is
+// larger than all newer ones together. Reading goes from new to old: the memory, then the runs, whose filters tell which
+// blocks are worth reading. A snapshot is a copy on write of the memory and the list of runs at that moment.
 //
 // # What is stored
 //
 // The version of the database is Format. A browser refuses to open a database of a higher version than asked for, and
-// does not touch it: that is store.ErrNewer. There are three object stores:
+// does not touch it: that is store.ErrNewer. The object stores:
 //
 //	journal  number of the entry (1, 2, ...) -> record 'J'(number, 0): the operations of one group of batches
-//	chunks   number of the chunk (0, 1, ...) -> record 'C'(generation, number): a piece of the snapshot, as puts
-//	meta     "epoch" -> number; "snapshot" -> record 'S'(0, 0): generation, chunks, last entry covered, as uvarints
+//	blocks   number -> record 'B'(number, 0): a block (block.go), or 'I'(number, 0): the index of a table (index.go)
+//	meta     "epoch" -> number; "manifest" -> record 'M'(0, 0) (manifest.go)
+//	chunks   of format 1: number -> record 'C'(generation, number): a piece of a snapshot; empty once migrated
 //
-// The state is the chunks in order and then the journal entries that the snapshot does not cover. A record is a
-// Uint8Array: kind (1 byte), two numbers (8 bytes each, big endian), the payload, and the CRC-32C of all before it
-// (4 bytes, big endian). Kind and numbers are in the checksum, so that a record in the wrong place is noticed. Operations
-// are stored as store.Batch encodes them. None of this may change without a new Format.
+// A record is a Uint8Array: kind (1 byte), two numbers (8 bytes each, big endian), the payload, and the CRC-32C of all
+// before it (4 bytes, big endian). Kind and numbers are in the checksum, so that a record in the wrong place is noticed;
+// so is a block that does not begin with the key that its index gives. Operations are stored as store.Batch encodes
+// them. The number of a block is the epoch of who wrote it times 2^epochShift and a count. None of this may change
+// without a new Format.
+//
+// A database of format 1 held a snapshot in chunks ("snapshot" in meta) and the same journal. Opening it turns the
+// chunks into a run; until that is done the manifest says that they are there, and each start begins again.
 //
 // # Invariants
 //
-//  1. A journal entry is one put in one readwrite transaction, acknowledged at its complete event, under strict
-//     durability if one of its batches asks for store.Synced. A group is there as a whole or not at all.
-//  2. The first request of each such transaction reads the epoch. Open raises it; a writer that finds another one than
-//     its own aborts, and never writes again (store.ErrReadOnly). Where Open finds no room for that, the first write
-//     raises the epoch, if neither epoch nor journal nor snapshot has changed since they were read.
+//  1. A journal entry is one value in one transaction, acknowledged at its complete event, under strict durability if
+//     one of its batches asks for store.Synced. A group is there as a whole or not at all.
+//  2. The first request of each transaction that changes journal or manifest reads the epoch. Open raises it; a writer
+//     that finds another one than its own aborts, and never writes again (store.ErrReadOnly). Where Open finds no room
+//     for that, the first write raises the epoch, if neither epoch nor journal nor manifest has changed since.
 //  3. All requests of a transaction are issued in one go, or each in the success event of the one before: a transaction
 //     ends by itself as soon as nothing is asked of it.
-//  4. A snapshot replaces the journal entries that it covers in one transaction.
-//  5. A batch becomes visible after it is stored. If the browser refuses (quota: store.ErrFull), nothing of it is kept
-//     in either place, and reading goes on.
+//  4. Blocks are never changed. They are on disk before a manifest names their table, and are dropped after none does
+//     and no snapshot reads them; what no manifest names is dropped by Open.
+//  5. There is always a manifest: a database without one is damaged, never empty.
+//  6. A batch becomes visible after it is stored. If the browser refuses (quota: store.ErrFull), nothing of it is kept
+//     in either place, and reading goes on. An error that leaves open whether it was stored ends all writing.
+//  7. Memory: at most twice memorySize of operations, the cache, and the manifest.
 package idb
 
 import (
@@ -44,8 +61,11 @@ import (
 // Kinds of records.
 const (
 	kindJournal  = 'J'
-	kindChunk    = 'C'
-	kindSnapshot = 'S'
+	kindBlock    = 'B'
+	kindIndex    = 'I'
+	kindManifest = 'M'
+	kindChunk    = 'C' // format 1
+	kindSnapshot = 'S' // format 1: generation, chunks and last entry covered, as uvarints
 )
 
 const (
@@ -105,42 +125,28 @@ func recordName(kind byte, major, minor uint64) string {
 	switch kind {
 	case kindJournal:
 		return fmt.Sprintf("journal entry %d", major)
+	case kindBlock:
+		return fmt.Sprintf("block %d", major)
+	case kindIndex:
+		return fmt.Sprintf("index %d", major)
+	case kindManifest:
+		return "manifest"
 	case kindChunk:
 		return fmt.Sprintf("chunk %d of snapshot %d", minor, major)
 	}
 	return "snapshot record"
 }
 
-// snapshotInfo is the payload of the snapshot record. The zero value is a store that has no snapshot yet.
-type snapshotInfo struct {
-	generation uint64
-	chunks     uint64
-	covered    uint64 // journal entries up to this one are in the snapshot
-}
-
-func (s snapshotInfo) record() []byte {
-	rec := beginRecord(kindSnapshot, 0, 0, 3*binary.MaxVarintLen64)
-	for _, n := range []uint64{s.generation, s.chunks, s.covered} {
-		rec = binary.AppendUvarint(rec, n)
-	}
-	return endRecord(rec)
-}
-
-func openSnapshotInfo(rec []byte) (snapshotInfo, error) {
+// openSnapshot reads the record of a snapshot of format 1 as a manifest that says that it is to be migrated.
+func openSnapshot(rec []byte) (*manifest, error) {
 	payload, err := openRecord(kindSnapshot, 0, 0, rec)
 	if err != nil {
-		return snapshotInfo{}, err
+		return nil, err
 	}
-	var s snapshotInfo
-	for _, n := range []*uint64{&s.generation, &s.chunks, &s.covered} {
-		v, size := binary.Uvarint(payload)
-		if size <= 0 || v > maxNumber || (size > 1 && payload[size-1] == 0) {
-			return snapshotInfo{}, damaged(kindSnapshot, 0, 0, "number")
-		}
-		*n, payload = v, payload[size:]
+	d := decoder{data: payload, ok: true}
+	m := &manifest{generation: d.number(maxNumber), chunks: d.number(maxNumber), covered: d.number(maxNumber)}
+	if !d.ok || d.at < len(payload) {
+		return nil, damaged(kindSnapshot, 0, 0, "number")
 	}
-	if len(payload) > 0 {
-		return snapshotInfo{}, damaged(kindSnapshot, 0, 0, "trailing bytes")
-	}
-	return s, nil
+	return m, nil
 }

@@ -1,0 +1,107 @@
+package idb
+
+import (
+	"slices"
+
+	"github.com/tidwall/btree"
+
+	"github.com/hyperhyperspace/hhs-go/store"
+)
+
+// tree is a sorted map; snapshots of it are copies on write. As a memory it holds values, nil for a deleted key; as
+// ranges it holds disjoint [key, value) that do not touch, nil for no upper bound.
+type tree = btree.Map[string, []byte]
+
+func newTree() *tree { return btree.NewMap[string, []byte](treeDegree) }
+
+// addRange adds [lo, hi) to ranges and joins it with those that it meets.
+func addRange(t *tree, lo string, hi []byte) {
+	open := hi == nil
+	widen := func(end []byte) {
+		if open = open || end == nil; open {
+			hi = nil
+		} else if string(end) > string(hi) {
+			hi = end
+		}
+	}
+	t.Descend(lo, func(start string, end []byte) bool {
+		if end == nil || string(end) >= lo {
+			lo = start
+			widen(end)
+		}
+		return false
+	})
+	var met []string
+	t.Ascend(lo, func(start string, end []byte) bool {
+		if !open && start > string(hi) {
+			return false
+		}
+		met = append(met, start)
+		widen(end)
+		return true
+	})
+	for _, start := range met {
+		t.Delete(start)
+	}
+	t.Set(lo, hi)
+}
+
+// covered reports whether key is in one of the ranges.
+func covered(t *tree, key []byte) (in bool) {
+	if t.Len() == 0 {
+		return false
+	}
+	t.Descend(string(key), func(_ string, end []byte) bool {
+		in = end == nil || string(key) < string(end)
+		return false
+	})
+	return in
+}
+
+// layer is what was written since the last run: it hides older layers and runs key by key and range by range. A pair of
+// the layer itself is never hidden by its ranges, since a range removes what was there and what is put later stays.
+type layer struct {
+	pairs, ranges *tree
+	size          int    // of the operations applied, in bytes
+	last          uint64 // the last journal entry applied
+}
+
+func newLayer() *layer { return &layer{pairs: newTree(), ranges: newTree()} }
+
+// snapshot returns a copy that later changes do not reach.
+func (l *layer) snapshot() *layer {
+	return &layer{pairs: l.pairs.Copy(), ranges: l.ranges.Copy(), size: l.size, last: l.last}
+}
+
+// apply performs the operations of a batch.
+func (l *layer) apply(b *store.Batch) {
+	b.Each(func(op store.Op, k, v []byte) {
+		switch op {
+		case store.OpPut:
+			l.pairs.Set(string(k), clone(v))
+		case store.OpDelete:
+			l.pairs.Set(string(k), nil)
+		case store.OpDeleteRange:
+			l.deleteRange(string(k), v)
+		}
+	})
+	l.size += b.Size()
+}
+
+func (l *layer) deleteRange(lo string, hi []byte) {
+	var keys []string
+	l.pairs.Ascend(lo, func(k string, _ []byte) bool {
+		if hi != nil && k >= string(hi) {
+			return false
+		}
+		keys = append(keys, k)
+		return true
+	})
+	for _, k := range keys {
+		l.pairs.Delete(k)
+	}
+	addRange(l.ranges, lo, slices.Clone(hi))
+}
+
+// clone returns a copy that is not nil.
+func clone(v []byte) []byte { return append(make([]byte, 0, len(v)), v...) }

@@ -16,7 +16,7 @@ import (
 // past, durably: it said so after its own write. Heads this copy does not know
 // are left out. The record outlives a restart and counts a device once.
 func (s *Space) Acked(ctx context.Context, device identity.PublicKey, heads []object.ID) error {
-	if device == s.node.cfg.Device.Signer.Public() {
+	if device == s.node.device() {
 		return nil
 	}
 	changed, err := s.noteAck(ctx, device, heads)

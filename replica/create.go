@@ -29,7 +29,7 @@ func (n *Node) CreateNoted(ctx context.Context, m *authority.Manifest, note func
 	if _, err := io.ReadFull(n.cfg.Rand, salt[:]); err != nil {
 		return nil, fmt.Errorf("create space: %w", err)
 	}
-	cert := n.cfg.Device.Certificate
+	cert := n.Device().Certificate
 	ops, err := authority.FoundingOps(m, salt, []identity.PublicKey{cert.Identity}, cert)
 	if err != nil {
 		return nil, fmt.Errorf("create space: %w", err)
@@ -73,19 +73,15 @@ func (n *Node) found(ctx context.Context, b *history.Batch, note []byte) (*Space
 	return s, nil
 }
 
-// device is the key this node signs with, person the identity it signs for.
-func (n *Node) device() identity.PublicKey { return n.cfg.Device.Signer.Public() }
-func (n *Node) person() identity.PublicKey { return n.cfg.Device.Certificate.Identity }
-
 // sign asks the signer and checks its answer before anything is built on it. It
 // returns when ctx ends even if the signer ignores it; a signature that comes
 // later is thrown away, so its seq can be used again.
 func (n *Node) sign(ctx context.Context, st identity.Statement) ([]byte, error) {
-	signer := n.cfg.Device.Signer
+	signer := n.Device().Signer
 	if key, inProcess := signer.(identity.PrivateKey); inProcess {
 		sig, err := key.Sign(ctx, st)
 		if err == nil {
-			n.cache.Trust(identity.Check{Key: n.device(), Statement: st, Sig: sig})
+			n.cache.Trust(identity.Check{Key: signer.Public(), Statement: st, Sig: sig})
 		}
 		return sig, err
 	}
@@ -107,7 +103,7 @@ func (n *Node) sign(ctx context.Context, st identity.Statement) ([]byte, error) 
 	select {
 	case a := <-ch:
 		if a.err == nil {
-			a.err = n.cache.Verify(ctx, []identity.Check{{Key: n.device(), Statement: st, Sig: a.sig}})
+			a.err = n.cache.Verify(ctx, []identity.Check{{Key: signer.Public(), Statement: st, Sig: a.sig}})
 		}
 		if a.err != nil {
 			return nil, fmt.Errorf("sign: %w", a.err)

@@ -24,8 +24,9 @@ var (
 	ErrClosed = errors.New("closed")
 	// ErrBusy says that too many Updates wait in the lane already.
 	ErrBusy = errors.New("too many updates are waiting")
-	// ErrForked says that this device key has signed two histories, as after
-	// restoring an old backup; it writes no more.
+	// ErrForked says that this device key is in use elsewhere, as after copying a
+	// directory or restoring an old backup, and that no fresh one could be made
+	// (Config.Renew): it writes no more.
 	ErrForked = errors.New("this device key was used in two places")
 )
 

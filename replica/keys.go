@@ -14,6 +14,7 @@ import (
 //	N                             the next free local number
 //	V                             versions of all this: of the data, of the fields' state
 //	M                             there while spaces are brought up to V
+//	E                             a device key whose chain goes on elsewhere
 //	r <space digest>              number that a rebuild is filling
 //	d <space digest>              what is known of damage, and the numbers set aside for it
 //	l <space digest> <device key> the end of this device's chain in a space it left
@@ -37,6 +38,7 @@ const (
 	prefixNextSpace  = 'N'
 	prefixVersion    = 'V'
 	prefixMigrating  = 'M'
+	prefixElsewhere  = 'E'
 	prefixRebuild    = 'r'
 	prefixTrouble    = 'd'
 	prefixLeft       = 'l'

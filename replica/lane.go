@@ -188,7 +188,13 @@ var errExited = errors.New("a function given to Update ended its goroutine")
 // group does not fit one batch is put through in another one.
 func (s *Space) runGroup(group []*update) {
 	for len(group) > 0 {
+		own := s.node.device()
 		g, err := s.newGroup()
+		if errors.Is(err, ErrForked) {
+			if err = s.node.renew(s.ctx, own); err == nil {
+				g, err = s.newGroup()
+			}
+		}
 		if err != nil {
 			for _, u := range group {
 				u.finish(Receipt{}, fmt.Errorf("update space %s: %w", s.id.Short(), err))
@@ -222,6 +228,11 @@ func (s *Space) admitGroup(g *group) error {
 	if len(g.batch.Commits) == 0 {
 		return nil
 	}
+	for _, c := range g.batch.Commits {
+		if c.Env.Author != s.node.device() {
+			return errRenewed
+		}
+	}
 	last := g.batch.Commits[len(g.batch.Commits)-1]
 	ctx, cancel := g.context()
 	defer cancel()
@@ -231,6 +242,9 @@ func (s *Space) admitGroup(g *group) error {
 	}
 	if err != nil {
 		return err
+	}
+	if last.Env.Author != s.node.device() {
+		return errRenewed
 	}
 	g.batch.Attestations = []history.Attestation{{Commit: last.ID, Sig: sig}}
 	_, err = s.Ingest(context.WithoutCancel(ctx), &g.batch, Source{})

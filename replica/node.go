@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hyperhyperspace/hhs-go/identity"
@@ -27,16 +28,24 @@ type Config struct {
 	Pace     func()            // called in long loops; a page gives way to its event loop here
 	Log      log.Logger        // default discards
 	Durable  store.Durability  // when Update and Ingest return; the zero value is store.Synced
-	OnDamage func(object.ID)   // told once, on a goroutine of its own, that something of a space was found damaged
-	Progress func(Progress)    // told how far Open has come where it must rebuild spaces
+	// Renew makes a fresh device key for the same person, and keeps it, for when the
+	// present one turns out to be in use elsewhere. Without it such a node
+	// writes no more (ErrForked).
+	Renew    func(context.Context) (identity.Device, error)
+	OnDamage func(object.ID) // told once, on a goroutine of its own, that something of a space was found damaged
+	Progress func(Progress)  // told how far Open has come where it must rebuild spaces
 }
 
 // Node holds the copies of spaces that one device keeps in one store.
 // Its methods may be called from any goroutine.
 type Node struct {
 	cfg     Config
+	dev     atomic.Pointer[identity.Device]
 	cache   *identity.Cache
 	signing chan struct{} // holds one for each signature that is asked for
+
+	renewing  sync.Mutex
+	elsewhere atomic.Bool // the key's chain goes on elsewhere
 
 	mu     sync.Mutex
 	spaces map[object.ID]*Space
@@ -76,7 +85,11 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		return nil, fmt.Errorf("open replica: the device's certificate: %w", err)
 	}
 	n := &Node{cfg: cfg, cache: identity.NewCache(cfg.Verifier, 8192), signing: make(chan struct{}, maxSigning), spaces: map[object.ID]*Space{}}
+	n.dev.Store(&cfg.Device)
 	if err := n.care(ctx); err != nil {
+		return nil, fmt.Errorf("open replica: %w", err)
+	}
+	if err := n.loadElsewhere(); err != nil {
 		return nil, fmt.Errorf("open replica: %w", err)
 	}
 	if _, err := n.Entries(); err != nil {
@@ -84,9 +97,6 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	}
 	return n, nil
 }
-
-// Device is the device this node signs as.
-func (n *Node) Device() identity.Device { return n.cfg.Device }
 
 // Close ends all spaces and watches. It does not close the store.
 func (n *Node) Close() error {

@@ -138,7 +138,9 @@ func (n *Node) beginRebuildLocked(ctx context.Context, id object.ID, tell func(P
 func (n *Node) beside() *Node {
 	cfg := n.cfg
 	cfg.Durable = store.Written
-	return &Node{cfg: cfg, cache: n.cache, signing: n.signing, spaces: map[object.ID]*Space{}}
+	beside := &Node{cfg: cfg, cache: n.cache, signing: n.signing, spaces: map[object.ID]*Space{}}
+	beside.dev.Store(n.dev.Load())
+	return beside
 }
 
 func (b *rebuild) end() { b.to.close() }

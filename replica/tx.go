@@ -240,6 +240,9 @@ func (s *Space) ownTip(g *group) error {
 		if err != nil {
 			return err
 		}
+		if !here && s.trouble.Load() != nil && s.node.cfg.Renew != nil {
+			return ErrForked // it may never come back, and a fresh key can go on
+		}
 		if !here {
 			return fmt.Errorf("%w: what this device wrote before it left (up to commit %s) has not come back; writing now would make two histories of one key", ErrPending, s.owed)
 		}
@@ -249,7 +252,7 @@ func (s *Space) ownTip(g *group) error {
 	if c == nil {
 		return nil
 	}
-	if len(c.branches) > 1 {
+	if len(c.branches) > 1 || s.node.elsewhere.Load() {
 		return ErrForked
 	}
 	g.prev, g.seq, g.cert = c.branches[0].tip, c.branches[0].seq, true
@@ -317,7 +320,7 @@ func (g *group) commit(tx *Tx) (*history.Commit, error) {
 	}
 	ops := make([]history.Op, 0, len(tx.ops)+1)
 	if !g.cert {
-		op, err := authority.DeviceOp(g.space.node.cfg.Device.Certificate)
+		op, err := authority.DeviceOp(g.space.node.Device().Certificate)
 		if err != nil {
 			return nil, err
 		}
@@ -350,7 +353,7 @@ func (g *group) mergeHeads() error {
 		g.parents = g.parents[:history.MaxParents]
 		var ops []history.Op
 		if !g.cert {
-			op, err := authority.DeviceOp(g.space.node.cfg.Device.Certificate)
+			op, err := authority.DeviceOp(g.space.node.Device().Certificate)
 			if err != nil {
 				return err
 			}

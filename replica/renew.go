@@ -1,0 +1,98 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/object"
+	"github.com/hyperhyperspace/hhs-go/store"
+)
+
+// A device key that writes in two places makes two histories, which nobody can
+// tell from a person who says one thing here and another there. It happens by
+// accident: a directory was copied, or an older copy of it restored. So a node
+// that learns that its chain goes on elsewhere writes under a fresh key from
+// then on, for the same person, if Config.Renew can make one.
+
+// elsewhereKey keeps the device key whose chain was seen to go on elsewhere, in
+// the same batch as the commits that showed it.
+func elsewhereKey() []byte { return []byte{prefixElsewhere} }
+
+// Device is the device this node signs as.
+func (n *Node) Device() identity.Device { return *n.dev.Load() }
+
+// device is the key this node signs with, person the identity it signs for.
+func (n *Node) device() identity.PublicKey { return n.dev.Load().Signer.Public() }
+func (n *Node) person() identity.PublicKey { return n.dev.Load().Certificate.Identity }
+
+// loadElsewhere reads whether the key in use was retired before.
+func (n *Node) loadElsewhere() error {
+	return n.view(func(r store.Reader) error {
+		v, err := r.Get(elsewhereKey())
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		n.elsewhere.Store(err == nil && string(v) == string(n.device().Bytes()))
+		return err
+	})
+}
+
+// goesOn tells whether a batch from a peer holds commits of this device that it
+// does not know and did not give away itself: what it wrote before it left the
+// space, or what it lost.
+func (d *door) goesOn() bool {
+	s := d.space
+	if s.node.cfg.Renew == nil || d.from.Device.IsZero() || !s.owed.IsZero() || s.trouble.Load() != nil {
+		return false
+	}
+	own := s.node.device()
+	for _, in := range d.fresh {
+		if in.commit.Env.Author == own {
+			return true
+		}
+	}
+	return false
+}
+
+// errRenewed answers an Update that was under way when the key was renewed.
+var errRenewed = fmt.Errorf("%w: it has a fresh one now; try again", ErrForked)
+
+// renew makes this node write under a fresh device key. Of calls at the same time
+// one does; old is the key that the caller saw.
+func (n *Node) renew(ctx context.Context, old identity.PublicKey) error {
+	n.renewing.Lock()
+	defer n.renewing.Unlock()
+	if n.device() != old {
+		return nil
+	}
+	if n.cfg.Renew == nil {
+		return ErrForked
+	}
+	fresh, err := n.cfg.Renew(ctx)
+	if err == nil {
+		err = fresh.Verify()
+	}
+	if err == nil && (fresh.Certificate.Identity != n.person() || fresh.Signer.Public() == old) {
+		err = errors.New("it is not a fresh key of the same person")
+	}
+	if err != nil {
+		return fmt.Errorf("%w, and no fresh one could be made: %w", ErrForked, err)
+	}
+	n.mu.Lock()
+	spaces := make([]*Space, 0, len(n.spaces))
+	for _, s := range n.spaces {
+		spaces = append(spaces, s)
+	}
+	n.mu.Unlock()
+	n.dev.Store(&fresh)
+	n.elsewhere.Store(false)
+	for _, s := range spaces {
+		s.mu.Lock()
+		s.owed = object.ID{} // that is the old key's
+		s.mu.Unlock()
+	}
+	n.cfg.Log.Warn("this node writes under a fresh device key: the one before was used elsewhere, too", "before", old, "now", fresh.Signer.Public())
+	return nil
+}

@@ -85,7 +85,7 @@ func FuzzDecodeBatch(f *testing.F) {
 }
 
 func FuzzDecodeRun(f *testing.F) {
-	f.Add(uint64(10), AppendRun(nil, Run{10, 5, []Num{2, 9}}))
+	f.Add(uint64(10), AppendRun(nil, Run{10, 5, 7, 3, []Num{2, 9}}))
 	f.Fuzz(func(t *testing.T, start uint64, record []byte) {
 		r, err := DecodeRun(start, record)
 		if err == nil && !bytes.Equal(AppendRun(nil, r), record) {

@@ -1,7 +1,10 @@
 package history
 
 import (
+	"errors"
 	"fmt"
+	"iter"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -107,67 +110,97 @@ func drawEdges(t *rapid.T, g *naive) []Num {
 	return rapid.SliceOfN(rapid.Uint64Range(0, n-1), 1, 4).Draw(t, "edges")
 }
 
-// TestGraphEqualsNaive is invariants 1 to 5 against the oracle.
-func TestGraphEqualsNaive(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		g, model := NewGraph(), &naive{}
-		stored := map[Num][]byte{}
-		for range rapid.IntRange(1, 40).Draw(t, "steps") {
-			var keep *naive
-			if rapid.IntRange(0, 4).Draw(t, "rollback") == 0 {
-				keep = &naive{slices.Clone(model.edges), slices.Clone(model.past)}
-			}
-			for range rapid.IntRange(1, 4).Draw(t, "adds") {
-				edges := drawEdges(t, model)
-				n, err := g.Add(edges)
-				if err != nil || n != Num(len(model.edges)) {
-					t.Fatalf("add: %d %v", n, err)
-				}
-				model.add(edges)
-			}
-			if keep != nil {
-				g.Rollback()
-				model = keep
-			} else {
-				for r := range g.Dirty() {
-					stored[r.Start] = AppendRun(nil, r)
-				}
-				g.Flush()
-			}
-			for range g.Dirty() {
-				t.Fatal("dirty after a flush or rollback")
-			}
-			if !slices.Equal(g.Heads(), model.heads()) {
-				t.Fatalf("heads %v, want %v", g.Heads(), model.heads())
-			}
-		}
-		compare(t, g, model)
-		compare(t, reload(t, stored), model)
-	})
-}
+// records is a store of runs.
+type records map[Num][]byte
 
-// reload builds a graph from stored records.
-func reload(t *rapid.T, stored map[Num][]byte) *Graph {
-	var starts []Num
-	for s := range stored {
-		starts = append(starts, s)
-	}
-	slices.Sort(starts)
-	g, err := LoadGraph(func(yield func(Run) bool) {
-		for _, s := range starts {
-			r, err := DecodeRun(s, stored[s])
-			if err != nil {
-				t.Fatal(err)
+// source is what a store of runs answers.
+func (s records) source(n Num) iter.Seq2[Run, error] {
+	return func(yield func(Run, error) bool) {
+		for _, start := range slices.Backward(slices.Sorted(maps.Keys(s))) {
+			if start > n {
+				continue
 			}
-			if !yield(r) {
+			if r, err := DecodeRun(start, s[start]); !yield(r, err) || err != nil {
 				return
 			}
 		}
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
-	return g
+}
+
+// keep writes what is dirty.
+func (s records) keep(g *Graph) {
+	for r := range g.Dirty() {
+		s[r.Start] = AppendRun(nil, r)
+	}
+}
+
+// TestGraphEqualsNaive is invariants 1 to 5 against the oracle, for a graph in memory and for one that keeps almost
+// nothing there and is opened anew now and then.
+func TestGraphEqualsNaive(t *testing.T) {
+	for name, limits := range map[string]*paging{"memory": nil, "stored": {block: 3, blocks: 2, tail: 4}} {
+		t.Run(name, func(t *testing.T) { rapid.Check(t, func(t *rapid.T) { equalsNaive(t, limits) }) })
+	}
+}
+
+func equalsNaive(t *rapid.T, limits *paging) {
+	g, model, stored := NewGraph(nil), &naive{}, records{}
+	reopen := func(heads []Num) {
+		var err error
+		if limits != nil {
+			if g, err = openGraph(stored.source, heads, *limits); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	reopen(nil)
+	for range rapid.IntRange(1, 40).Draw(t, "steps") {
+		var keep *naive
+		if rapid.IntRange(0, 4).Draw(t, "rollback") == 0 {
+			keep = &naive{slices.Clone(model.edges), slices.Clone(model.past)}
+		}
+		before := g.Heads()
+		for range rapid.IntRange(1, 4).Draw(t, "adds") {
+			edges := drawEdges(t, model)
+			n, err := g.Add(edges)
+			if err != nil || n != Num(len(model.edges)) {
+				t.Fatalf("add: %d %v", n, err)
+			}
+			model.add(edges)
+		}
+		headsChanged(t, g, before)
+		if keep != nil {
+			g.Rollback()
+			model = keep
+		} else {
+			stored.keep(g)
+			g.Flush()
+		}
+		for range g.Dirty() {
+			t.Fatal("dirty after a flush or rollback")
+		}
+		headsChanged(t, g, g.Heads())
+		if !slices.Equal(g.Heads(), model.heads()) {
+			t.Fatalf("heads %v, want %v", g.Heads(), model.heads())
+		}
+		if limits != nil {
+			if len(g.tail) > limits.tail || len(g.older.blocks) > limits.blocks {
+				t.Fatalf("%d runs and %d blocks are in memory", len(g.tail), len(g.older.blocks))
+			}
+			if rapid.IntRange(0, 9).Draw(t, "reopen") == 0 {
+				reopen(g.Heads())
+			}
+		}
+	}
+	compare(t, g, model)
+}
+
+// headsChanged checks what the graph says has become of the heads of the last flush.
+func headsChanged(t *rapid.T, g *Graph, before []Num) {
+	came, went := g.HeadChanges()
+	after := slices.DeleteFunc(slices.Clone(before), func(n Num) bool { return slices.Contains(went, n) })
+	if !slices.Equal(append(after, came...), g.Heads()) {
+		t.Fatalf("heads %v with %v and without %v are not %v", before, came, went, g.Heads())
+	}
 }
 
 func compare(t *rapid.T, g *Graph, model *naive) {
@@ -184,23 +217,22 @@ func compare(t *rapid.T, g *Graph, model *naive) {
 	version := rapid.SliceOfN(rapid.Uint64Range(0, uint64(n-1)), 0, 4)
 	a, b := version.Draw(t, "a"), version.Draw(t, "b")
 	inA, inB := model.closure(a), model.closure(b)
-	onlyA, onlyB := g.Diff(a, b)
+	onlyA, onlyB, err := g.Diff(a, b)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if got, want := spanNums(onlyA), minus(inA, inB); !slices.Equal(got, want) {
 		t.Fatalf("only a %v, want %v", got, want)
 	}
 	if got, want := spanNums(onlyB), minus(inB, inA); !slices.Equal(got, want) {
 		t.Fatalf("only b %v, want %v", got, want)
 	}
-	missing := slices.AppendSeq([]Num{}, g.Missing(a))
-	if want := minus(model.closure(model.heads()), inA); !slices.Equal(missing, want) {
-		t.Fatalf("missing %v, want %v", missing, want)
-	}
 	for i := range Num(n) {
-		if g.Contains(a, i) != inA[i] {
-			t.Fatalf("%v contains %d: %v", a, i, !inA[i])
+		if in, err := g.Contains(a, i); err != nil || in != inA[i] {
+			t.Fatalf("%v contains %d: %v %v", a, i, !inA[i], err)
 		}
-		if g.Height(i) != model.height(i) {
-			t.Fatalf("height of %d: %d, want %d", i, g.Height(i), model.height(i))
+		if h, err := g.Height(i); err != nil || h != model.height(i) {
+			t.Fatalf("height of %d: %d %v, want %d", i, h, err, model.height(i))
 		}
 		if got, want := g.pastOf(i), model.past[i]; len(minus(got, want)) > 0 || len(minus(want, got)) > 0 {
 			t.Fatalf("past of %d by its edges: %v, want %v", i, got, want)
@@ -214,8 +246,8 @@ func compare(t *rapid.T, g *Graph, model *naive) {
 		}
 	}
 	slices.Sort(top)
-	if got := g.Dominators(a); !slices.Equal(got, top) {
-		t.Fatalf("dominators of %v: %v, want %v", a, got, top)
+	if got, err := g.Dominators(a); err != nil || !slices.Equal(got, top) {
+		t.Fatalf("dominators of %v: %v %v, want %v", a, got, err, top)
 	}
 }
 
@@ -227,14 +259,18 @@ func (g *Graph) pastOf(n Num) map[Num]bool {
 		todo = todo[:len(todo)-1]
 		if !past[at] {
 			past[at] = true
-			todo = append(todo, g.Edges(at)...)
+			edges, err := g.Edges(at)
+			if err != nil {
+				panic(err)
+			}
+			todo = append(todo, edges...)
 		}
 	}
 	return past
 }
 
 func TestGraphRefusesUnknownEdges(t *testing.T) {
-	g := NewGraph()
+	g := NewGraph(nil)
 	if _, err := g.Add([]Num{0}); err == nil {
 		t.Fatal("an edge to itself")
 	}
@@ -242,26 +278,84 @@ func TestGraphRefusesUnknownEdges(t *testing.T) {
 	if _, err := g.Add([]Num{0, 7}); err == nil {
 		t.Fatal("an edge to nothing")
 	}
-	if g.Len() != 1 || g.Contains([]Num{9}, 0) || g.Contains([]Num{0}, 9) {
-		t.Fatal("unknown numbers count")
+	for _, q := range [][2]Num{{9, 0}, {0, 9}} {
+		if in, err := g.Contains([]Num{q[0]}, q[1]); g.Len() != 1 || in || err != nil {
+			t.Fatal("unknown numbers count")
+		}
 	}
 }
 
-func TestLoadGraphRefusesDamage(t *testing.T) {
-	for name, runs := range map[string][]Run{
-		"gap":              {{0, 2, nil}, {3, 1, []Num{0}}},
-		"empty":            {{0, 0, nil}},
-		"edge to itself":   {{0, 1, nil}, {1, 1, []Num{1}}},
-		"edges disordered": {{0, 3, nil}, {3, 1, []Num{2, 1}}},
-		"overflow":         {{0, 5, nil}, {5, ^uint64(0), nil}},
+func TestStoredGraphRefusesDamage(t *testing.T) {
+	fine := []Run{{0, 2, 1, 0, nil}, {2, 1, 2, 0, []Num{0}}, {3, 1, 3, 3, []Num{1, 2}}, {4, 4, 3, 0, []Num{2}}}
+	for name, c := range map[string]struct {
+		runs  []Run
+		heads []Num
+	}{
+		"nothing but heads": {nil, []Num{0}},
+		"no heads":          {fine, nil},
+		"no last head":      {fine, []Num{3}},
+		"unknown head":      {fine, []Num{3, 7, 8}},
+		"heads disordered":  {fine, []Num{7, 3}},
+		"empty":             {[]Run{{0, 0, 1, 0, nil}}, []Num{0}},
+		"overflow":          {[]Run{{5, ^uint64(0), 1, 0, nil}}, []Num{4}},
+		"no height":         {[]Run{{0, 5, 0, 0, nil}}, []Num{4}},
+		"floor above":       {[]Run{{5, 1, 3, 6, nil}}, []Num{5}},
 	} {
-		if _, err := LoadGraph(slices.Values(runs)); err == nil {
+		if _, err := OpenGraph(sourceOf(c.runs), c.heads); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
-	for _, record := range [][]byte{nil, {1}, {1, 5}, {1, 1, 0}, {1, 1, 11}, {1, 0, 0}, {0, 0}, {0x81, 0, 0}} {
+	unreadable := errors.New("unreadable")
+	for name, source := range map[string]Source{
+		"a gap":      sourceOf(slices.Delete(slices.Clone(fine), 1, 2)),
+		"an overlap": sourceOf([]Run{fine[0], {2, 2, 2, 0, []Num{0}}, fine[2], fine[3]}),
+		"no first":   sourceOf(fine[3:]),
+		"a failure": func(n Num) iter.Seq2[Run, error] {
+			if n < 4 {
+				return func(yield func(Run, error) bool) { yield(Run{}, unreadable) }
+			}
+			return sourceOf(fine)(n)
+		},
+	} {
+		g, err := openGraph(source, []Num{3, 7}, paging{block: 4, blocks: 1, tail: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, diff := g.Diff(g.Heads(), nil)
+		_, contains := g.Contains([]Num{7}, 1)
+		_, height := g.Height(1)
+		_, edges := g.Edges(1)
+		_, dominators := g.Dominators([]Num{2, 3, 7})
+		_, add := g.Add([]Num{3})
+		for i, err := range []error{diff, errors.Join(contains, height, edges, dominators, add)} {
+			var damaged *RunError
+			if !errors.As(err, &damaged) && !errors.Is(err, unreadable) {
+				t.Errorf("%s, question %d: %v", name, i, err)
+			}
+		}
+		if add != nil && (g.Len() != 8 || len(g.Heads()) != 2) {
+			t.Errorf("%s: a failed Add left something", name)
+		}
+	}
+	for _, record := range [][]byte{nil, {1}, {1, 5}, {1, 1, 0}, {1, 1, 0, 1, 0}, {1, 1, 0, 1, 11}, {1, 1, 0, 0, 0}, {0, 1, 0, 0},
+		{1, 0, 0, 0}, {1, 1, 11, 0}, {0x81, 0, 1, 0, 0}} {
 		if r, err := DecodeRun(10, record); err == nil {
 			t.Errorf("%x: accepted as %v", record, r)
+		}
+	}
+}
+
+func sourceOf(runs []Run) Source {
+	return func(n Num) iter.Seq2[Run, error] {
+		return func(yield func(Run, error) bool) {
+			if len(runs) == 0 {
+				return
+			}
+			for _, r := range slices.Backward(runs[:holder(runs, n)+1]) {
+				if !yield(r, nil) {
+					return
+				}
+			}
 		}
 	}
 }
@@ -269,16 +363,18 @@ func TestLoadGraphRefusesDamage(t *testing.T) {
 // TestGraphLinear: a million commits in a line are one run, and a line that merges a second one now and
 // then stays a run as long as the merged ones are ancestors.
 func TestGraphLinear(t *testing.T) {
-	g := NewGraph()
+	g := NewGraph(nil)
 	g.Add(nil)
 	for i := Num(1); i < 1_000_000; i++ {
 		g.Add([]Num{i - 1, i / 2})
 	}
-	if g.RunCount() != 1 || g.Height(999_999) != 1_000_000 {
-		t.Fatalf("%d runs, height %d", g.RunCount(), g.Height(999_999))
+	if h, _ := g.Height(999_999); len(g.tail) != 1 || h != 1_000_000 {
+		t.Fatalf("%d runs, height %d", len(g.tail), h)
 	}
-	if !g.Contains([]Num{999_999}, 3) || g.Contains([]Num{3}, 4) {
-		t.Fatal("a line does not contain what it should")
+	for n, want := range map[Num]bool{3: true, 1_000_000: false} {
+		if in, _ := g.Contains([]Num{999_999}, n); in != want {
+			t.Fatalf("a line contains %d: %v", n, in)
+		}
 	}
 }
 
@@ -320,7 +416,7 @@ var shapes = []struct {
 }
 
 func buildShape(edges func(Num) []Num, n Num) *Graph {
-	g := NewGraph()
+	g := NewGraph(nil)
 	g.Add(nil)
 	for i := Num(1); i < n; i++ {
 		if _, err := g.Add(edges(i)); err != nil {
@@ -343,7 +439,7 @@ func BenchmarkGraph(b *testing.B) {
 					g := buildShape(s.edges, n)
 					add += time.Since(at)
 					at = time.Now()
-					if only, _ := g.Diff(g.Heads(), nil); len(only) != 1 || only[0].Len() != n {
+					if only, _, _ := g.Diff(g.Heads(), nil); len(only) != 1 || only[0].Len() != n {
 						b.Fatal("something is missing")
 					}
 					walk += time.Since(at)
@@ -371,6 +467,47 @@ func TestGraphWorkIsTheDifference(t *testing.T) {
 			}
 			if short, long := work(300), work(30_000); long > short {
 				t.Errorf("%d steps became %d", short, long)
+			}
+		})
+	}
+}
+
+// TestStoredGraphKeepsLittle: what a stored graph holds in memory has a bound, however many runs there are and
+// whatever was asked, and a question near the tips reads nothing.
+func TestStoredGraphKeepsLittle(t *testing.T) {
+	for _, s := range shapes {
+		t.Run(s.name, func(t *testing.T) {
+			const n = 20_000
+			built := buildShape(s.edges, n)
+			reads := 0
+			source := sourceOf(built.tail)
+			g, err := OpenGraph(func(n Num) iter.Seq2[Run, error] { reads++; return source(n) }, built.Heads())
+			if err != nil || reads != 1 {
+				t.Fatalf("%d reads to open, %v", reads, err)
+			}
+			if in, err := g.Contains([]Num{n - 1}, n-3); err != nil || reads > 2 {
+				t.Errorf("%d reads near the tips: %v %v", reads, in, err)
+			}
+			all, _, err := g.Diff(g.Heads(), nil)
+			if err != nil || len(all) != 1 || all[0] != (Span{0, n}) {
+				t.Fatalf("all of the graph: %v %v", all, err)
+			}
+			if most := len(built.tail)/graphPaging.block + 3; reads > most {
+				t.Errorf("%d reads of %d runs, at most %d", reads, len(built.tail), most)
+			}
+			for i := Num(n); i < n+1000; i++ { // goes on growing
+				if _, err := g.Add(s.edges(i)); err != nil {
+					t.Fatal(err)
+				}
+				built.tail = append(built.tail, slices.Collect(g.Dirty())...)
+				g.Flush()
+			}
+			kept := len(g.tail)
+			for _, b := range g.older.blocks {
+				kept += len(b.runs)
+			}
+			if most := graphPaging.tail + graphPaging.block*graphPaging.blocks; kept > most {
+				t.Errorf("%d runs are in memory, at most %d", kept, most)
 			}
 		})
 	}

@@ -71,9 +71,13 @@ func (h *headSet) truncate(n Num) {
 	h.nums = h.nums[:i]
 }
 
-func (h *headSet) list() []Num {
-	out := make([]Num, 0, h.live)
-	for _, n := range h.nums {
+func (h *headSet) list() []Num { return h.from(0) }
+
+// from lists the heads that are not below n.
+func (h *headSet) from(n Num) []Num {
+	i, _ := h.index(n)
+	out := make([]Num, 0, min(h.live, len(h.nums)-i))
+	for _, n := range h.nums[i:] {
 		if n&gone == 0 {
 			out = append(out, n)
 		}

@@ -1,7 +1,6 @@
 package history
 
 import (
-	"iter"
 	"math"
 	"slices"
 )
@@ -78,15 +77,15 @@ func (q *walkQueue) pop() visit {
 
 // Contains reports whether n is one of the version's numbers or in the past of one. Numbers the graph
 // does not hold are contained in nothing and contain nothing.
-func (g *Graph) Contains(version []Num, n Num) bool {
+func (g *Graph) Contains(version []Num, n Num) (bool, error) {
 	if n >= g.next {
-		return false
+		return false, nil
 	}
 	q := g.queue()
 	defer g.queues.Put(q)
 	for _, v := range version {
 		if v == n {
-			return true
+			return true, nil
 		}
 		if v > n && v < g.next {
 			q.push(v, sideA)
@@ -96,42 +95,49 @@ func (g *Graph) Contains(version []Num, n Num) bool {
 }
 
 // descend walks down from what is queued, never below n, and reports whether it met n.
-func (g *Graph) descend(q *walkQueue, n Num) bool {
-	height := g.Height(n)
+func (g *Graph) descend(q *walkQueue, n Num) (bool, error) {
+	height := uint64(0) // of n, once it is needed
 	for len(q.items) > 0 {
-		v := q.pop().num
-		r := &g.runs[g.find(v)]
-		for len(q.items) > 0 && q.items[0].num >= r.start {
+		r, err := g.run(q.pop().num)
+		if err != nil {
+			return false, err
+		}
+		for len(q.items) > 0 && q.items[0].num >= r.Start {
 			q.pop()
 		}
-		if r.start <= n || n < r.floor {
-			return true
+		if r.Start <= n || n < r.Floor {
+			return true, nil
 		}
-		if r.height <= height {
+		if height == 0 {
+			if height, err = g.Height(n); err != nil {
+				return false, err
+			}
+		}
+		if r.Height <= height {
 			continue // nothing below the run's first number is high enough to have n in its past
 		}
-		for _, e := range r.edges {
+		for _, e := range r.Edges {
 			if e == n {
-				return true
+				return true, nil
 			}
 			if e > n {
 				q.push(e, sideA)
 			}
 		}
 	}
-	return false
+	return false, nil
 }
 
 // Diff compares two versions: the numbers only in a's past-or-equal and only in b's, as ascending
 // spans. The work is the runs of the difference and those between them and the newest common ones,
 // times the logarithm of the queue. Numbers the graph does not hold are left out.
-func (g *Graph) Diff(a, b []Num) (onlyA, onlyB []Span) {
+func (g *Graph) Diff(a, b []Num) (onlyA, onlyB []Span, err error) {
 	q := g.queue()
 	defer g.queues.Put(q)
 	return g.diff(q, a, b)
 }
 
-func (g *Graph) diff(q *walkQueue, a, b []Num) (onlyA, onlyB []Span) {
+func (g *Graph) diff(q *walkQueue, a, b []Num) (onlyA, onlyB []Span, err error) {
 	for _, n := range a {
 		if n < g.next {
 			q.push(n, sideA)
@@ -153,23 +159,26 @@ func (g *Graph) diff(q *walkQueue, a, b []Num) (onlyA, onlyB []Span) {
 	}
 	for q.open > 0 {
 		top := q.pop()
-		r := &g.runs[g.find(top.num)]
+		r, err := g.run(top.num)
+		if err != nil {
+			return nil, nil, err
+		}
 		end, side := top.num+1, top.side
-		for len(q.items) > 0 && q.items[0].num >= r.start {
+		for len(q.items) > 0 && q.items[0].num >= r.Start {
 			below := q.pop()
 			if below.side|side != side {
 				mark(below.num+1, end, side)
 				end, side = below.num+1, side|below.side
 			}
 		}
-		mark(r.start, end, side)
-		for _, e := range r.edges {
+		mark(r.Start, end, side)
+		for _, e := range r.Edges {
 			q.push(e, side)
 		}
 	}
 	slices.Reverse(onlyA)
 	slices.Reverse(onlyB)
-	return onlyA, onlyB
+	return onlyA, onlyB, nil
 }
 
 // prepend adds a span below those in a descending list.
@@ -181,24 +190,9 @@ func prepend(spans []Span, start, end Num) []Span {
 	return append(spans, Span{start, end})
 }
 
-// Missing yields, ascending, every number that is not in the past-or-equal of have: what to send to
-// somebody who has exactly that version. Ascending order is causal order.
-func (g *Graph) Missing(have []Num) iter.Seq[Num] {
-	_, spans := g.Diff(have, g.Heads())
-	return func(yield func(Num) bool) {
-		for _, s := range spans {
-			for n := s.Start; n < s.End; n++ {
-				if !yield(n) {
-					return
-				}
-			}
-		}
-	}
-}
-
 // Dominators returns those of the numbers that are in no other one's past, ascending and without
 // repetition: the shortest way to name the same version.
-func (g *Graph) Dominators(version []Num) []Num {
+func (g *Graph) Dominators(version []Num) ([]Num, error) {
 	in := slices.Clone(version)
 	slices.Sort(in)
 	in = slices.Compact(in)
@@ -212,9 +206,9 @@ func (g *Graph) Dominators(version []Num) []Num {
 }
 
 // dominators does that for ascending numbers, each there once. When *work runs out it leaves what it has not looked at.
-func (g *Graph) dominators(q *walkQueue, in []Num, work *int) []Num {
+func (g *Graph) dominators(q *walkQueue, in []Num, work *int) ([]Num, error) {
 	if len(in) < 2 {
-		return in
+		return in, nil
 	}
 	// What was given is in the queue on side A, what was reached from above on both.
 	for _, n := range in {
@@ -224,12 +218,15 @@ func (g *Graph) dominators(q *walkQueue, in []Num, work *int) []Num {
 	floor := Num(0) // everything below is an ancestor of what was popped
 	for q.open > 0 && q.items[0].num >= floor {
 		if *work--; *work < 0 {
-			return q.undecided(out)
+			return q.undecided(out), nil
 		}
 		top := q.pop()
-		r := &g.runs[g.find(top.num)]
+		r, err := g.run(top.num)
+		if err != nil {
+			return nil, err
+		}
 		dominates := top.side == sideA
-		for len(q.items) > 0 && q.items[0].num >= r.start {
+		for len(q.items) > 0 && q.items[0].num >= r.Start {
 			if below := q.pop(); below.num == top.num {
 				dominates = false // once given, once reached from above
 			}
@@ -238,14 +235,14 @@ func (g *Graph) dominators(q *walkQueue, in []Num, work *int) []Num {
 			out = append(out, top.num)
 		}
 		floor = max(floor, r.floorAt(top.num))
-		for _, e := range r.edges {
+		for _, e := range r.Edges {
 			if e >= floor {
 				q.push(e, sideBoth)
 			}
 		}
 	}
 	slices.Reverse(out)
-	return out
+	return out, nil
 }
 
 // undecided adds to out, descending, what the walk left that was given, and returns it ascending.

@@ -61,6 +61,16 @@ const (
 // edge is an ancestor of another one. In histories whose writers merge now and then one is enough.
 const maxRedundancyWork = 256
 
+// paging is how much of a stored graph is in memory, in runs of about 100 bytes.
+type paging struct {
+	block  int // read at once: beginning a scan costs as much as reading a few dozen
+	blocks int // kept: a walk goes from newer to older runs and reads a block once, so that a few do
+	tail   int // of the newest, which are kept in any case; the older half of them goes when there are as many
+}
+
+// graphPaging lets a thousand spaces with much diverged histories take 100 MB at most.
+var graphPaging = paging{block: 128, blocks: 6, tail: 256}
+
 // saltSize is the length of a part's salt, in bytes: nobody who knows a digest can test guesses of a short payload.
 const saltSize = 16
 

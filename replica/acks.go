@@ -32,21 +32,34 @@ func (s *Space) noteAck(ctx context.Context, device identity.PublicKey, heads []
 	if s.closed {
 		return false, ErrClosed
 	}
-	nums := append([]history.Num(nil), s.acks[device]...)
+	acks, err := s.acknowledged()
+	if err != nil {
+		return false, fmt.Errorf("record acknowledgement: %w", err)
+	}
+	nums := append([]history.Num(nil), acks[device]...)
 	before := len(nums)
 	for _, id := range heads[:min(len(heads), maxAckHeads)] {
 		n, ok, err := s.lookup(id)
 		if err != nil {
 			return false, fmt.Errorf("record acknowledgement: %w", err)
 		}
-		if ok && !s.graph.Contains(nums, n) {
+		if !ok {
+			continue
+		}
+		in, err := s.graph.Contains(nums, n)
+		if err != nil {
+			return false, fmt.Errorf("record acknowledgement: %w", err)
+		}
+		if !in {
 			nums = append(nums, n)
 		}
 	}
-	if len(nums) == before || (before == 0 && len(s.acks) >= maxDevices) {
+	if len(nums) == before || (before == 0 && len(acks) >= maxDevices) {
 		return false, nil
 	}
-	nums = s.maximal(nums)
+	if nums, err = s.maximal(nums); err != nil {
+		return false, fmt.Errorf("record acknowledgement: %w", err)
+	}
 	var b store.Batch
 	rec := make([]byte, 0, 8*len(nums))
 	for _, n := range nums {
@@ -58,7 +71,7 @@ func (s *Space) noteAck(ctx context.Context, device identity.PublicKey, heads []
 	if err := s.node.cfg.Store.Apply(ctx, &b, store.Written); err != nil {
 		return false, fmt.Errorf("record acknowledgement: %w", err)
 	}
-	s.acks[device] = nums
+	acks[device] = nums
 	close(s.acked)
 	s.acked = make(chan struct{})
 	return true, nil
@@ -73,17 +86,21 @@ func (s *Space) AcksChanged() <-chan struct{} {
 }
 
 // maximal drops every number that is in the past of another one.
-func (s *Space) maximal(nums []history.Num) []history.Num {
+func (s *Space) maximal(nums []history.Num) ([]history.Num, error) {
 	slices.Sort(nums)
 	nums = slices.Compact(nums)
 	var out []history.Num
 	for i, n := range nums {
 		// A later commit may hold n in its past, an earlier one cannot.
-		if !s.graph.Contains(nums[i+1:], n) {
+		in, err := s.graph.Contains(nums[i+1:], n)
+		if err != nil {
+			return nil, err
+		}
+		if !in {
 			out = append(out, n)
 		}
 	}
-	return out[max(0, len(out)-maxAckHeads):]
+	return out[max(0, len(out)-maxAckHeads):], nil
 }
 
 // HeldBy lists the other devices that acknowledged a commit as durable.
@@ -97,9 +114,17 @@ func (s *Space) HeldBy(id object.ID) ([]identity.PublicKey, error) {
 	if !ok {
 		return nil, fmt.Errorf("commit %s: %w", id, ErrNotFound)
 	}
+	acks, err := s.acknowledged()
+	if err != nil {
+		return nil, err
+	}
 	var held []identity.PublicKey
-	for d, nums := range s.acks {
-		if s.graph.Contains(nums, n) {
+	for d, nums := range acks {
+		in, err := s.graph.Contains(nums, n)
+		if err != nil {
+			return nil, err
+		}
+		if in {
 			held = append(held, d)
 		}
 	}

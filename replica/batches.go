@@ -89,8 +89,8 @@ func (s *Space) missing(have []object.ID) ([]history.Span, error) {
 			version = append(version, n)
 		}
 	}
-	mine, _ := s.graph.Diff(s.graph.Heads(), version)
-	return mine, nil
+	mine, _, err := s.graph.Diff(s.graph.Heads(), version)
+	return mine, err
 }
 
 // packer gathers stored commits into one batch. What entered here under one

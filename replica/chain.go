@@ -36,6 +36,71 @@ type fork struct {
 	rivalNum history.Num // its number
 }
 
+// chainCache holds the chains of the authors who wrote lately, in two
+// generations. An author without commits has an empty one.
+type chainCache struct{ young, old map[identity.PublicKey]*chain }
+
+func (m *chainCache) get(device identity.PublicKey) *chain {
+	c := m.young[device]
+	if c == nil {
+		if c = m.old[device]; c != nil {
+			m.put(device, c)
+		}
+	}
+	return c
+}
+
+func (m *chainCache) put(device identity.PublicKey, c *chain) {
+	if m.young == nil || len(m.young) >= maxChains && m.young[device] == nil {
+		m.old, m.young = m.young, map[identity.PublicKey]*chain{}
+	}
+	m.young[device] = c
+}
+
+// chain returns what is known of an author, nil when there is no commit of
+// theirs. r must not be older than what memory says. It needs mu.
+func (s *Space) chain(r store.Reader, device identity.PublicKey) (*chain, error) {
+	c := s.chains.get(device)
+	if c == nil {
+		c = &chain{}
+		prefix := s.keys.author(device)
+		for kv, err := range r.Scan(prefix, end(prefix), false) {
+			if err == nil {
+				err = c.add(kv.Key[len(prefix):], kv.Value)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("read author %s: %w", device.Short(), err)
+			}
+		}
+		s.chains.put(device, c)
+	}
+	if len(c.branches) == 0 {
+		return nil, nil
+	}
+	return c, nil
+}
+
+// chainOf is chain in a snapshot of its own.
+func (s *Space) chainOf(device identity.PublicKey) (c *chain, err error) {
+	err = s.node.view(func(r store.Reader) error {
+		c, err = s.chain(r, device)
+		return err
+	})
+	return c, err
+}
+
+// add reads a stored branch; key is the end of its record's.
+func (c *chain) add(key, value []byte) error {
+	if len(key) != 8 {
+		return store.ErrCorrupt
+	}
+	b, err := decodeBranch(binary.BigEndian.Uint64(key), value)
+	if err == nil {
+		c.branches = append(c.branches, b)
+	}
+	return err
+}
+
 func (c *chain) clone() *chain {
 	return &chain{branches: slices.Clone(c.branches)}
 }

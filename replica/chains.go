@@ -1,12 +1,16 @@
 package replica
 
 import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
 	"slices"
 
 	"github.com/hyperhyperspace/hhs-go/history"
 	"github.com/hyperhyperspace/hhs-go/identity"
 	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/object"
+	"github.com/hyperhyperspace/hhs-go/store"
 )
 
 // ChainTip is the end of one author branch.
@@ -32,12 +36,25 @@ func (s *Space) Chains(since []object.ID) ([]ChainTip, error) {
 		}
 	}
 	var list []ChainTip
-	for author, c := range s.chains {
-		for _, b := range c.branches {
-			if !s.graph.Contains(version, b.tipNum) {
-				list = append(list, ChainTip{author, b.seq, b.tip})
+	err := s.node.view(func(r store.Reader) error {
+		return s.scan(r, subChain, func(key, value []byte) error {
+			if len(key) != keySize+8 {
+				return fmt.Errorf("authors: %w", store.ErrCorrupt)
 			}
-		}
+			b, err := decodeBranch(binary.BigEndian.Uint64(key[keySize:]), value)
+			if err != nil {
+				return fmt.Errorf("authors: %w", err)
+			}
+			if in, err := s.graph.Contains(version, b.tipNum); in || err != nil {
+				return err
+			}
+			author, err := identity.PublicKeyFromBytes(key[:keySize])
+			list = append(list, ChainTip{author, b.seq, b.tip})
+			return err
+		})
+	})
+	if err != nil {
+		return nil, err
 	}
 	order.By(list, func(a, b ChainTip) int {
 		if c := a.Author.Compare(b.Author); c != 0 {
@@ -52,25 +69,32 @@ func (s *Space) Chains(since []object.ID) ([]ChainTip, error) {
 }
 
 // HasAuthor reports whether a device has written in the space, as far as is known
-// here.
+// here. A store that cannot be read knows nobody.
 func (s *Space) HasAuthor(device identity.PublicKey) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.chains[device] != nil
+	c, err := s.chainOf(device)
+	return err == nil && c != nil
 }
 
 // heldEnd is the last commit of this device that another one acknowledged, zero
 // when there is none; it needs mu.
 func (s *Space) heldEnd() (object.ID, error) {
-	c := s.chains[s.node.device()]
-	if c == nil || len(s.acks) == 0 {
-		return object.ID{}, nil
+	c, err := s.chainOf(s.node.device())
+	if err != nil || c == nil {
+		return object.ID{}, err
+	}
+	acks, err := s.acknowledged()
+	if err != nil || len(acks) == 0 {
+		return object.ID{}, err
 	}
 	var held []history.Num
-	for _, nums := range s.acks {
+	for _, nums := range acks {
 		held = append(held, nums...)
 	}
-	held = s.maximal(held)
+	if held, err = s.maximal(held); err != nil {
+		return object.ID{}, err
+	}
 	last := c.branches[0]
 	for _, b := range c.branches {
 		if b.seq > last.seq {
@@ -79,7 +103,10 @@ func (s *Space) heldEnd() (object.ID, error) {
 	}
 	for id := last.tip; !id.IsZero(); {
 		n, _, err := s.lookup(id)
-		if err != nil || s.graph.Contains(held, n) {
+		if err != nil {
+			return id, err
+		}
+		if in, err := s.graph.Contains(held, n); in || err != nil {
 			return id, err
 		}
 		rec, err := s.commitAt(n)
@@ -92,19 +119,35 @@ func (s *Space) heldEnd() (object.ID, error) {
 }
 
 // Forks lists the device keys that are known to have signed two commits with
-// one seq.
-func (s *Space) Forks() []identity.PublicKey {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.forks)
+// one seq. It goes through all authors; a store that cannot be read knows none.
+func (s *Space) Forks() (forks []identity.PublicKey) {
+	var last []byte
+	_ = s.node.view(func(r store.Reader) error {
+		return s.scan(r, subChain, func(key, _ []byte) error {
+			if len(key) != keySize+8 {
+				return store.ErrCorrupt
+			}
+			if device := key[:keySize]; string(device) != string(last) {
+				last = bytes.Clone(device)
+			} else if known, err := identity.PublicKeyFromBytes(device); err == nil && (len(forks) == 0 || forks[len(forks)-1] != known) {
+				forks = append(forks, known)
+			}
+			return nil
+		})
+	})
+	return forks
 }
 
 // Acks returns the heads that a device acknowledged as durable, nil when it
 // never did. A session uses them as what the pair last had in common.
 func (s *Space) Acks(device identity.PublicKey) []object.ID {
 	s.mu.Lock()
-	nums := slices.Clone(s.acks[device])
+	acks, err := s.acknowledged()
+	nums := slices.Clone(acks[device])
 	s.mu.Unlock()
+	if err != nil {
+		return nil // it only saves work
+	}
 	var ids []object.ID
 	for _, n := range nums {
 		rec, err := s.commitAt(n)

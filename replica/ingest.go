@@ -9,7 +9,6 @@ import (
 	"github.com/hyperhyperspace/hhs-go/authority"
 	"github.com/hyperhyperspace/hhs-go/history"
 	"github.com/hyperhyperspace/hhs-go/identity"
-	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/object"
 	"github.com/hyperhyperspace/hhs-go/store"
 )
@@ -96,19 +95,21 @@ type entering struct {
 
 // door carries one batch through its checks.
 type door struct {
-	space   *Space
-	from    Source
-	fresh   []*entering // commits not here yet, in batch order
-	pending map[object.ID]*entering
-	blocks  map[object.ID][]byte
-	tx      *store.Tx
-	snap    store.Snapshot                // under tx
-	chains  map[identity.PublicKey]*chain // as this batch extends them
-	kind    *kind
-	bytes   int
-	totals  totals
-	base    history.Num               // numbers below it were here before
-	forked  map[object.ID]history.Num // commits at the forks of authors in question
+	space    *Space
+	from     Source
+	fresh    []*entering // commits not here yet, in batch order
+	pending  map[object.ID]*entering
+	blocks   map[object.ID][]byte
+	tx       *store.Tx
+	snap     store.Snapshot                // under tx
+	chains   map[identity.PublicKey]*chain // as this batch extends them
+	kind     *kind
+	bytes    int
+	totals   totals
+	headList headList                  // the heads with this batch
+	headIDs  []object.ID               // of those, sorted
+	base     history.Num               // numbers below it were here before
+	forked   map[object.ID]history.Num // commits at the forks of authors in question
 
 	asked     []object.ID // the version that askedNums are of
 	askedNums []history.Num
@@ -132,7 +133,11 @@ func (d *door) open(b *history.Batch) error {
 		if _, here := d.pending[c.ID]; here {
 			continue
 		}
-		if !d.ahead(c) {
+		ahead, err := d.ahead(c)
+		if err != nil {
+			return fmt.Errorf("look up commit: %w", err)
+		}
+		if !ahead {
 			if _, here, err := d.space.lookupFrom(d.snap, c.ID); err != nil {
 				return fmt.Errorf("look up commit: %w", err)
 			} else if here {
@@ -160,9 +165,9 @@ func (d *door) open(b *history.Batch) error {
 
 // ahead tells, without asking the store, that a commit cannot be here: its seq
 // is beyond the ends of all branches of its author. Nearly every new commit is.
-func (d *door) ahead(c *history.Commit) bool {
-	known := d.space.chains[c.Env.Author]
-	return known == nil || !slices.ContainsFunc(known.branches, func(b branch) bool { return b.seq >= c.Env.Seq })
+func (d *door) ahead(c *history.Commit) (bool, error) {
+	known, err := d.space.chain(d.snap, c.Env.Author)
+	return known == nil || !slices.ContainsFunc(known.branches, func(b branch) bool { return b.seq >= c.Env.Seq }), err
 }
 
 // attestations checks that every new commit is vouched for by a valid
@@ -276,8 +281,8 @@ func (d *door) number(in *entering) error {
 		return err
 	}
 	in.num, in.numbered = n, true
-	in.commit.Height = d.space.graph.Height(n)
-	return nil
+	in.commit.Height, err = d.space.graph.Height(n)
+	return err
 }
 
 // find looks a commit up among those of this batch and those here before.
@@ -293,7 +298,10 @@ func (d *door) find(id object.ID) (history.Num, bool, error) {
 // with the commit now.
 func (d *door) extend(in *entering) (*branch, error) {
 	s, env := d.space, in.commit.Env
-	c := d.chain(env.Author)
+	c, err := d.chain(env.Author)
+	if err != nil {
+		return nil, err
+	}
 	if c == nil {
 		c = &chain{}
 	} else if d.chains[env.Author] == nil {
@@ -327,11 +335,11 @@ func (d *door) extend(in *entering) (*branch, error) {
 }
 
 // chain is the author's chain as this batch has extended it.
-func (d *door) chain(device identity.PublicKey) *chain {
+func (d *door) chain(device identity.PublicKey) (*chain, error) {
 	if c := d.chains[device]; c != nil {
-		return c
+		return c, nil
 	}
-	return d.space.chains[device]
+	return d.space.chain(d.snap, device)
 }
 
 // store puts the commit's records into the transaction.
@@ -416,6 +424,7 @@ func (d *door) write(ctx context.Context) error {
 			}
 		}
 	}
+	d.heads()
 	if s.unlisted != nil {
 		s.unlisted(d.tx)
 	}
@@ -439,28 +448,13 @@ func (d *door) settle() {
 	}
 	s.totals, s.unlisted = d.totals, nil
 	for device, c := range d.chains {
-		s.setChain(device, c)
+		s.chains.put(device, c)
 	}
-	gone := map[object.ID]bool{} // edges but for those to the commit before
-	next := make([]bool, len(d.fresh))
-	for i, in := range d.fresh {
-		s.recent.put(in.commit.ID, in.num)
-		for _, e := range in.commit.Edges() {
-			if i > 0 && e == d.fresh[i-1].commit.ID {
-				next[i-1] = true
-			} else {
-				gone[e] = true
-			}
-		}
+	for _, in := range d.fresh {
+		s.node.recent.put(s.keys, in.commit.ID, in.num)
 	}
-	heads := slices.DeleteFunc(s.Heads(), func(id object.ID) bool { return gone[id] })
-	for i, in := range d.fresh {
-		if !next[i] && !gone[in.commit.ID] {
-			heads = append(heads, in.commit.ID)
-		}
-	}
-	order.By(heads, object.ID.Compare)
-	s.heads.Store(&heads)
+	s.headList = d.headList
+	s.heads.Store(&d.headIDs)
 	s.kind.Store(d.kind)
 }
 
@@ -480,5 +474,8 @@ func (p doorPast) Before(a, b history.OpRef) (bool, error) {
 	if err != nil || !bok {
 		return false, errors.Join(err, missingRef(b, bok))
 	}
-	return an != bn && p.d.space.graph.Contains([]history.Num{bn}, an), nil
+	if an == bn {
+		return false, nil
+	}
+	return p.d.space.graph.Contains([]history.Num{bn}, an)
 }

@@ -62,7 +62,11 @@ func (p judgePast) Commit(id object.ID) (authority.Known, error) {
 		return in.known, nil
 	}
 	// Most of all it asks for the author's commit before, the end of a branch.
-	if chain := p.d.chain(p.author); chain.at(id) >= 0 {
+	chain, err := p.d.chain(p.author)
+	if err != nil {
+		return authority.Known{}, err
+	}
+	if chain.at(id) >= 0 {
 		b := chain.branches[chain.at(id)]
 		return authority.Known{Author: p.author, Seq: b.seq, Identity: b.identity}, nil
 	}
@@ -71,9 +75,11 @@ func (p judgePast) Commit(id object.ID) (authority.Known, error) {
 		return authority.Known{}, err
 	}
 	known := authority.Known{Author: c.Env.Author, Seq: c.Env.Seq}
-	chain := p.d.chain(known.Author)
-	if chain == nil {
-		return known, fmt.Errorf("author of commit %s: %w", id, ErrMissing)
+	if chain, err = p.d.chain(known.Author); err == nil && chain == nil {
+		err = fmt.Errorf("author of commit %s: %w", id, ErrMissing)
+	}
+	if err != nil {
+		return known, err
 	}
 	b, err := p.branchOf(chain, id, n)
 	known.Identity = b.identity
@@ -107,8 +113,11 @@ func (p judgePast) branchOf(c *chain, id object.ID, n history.Num) (branch, erro
 			continue
 		}
 		// The key signed for two people, each from its first commit on.
-		if b.tipNum >= n && p.d.space.graph.Contains([]history.Num{b.tipNum}, n) {
-			return b, nil
+		if b.tipNum < n {
+			continue
+		}
+		if in, err := p.d.space.graph.Contains([]history.Num{b.tipNum}, n); in || err != nil {
+			return b, err
 		}
 	}
 	return c.branches[0], nil
@@ -118,9 +127,9 @@ func (p judgePast) branchOf(c *chain, id object.ID, n history.Num) (branch, erro
 // a chain, which nothing follows. At a fork the author's record has the answer;
 // elsewhere one commit does.
 func (p judgePast) Followers(author identity.PublicKey, prev object.ID) ([]object.ID, error) {
-	c := p.d.chain(author)
-	if c == nil || c.at(prev) >= 0 {
-		return nil, nil
+	c, err := p.d.chain(author)
+	if err != nil || c == nil || c.at(prev) >= 0 {
+		return nil, err
 	}
 	var list []object.ID
 	for i := range c.branches {
@@ -148,9 +157,9 @@ func (p judgePast) Followers(author identity.PublicKey, prev object.ID) ([]objec
 
 // Forks implements authority.Past.
 func (p judgePast) Forks(author identity.PublicKey) ([]object.ID, error) {
-	c := p.d.chain(author)
-	if c == nil || len(c.branches) < 2 {
-		return nil, nil
+	c, err := p.d.chain(author)
+	if err != nil || c == nil || len(c.branches) < 2 {
+		return nil, err
 	}
 	seen := map[object.ID]bool{}
 	var at []object.ID
@@ -177,7 +186,7 @@ func (p judgePast) Contains(version []object.ID, id object.ID) (bool, error) {
 	if err != nil || n > last {
 		return false, err
 	}
-	return p.d.space.graph.Contains(nums, n), nil
+	return p.d.space.graph.Contains(nums, n)
 }
 
 // numbers are the numbers of a version, and the greatest of them. The answer

@@ -26,6 +26,7 @@ import (
 //	   p <num:8> <part:1>         payload part
 //	   t <num:8>                  attestation signature
 //	   g <start:8>                one run of the causal graph
+//	   h <page:8>                 the heads among 64 numbers
 //	   a <device key> <first:8>   one branch of an author's chain
 //	   q <device> <first> <seq>   which number an author's seq has, for a few
 //	   v <codec> <digest>         an object attached in this space -> num of the commit that brought it
@@ -51,6 +52,7 @@ const (
 	subPart     = 'p'
 	subAttest   = 't'
 	subRun      = 'g'
+	subHeads    = 'h'
 	subChain    = 'a'
 	subAttached = 'v'
 	subAck      = 'k'
@@ -117,8 +119,14 @@ func (k keyspace) index(id object.ID) []byte {
 
 // chain is the key of the branch of an author that begins with first.
 func (k keyspace) chain(p identity.PublicKey, first history.Num) []byte {
-	return binary.BigEndian.AppendUint64(append(k.key(subChain, 42), p.Bytes()...), first)
+	return binary.BigEndian.AppendUint64(k.author(p), first)
 }
+
+// author is how the keys of all branches of an author begin.
+func (k keyspace) author(p identity.PublicKey) []byte {
+	return append(k.key(subChain, 42), p.Bytes()...)
+}
+
 func (k keyspace) ack(p identity.PublicKey) []byte { return append(k.key(subAck, 34), p.Bytes()...) }
 
 func (k keyspace) attached(id object.ID) []byte {

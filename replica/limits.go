@@ -29,8 +29,13 @@ const (
 	// maxPendingChanges bounds what one slow subscriber may keep waiting;
 	// past it its changes are replaced by one that says "read again".
 	maxPendingChanges = 4096
-	// maxRecent bounds the cache of recently admitted ids.
-	maxRecent = 4096
+	// maxRecent bounds each generation of a node's recently admitted ids: some
+	// 2 MB in all, and twice the commits of a large batch.
+	maxRecent = 8192
+	// maxChains bounds each generation of the authors a space remembers, some
+	// 250 bytes each: a thousand spaces with twice as many hold 32 MB. The
+	// others are a scan away.
+	maxChains = 64
 	// maxRejects is how many refusals are remembered with their reason.
 	maxRejects = 64
 	// maxAckHeads bounds the heads remembered per device that acknowledged.

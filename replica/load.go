@@ -5,19 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
+	"math"
 
 	"github.com/hyperhyperspace/hhs-go/authority"
 	"github.com/hyperhyperspace/hhs-go/history"
 	"github.com/hyperhyperspace/hhs-go/identity"
-	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/object"
 	"github.com/hyperhyperspace/hhs-go/store"
 )
 
-// load reads what a space keeps in memory: the runs of its graph, one record
-// per author, and who acknowledged what. None of it grows with the history of
-// a space whose authors take turns.
+// load reads what an open space keeps in memory: its kind, its heads and the
+// last run of its graph. All else is read when it is asked for, so that opening
+// a space costs the same whatever its history and the number of its authors.
 func (s *Space) load() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -34,16 +33,7 @@ func (s *Space) load() error {
 		if err := s.loadFounding(r); err != nil {
 			return err
 		}
-		if err := s.loadChains(r); err != nil {
-			return err
-		}
-		if err := s.loadAcks(r); err != nil {
-			return err
-		}
-		if err := s.loadTotals(r); err != nil {
-			return err
-		}
-		return s.loadHeads(r)
+		return s.loadTotals(r)
 	})
 }
 
@@ -77,37 +67,62 @@ func (s *Space) scan(r store.Reader, sub byte, f func(key, value []byte) error) 
 	return nil
 }
 
+// loadGraph opens the graph: the last run and the heads are read.
 func (s *Space) loadGraph(r store.Reader) error {
-	var failed error
-	runs := iter.Seq[history.Run](func(yield func(history.Run) bool) {
-		prefix := s.keys.key(subRun, 0)
-		for kv, err := range r.Scan(prefix, end(prefix), false) {
-			var run history.Run
-			if err == nil {
-				if key := kv.Key[len(prefix):]; len(key) != 8 {
-					err = store.ErrCorrupt
-				} else {
-					run, err = history.DecodeRun(binary.BigEndian.Uint64(key), kv.Value)
-				}
-			}
-			if err != nil {
-				failed = fmt.Errorf("load graph: %w", err)
-				return
-			}
-			if !yield(run) {
-				return
-			}
-		}
-	})
-	g, err := history.LoadGraph(runs)
-	if failed != nil {
-		return failed
+	list, err := s.readHeads(r)
+	if err != nil {
+		return fmt.Errorf("load graph: %w", err)
+	}
+	nums := make([]history.Num, len(list))
+	for i := range list {
+		nums[i] = list[i].num
+	}
+	g, err := history.OpenGraph(s.runs, nums)
+	var damaged *history.RunError
+	if errors.As(err, &damaged) {
+		err = fmt.Errorf("%w: %w", store.ErrCorrupt, err)
 	}
 	if err != nil {
-		return fmt.Errorf("load graph: %w: %w", store.ErrCorrupt, err)
+		return fmt.Errorf("load graph: %w", err)
 	}
-	s.graph = g
+	s.graph, s.headList = g, list
+	ids := list.ids()
+	s.heads.Store(&ids)
 	return nil
+}
+
+// runs is the history.Source of the space's graph.
+func (s *Space) runs(n history.Num) iter.Seq2[history.Run, error] {
+	prefix := s.keys.key(subRun, 0)
+	to := end(prefix)
+	if n != math.MaxUint64 {
+		to = s.keys.run(n + 1)
+	}
+	return func(yield func(history.Run, error) bool) {
+		stopped := false
+		err := s.node.view(func(r store.Reader) error {
+			for kv, err := range r.Scan(prefix, to, true) {
+				if err != nil {
+					return err
+				}
+				key := kv.Key[len(prefix):]
+				if len(key) != 8 {
+					return store.ErrCorrupt
+				}
+				run, err := history.DecodeRun(binary.BigEndian.Uint64(key), kv.Value)
+				if err != nil {
+					return fmt.Errorf("%w: %w", store.ErrCorrupt, err)
+				}
+				if stopped = !yield(run, nil); stopped {
+					return nil
+				}
+			}
+			return nil
+		})
+		if err != nil && !stopped {
+			yield(history.Run{}, fmt.Errorf("read graph: %w", err))
+		}
+	}
 }
 
 func (s *Space) loadFounding(r store.Reader) error {
@@ -130,64 +145,32 @@ func (s *Space) loadFounding(r store.Reader) error {
 	return nil
 }
 
-func (s *Space) loadChains(r store.Reader) error {
-	return s.scan(r, subChain, func(key, value []byte) error {
-		if len(key) != keySize+8 {
-			return fmt.Errorf("load authors: %w", store.ErrCorrupt)
-		}
-		device, err := identity.PublicKeyFromBytes(key[:keySize])
-		if err != nil {
-			return fmt.Errorf("load authors: %w: %w", store.ErrCorrupt, err)
-		}
-		b, err := decodeBranch(binary.BigEndian.Uint64(key[keySize:]), value)
-		if err != nil {
-			return fmt.Errorf("load author %s: %w", device.Short(), err)
-		}
-		c := s.chains[device]
-		if c == nil {
-			c = &chain{}
-		}
-		c.branches = append(c.branches, b)
-		s.setChain(device, c)
-		return nil
-	})
-}
-
-// setChain keeps an author's record; it needs mu.
-func (s *Space) setChain(device identity.PublicKey, c *chain) {
-	s.chains[device] = c
-	if len(c.branches) > 1 && !slices.Contains(s.forks, device) {
-		s.forks = append(s.forks, device)
+// acknowledged is what each device acknowledged; it is read when it is first
+// asked for. It needs mu.
+func (s *Space) acknowledged() (map[identity.PublicKey][]history.Num, error) {
+	if s.acks != nil {
+		return s.acks, nil
 	}
-}
-
-func (s *Space) loadAcks(r store.Reader) error {
-	return s.scan(r, subAck, func(key, value []byte) error {
-		device, err := identity.PublicKeyFromBytes(key)
-		if err != nil || len(value)%8 != 0 {
-			return fmt.Errorf("load acknowledgements: %w", store.ErrCorrupt)
-		}
-		var nums []history.Num
-		for ; len(value) > 0; value = value[8:] {
-			if n := binary.BigEndian.Uint64(value); n < s.graph.Len() {
-				nums = append(nums, n)
+	acks := map[identity.PublicKey][]history.Num{}
+	err := s.node.view(func(r store.Reader) error {
+		return s.scan(r, subAck, func(key, value []byte) error {
+			device, err := identity.PublicKeyFromBytes(key)
+			if err != nil || len(value)%8 != 0 {
+				return fmt.Errorf("read acknowledgements: %w", store.ErrCorrupt)
 			}
-		}
-		s.acks[device] = nums
-		return nil
+			var nums []history.Num
+			for ; len(value) > 0; value = value[8:] {
+				if n := binary.BigEndian.Uint64(value); n < s.graph.Len() {
+					nums = append(nums, n)
+				}
+			}
+			acks[device] = nums
+			return nil
+		})
 	})
-}
-
-func (s *Space) loadHeads(r store.Reader) error {
-	var heads []object.ID
-	for _, n := range s.graph.Heads() {
-		rec, err := s.readCommit(r, n)
-		if err != nil {
-			return fmt.Errorf("load head %d: %w", n, err)
-		}
-		heads = append(heads, rec.commit.ID)
+	if err != nil {
+		return nil, err
 	}
-	order.By(heads, object.ID.Compare)
-	s.heads.Store(&heads)
-	return nil
+	s.acks = acks
+	return acks, nil
 }

@@ -42,6 +42,7 @@ type Node struct {
 	cfg     Config
 	dev     atomic.Pointer[identity.Device]
 	cache   *identity.Cache
+	recent  recent
 	signing chan struct{} // holds one for each signature that is asked for
 
 	renewing  sync.Mutex

@@ -296,7 +296,7 @@ func (m *readmission) damageOf(r store.Reader, st stored) *Damage {
 
 // indexed looks a commit up in the index of the keyspace that is read.
 func (m *readmission) indexed(r store.Reader, id object.ID) (history.Num, bool, error) {
-	old := Space{keys: m.from, recent: newRecent()}
+	old := Space{node: &Node{}, keys: m.from}
 	return old.lookupFrom(r, id)
 }
 

@@ -36,11 +36,10 @@ type Space struct {
 	// mu guards all below and is held while a batch goes through the door.
 	mu       sync.Mutex
 	graph    *history.Graph
-	chains   map[identity.PublicKey]*chain
-	forks    []identity.PublicKey
-	acks     map[identity.PublicKey][]history.Num
-	owed     object.ID // what this device wrote last before it left the space
-	recent   recent
+	headList headList // the heads by number
+	chains   chainCache
+	acks     map[identity.PublicKey][]history.Num // nil until asked for, see acknowledged
+	owed     object.ID                            // what this device wrote last before it left the space
 	rejects  rejects
 	totals   totals
 	acked    chan struct{} // closed at the next acknowledgement
@@ -75,8 +74,9 @@ const ProfileField = authority.ProfileField
 
 func newSpace(n *Node, id object.ID, num uint32) *Space {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Space{ctx: ctx, end: cancel, node: n, id: id, keys: newKeyspace(num), graph: history.NewGraph(),
-		chains: map[identity.PublicKey]*chain{}, acks: map[identity.PublicKey][]history.Num{}, recent: newRecent(), acked: make(chan struct{})}
+	s := &Space{ctx: ctx, end: cancel, node: n, id: id, keys: newKeyspace(num), acked: make(chan struct{})}
+	s.graph = history.NewGraph(s.runs)
+	return s
 }
 
 // ID is the space's id: the id of its first commit.
@@ -292,7 +292,10 @@ func (s *Space) before(a, b history.OpRef) (bool, error) {
 	if err != nil || !ok {
 		return false, errors.Join(err, missingRef(b, ok))
 	}
-	return an != bn && s.graph.Contains([]history.Num{bn}, an), nil
+	if an == bn {
+		return false, nil
+	}
+	return s.graph.Contains([]history.Num{bn}, an)
 }
 
 func missingRef(r history.OpRef, ok bool) error {
@@ -307,7 +310,7 @@ func (s *Space) lookup(id object.ID) (n history.Num, ok bool, err error) {
 	if id.IsZero() {
 		return 0, false, nil
 	}
-	if n, ok := s.recent.get(id); ok {
+	if n, ok := s.node.recent.get(s.keys, id); ok {
 		return n, true, nil
 	}
 	err = s.node.view(func(r store.Reader) error {
@@ -323,7 +326,7 @@ func (s *Space) lookupFrom(r store.Reader, id object.ID) (history.Num, bool, err
 	if id.IsZero() {
 		return 0, false, nil
 	}
-	if n, ok := s.recent.get(id); ok {
+	if n, ok := s.node.recent.get(s.keys, id); ok {
 		return n, true, nil
 	}
 	v, err := r.Get(s.keys.index(id))
@@ -341,25 +344,37 @@ func (s *Space) lookupFrom(r store.Reader, id object.ID) (history.Num, bool, err
 
 func appendNum(b []byte, n history.Num) []byte { return binary.BigEndian.AppendUint64(b, n) }
 
-// recent maps the ids of the latest commits to their numbers, so that most
-// look-ups do not touch the store. It holds two generations.
-type recent struct{ young, old map[object.ID]history.Num }
+// recent maps the ids of the commits that entered lately, of all spaces of a
+// node, to their numbers, so that most look-ups do not touch the store. It holds
+// two generations. A space's local number is never given to another one, so that
+// what is known of one that was left does no harm.
+type recent struct {
+	mu         sync.Mutex
+	young, old map[recentID]history.Num
+}
 
-func newRecent() recent { return recent{young: map[object.ID]history.Num{}} }
+type recentID struct {
+	space keyspace
+	id    object.ID
+}
 
-func (r *recent) get(id object.ID) (history.Num, bool) {
-	n, ok := r.young[id]
+func (r *recent) get(space keyspace, id object.ID) (history.Num, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n, ok := r.young[recentID{space, id}]
 	if !ok {
-		n, ok = r.old[id]
+		n, ok = r.old[recentID{space, id}]
 	}
 	return n, ok
 }
 
-func (r *recent) put(id object.ID, n history.Num) {
-	if len(r.young) >= maxRecent {
-		r.old, r.young = r.young, make(map[object.ID]history.Num, maxRecent)
+func (r *recent) put(space keyspace, id object.ID, n history.Num) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.young == nil || len(r.young) >= maxRecent {
+		r.old, r.young = r.young, map[recentID]history.Num{}
 	}
-	r.young[id] = n
+	r.young[recentID{space, id}] = n
 }
 
 // Done is closed when the space was left or its node closed.
@@ -380,8 +395,4 @@ func (s *Space) ended() {
 }
 
 // Wrote tells whether this device has written to the space.
-func (s *Space) Wrote() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.chains[s.node.device()] != nil
-}
+func (s *Space) Wrote() bool { return s.HasAuthor(s.node.device()) }

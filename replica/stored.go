@@ -43,7 +43,7 @@ func (s *Space) readStored(r store.Reader, k keyspace, version uint64, n history
 	st := stored{num: n}
 	var err error
 	switch version {
-	case 1:
+	case 1, 2:
 		st.commit, st.sig, err = readStoredV1(r, k, n)
 	default:
 		return st, fmt.Errorf("commits of data version %d cannot be read", version)
@@ -88,8 +88,11 @@ func (st *stored) readObjects(r store.Reader) error {
 func storedEnd(r store.Reader, k keyspace) (history.Num, error) {
 	commits, err := lastNumber(r, k.key(subCommit, 0), func(history.Num, []byte) (uint64, error) { return 1, nil })
 	runs, runsErr := lastNumber(r, k.key(subRun, 0), func(n history.Num, v []byte) (uint64, error) {
-		run, err := history.DecodeRun(n, v)
-		return run.Len, err
+		length, size := binary.Uvarint(v) // in every version
+		if size <= 0 {
+			return 0, store.ErrCorrupt
+		}
+		return length, nil
 	})
 	if err != nil && runsErr != nil {
 		return 0, fmt.Errorf("end of the history: %w", errors.Join(err, runsErr))

@@ -217,7 +217,11 @@ func (s *Space) newGroup() (*group, error) {
 		return nil, err
 	}
 	for _, h := range s.graph.Heads() {
-		g.height = max(g.height, s.graph.Height(h))
+		height, err := s.graph.Height(h)
+		if err != nil {
+			return nil, err
+		}
+		g.height = max(g.height, height)
 	}
 	for _, id := range s.headIDs() {
 		if id != g.prev {
@@ -248,9 +252,9 @@ func (s *Space) ownTip(g *group) error {
 		}
 		s.owed = object.ID{}
 	}
-	c := s.chains[s.node.device()]
-	if c == nil {
-		return nil
+	c, err := s.chainOf(s.node.device())
+	if err != nil || c == nil {
+		return err
 	}
 	if len(c.branches) > 1 || s.node.elsewhere.Load() {
 		return ErrForked

@@ -14,7 +14,8 @@ import (
 // its own. A store's engine keeps another one for the files under it.
 //
 //	1  first
-const dataVersion = 1
+//	2  runs of the graph with height and floor, pages of heads
+const dataVersion = 2
 
 // stateVersion is the version of the state of the fields.
 const stateVersion = crdt.StateVersion

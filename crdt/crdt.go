@@ -57,6 +57,7 @@ type Env struct {
 	Past   Past
 	Schema *schema.Schema // of one value of the field; nil: any value
 	Space  object.ID
+	New    bool // the ops given to Apply were never applied: the caller knows, so the state is not asked
 
 	bundleLimit uint64 // for tests of wide bundles; 0: MaxBundle
 	wrote       writer // whom the state knows: who wrote the op before

@@ -33,11 +33,13 @@ func (t logType) Apply(env *Env, op Op, effective bool) ([]Change, error) {
 		return nil, err
 	}
 	at := placeOf(&op)
-	for _, space := range []byte{spaceShown, spaceRest} {
-		if v, err := f.get(join(space, nil, at)); err != nil {
-			return nil, err
-		} else if v != nil {
-			return t.Flip(env, op, effective)
+	if !env.New {
+		for _, space := range []byte{spaceShown, spaceRest} {
+			if v, err := f.get(join(space, nil, at)); err != nil {
+				return nil, err
+			} else if v != nil {
+				return t.Flip(env, op, effective)
+			}
 		}
 	}
 	tag, err := f.author(&op)

@@ -152,26 +152,32 @@ func (t setType) Apply(env *Env, op Op, effective bool) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	ref := string(appendRef(nil, op.Ref))
-	_, isLive, err := e.live.get(ref)
-	if err != nil {
-		return nil, err
+	if !env.New {
+		if here, err := e.applied(&op); err != nil {
+			return nil, err
+		} else if here {
+			return t.Flip(env, op, effective)
+		}
 	}
-	_, _, isRest, err := e.resting(&op, ref)
-	switch {
-	case err != nil:
-		return nil, err
-	case isLive || isRest:
-		return t.Flip(env, op, effective)
-	case op.Action == ActionRemove:
+	if op.Action == ActionRemove {
 		err = e.takeRemoval(&op, effective)
-	default:
+	} else {
 		err = e.takeAdd(&op, effective)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return e.changes(&op, effective)
+}
+
+// applied tells whether the element has an op's entry.
+func (e *element) applied(op *Op) (bool, error) {
+	ref := string(appendRef(nil, op.Ref))
+	if _, live, err := e.live.get(ref); live || err != nil {
+		return live, err
+	}
+	_, _, rests, err := e.resting(op, ref)
+	return rests, err
 }
 
 func (t setType) Flip(env *Env, op Op, effective bool) ([]Change, error) {
@@ -263,7 +269,7 @@ func (e *element) takeAdd(op *Op, effective bool) error {
 	if err != nil {
 		return err
 	}
-	return e.place(string(appendRef(nil, op.Ref)), record{author: tag, time: op.Time}, op.Height, 0, effective)
+	return e.enter(string(appendRef(nil, op.Ref)), record{author: tag, time: op.Time}, op.Height, 0, effective)
 }
 
 // takeRemoval takes a new removal in.
@@ -289,17 +295,25 @@ func (e *element) placeRemoval(ref string, r record, effective bool) error {
 	return e.put(e.restKey(ref), r.encode())
 }
 
-// place puts an add where its verdict and the removals covering it say: among the live ones or at rest.
+// place puts an add where its verdict and the removals covering it say, and takes it from where it was.
 func (e *element) place(ref string, r record, height, covers uint64, effective bool) error {
+	var err error
+	if effective && covers == 0 {
+		err = e.remove(e.restKey(ref))
+	} else {
+		err = e.live.del(ref)
+	}
+	if err != nil {
+		return err
+	}
+	return e.enter(ref, r, height, covers, effective)
+}
+
+// enter puts an add that has no entry among the live ones or at rest.
+func (e *element) enter(ref string, r record, height, covers uint64, effective bool) error {
 	r.flags, r.rest = 0, binary.AppendUvarint(nil, height)
 	if effective && covers == 0 {
-		if err := e.remove(e.restKey(ref)); err != nil {
-			return err
-		}
 		return e.live.put(ref, r)
-	}
-	if err := e.live.del(ref); err != nil {
-		return err
 	}
 	if effective {
 		r.flags = flagEffective

@@ -35,7 +35,7 @@ func (a *applier) env(f *field) *crdt.Env {
 			return e.env
 		}
 	}
-	env := &crdt.Env{State: f.state(a.tx), Past: a.past, Schema: f.schema, Space: a.space.id}
+	env := &crdt.Env{State: f.state(a.tx), Past: a.past, Schema: f.schema, Space: a.space.id, New: true} // commits that are here do not enter again
 	a.envs = append(a.envs, fieldEnv{f, env})
 	return env
 }

@@ -187,7 +187,9 @@ func (s *sim) hostile(d crdt.Draft, p *replica) crdt.Draft {
 // apply gives an op to a replica, follows the changes, and now and then gives it again.
 func (s *sim) apply(p *replica, op crdt.Op, effective bool) *failure {
 	p.verdict[op.Ref] = effective
-	changes, err := s.typ.Apply(s.env(p), op, effective)
+	env := s.env(p)
+	env.New = s.r.IntN(2) == 0 // whether it is told makes no difference
+	changes, err := s.typ.Apply(env, op, effective)
 	if err != nil {
 		return s.fail("apply %s: %v", s.opName(op), err)
 	}

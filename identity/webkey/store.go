@@ -74,6 +74,33 @@ func generate(ctx context.Context, label string, timeMS int64) (Keys, error) {
 	return Keys{Identity: id, DeviceKey: device, Certificate: cert}, nil
 }
 
+// Renew gives the person of the named database a fresh device key, for a device
+// whose key turned out to be in use elsewhere, and stores it in place of the one
+// there. Only the tab that holds the engine calls it.
+func Renew(ctx context.Context, database string, timeMS int64) (Keys, error) {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	db, err := openDatabase(ctx, database)
+	if err != nil {
+		return Keys{}, err
+	}
+	defer db.Call("close")
+	k, err := load(ctx, db)
+	if err != nil {
+		return Keys{}, err
+	}
+	if k.DeviceKey, err = Generate(ctx); err != nil {
+		return Keys{}, err
+	}
+	if k.Certificate, err = identity.Certify(ctx, k.Identity, k.DeviceKey.Public(), k.Certificate.Label, timeMS); err != nil {
+		return Keys{}, err
+	}
+	if err := write(ctx, db, "put", k); err != nil {
+		return Keys{}, fmt.Errorf("webkey: store the fresh device key: %w", err)
+	}
+	return k, nil
+}
+
 var errNone = errors.New("webkey: no keys stored")
 
 func openDatabase(ctx context.Context, name string) (js.Value, error) {
@@ -143,16 +170,18 @@ func finished(ctx context.Context, target js.Value, success string, failures ...
 	return try(func() js.Value { return target.Get("result") })
 }
 
-// save adds the record, once and for ever: add fails where put would replace keys
-// that another tab has begun to use.
-func save(ctx context.Context, db js.Value, k Keys) error {
+// save adds the record: add fails where put would replace keys that another tab
+// has begun to use.
+func save(ctx context.Context, db js.Value, k Keys) error { return write(ctx, db, "add", k) }
+
+func write(ctx context.Context, db js.Value, method string, k Keys) error {
 	cert, err := object.Encode(k.Certificate.Value())
 	if err != nil {
 		return err
 	}
 	tx, err := try(func() js.Value {
 		tx := db.Call("transaction", storeName, "readwrite", map[string]any{"durability": "strict"})
-		tx.Call("objectStore", storeName).Call("add", map[string]any{
+		tx.Call("objectStore", storeName).Call(method, map[string]any{
 			"format":      1,
 			"identity":    map[string]any{"key": k.Identity.handle, "public": toJS(k.Identity.public.Bytes())},
 			"device":      map[string]any{"key": k.DeviceKey.handle, "public": toJS(k.DeviceKey.public.Bytes())},

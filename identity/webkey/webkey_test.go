@@ -178,6 +178,7 @@ const fakeIndexedDB = `(() => {
           });
           return {};
         },
+        put(value, key) { pending++; later(() => { stores[name].set(key, value); end(); }); return {}; },
         get(key) { const r = { error: null }; pending++; later(() => { r.result = stores[name].get(key); end(); r.onsuccess && r.onsuccess(); }); return r; },
       });
       return tx;
@@ -243,6 +244,17 @@ func TestOpen(t *testing.T) {
 	sig, err := again.DeviceKey.Sign(t.Context(), statement(1))
 	if err != nil || identity.Verify(identity.Check{Key: again.DeviceKey.Public(), Statement: statement(1), Sig: sig}) != nil {
 		t.Errorf("the stored key does not sign: %v", err)
+	}
+	renewed, err := Renew(t.Context(), "keys", 1700000000001)
+	if err != nil || renewed.Device().Verify() != nil || renewed.DeviceKey.Public() == first.DeviceKey.Public() ||
+		renewed.Certificate.Identity != first.Certificate.Identity || renewed.Certificate.Label != "this browser" {
+		t.Errorf("renewed: %+v, %v", renewed.Certificate, err)
+	}
+	if k, _, err := Open(t.Context(), "keys", "", 1); err != nil || k.DeviceKey.Public() != renewed.DeviceKey.Public() {
+		t.Errorf("opened after the renewal: %v", err)
+	}
+	if _, err := Renew(t.Context(), "nobody's", 1); !errors.Is(err, errNone) {
+		t.Errorf("renewed nobody's: %v", err)
 	}
 	for _, name := range []string{"blocked", "fails"} {
 		if _, _, err := Open(t.Context(), name, "", 1); err == nil {

@@ -29,6 +29,9 @@ func (d *DB) commit(batches []*store.Batch, size int, sync bool) error {
 		if err := d.space.check(uint64(size)); err != nil {
 			return err
 		}
+		if err := d.waitForRoom(size); err != nil {
+			return err
+		}
 	}
 	b := d.db.NewBatchWithSize(size + groupRoom)
 	defer b.Close()

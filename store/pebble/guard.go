@@ -27,16 +27,17 @@ const retryPause = 250 * time.Millisecond
 // has no other way to go on serving reads.
 type guard struct {
 	vfs.FS
-	log     log.Logger
-	failed  atomic.Pointer[error]
-	lost    atomic.Pointer[func(error)]
-	trouble chan error // the last error of a flush or a merge, until somebody takes it
-	closing chan struct{}
-	once    sync.Once
+	log      log.Logger
+	pressure *pressure
+	opening  atomic.Bool // see pretends
+	failed   atomic.Pointer[error]
+	lost     atomic.Pointer[func(error)]
+	closing  chan struct{}
+	once     sync.Once
 }
 
 func newGuard(base vfs.FS, sp *space, to log.Logger) *guard {
-	return &guard{FS: vfs.OnDiskFull(base, sp.diskFull), log: to, trouble: make(chan error, 1), closing: make(chan struct{})}
+	return &guard{FS: vfs.OnDiskFull(base, sp.diskFull), log: to, pressure: newPressure(), closing: make(chan struct{})}
 }
 
 // failure returns nil, or why nothing more is written.
@@ -89,13 +90,9 @@ func (g *guard) Fatalf(format string, args ...any) {
 // events keeps Pebble's defaults from ending the process on damaged tables: the reads that meet one fail, the rest works.
 func (g *guard) events() *pebble.EventListener {
 	return &pebble.EventListener{
-		BackgroundError: func(err error) {
-			g.log.Warn("store: background work failed", "err", err)
-			select {
-			case g.trouble <- err:
-			default:
-			}
-		},
+		BackgroundError: func(err error) { g.log.Warn("store: background work failed", "err", err) },
+		FlushEnd:        func(info pebble.FlushInfo) { g.pressure.ended(&g.pressure.flush, info.Err) },
+		CompactionEnd:   func(info pebble.CompactionInfo) { g.pressure.ended(&g.pressure.merge, info.Err) },
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
 			g.log.Error("store: damaged table", "path", info.Path, "err", info.Details)
 		},
@@ -124,13 +121,26 @@ func (g *guard) create(name string, create func() (vfs.File, error)) (vfs.File, 
 	case err == nil && isLog(name):
 		return &guardedFile{File: f, guard: g, name: name}, nil
 	case err == nil:
-		return &frozenFile{File: f, guard: g}, nil
+		return &frozenFile{File: f, guard: g, name: name}, nil
 	case isLog(name):
 		g.fail("create "+name, err)
-		return vfs.NewMemFile(nil), nil
+		return &guardedFile{File: vfs.NewMemFile(nil), guard: g, name: name}, nil
+	case g.pretends("create "+name, err):
+		return &frozenFile{File: vfs.NewMemFile(nil), guard: g, name: name}, nil
 	}
 	g.pause()
 	return nil, err
+}
+
+// pretends tells whether an error is kept from Pebble. While it opens a store it tries a flush that fails without end. So
+// then the first failure of any write is recorded and everything after it reported as done, and nothing of it is; whoever
+// opens the store looks for failures in the end.
+func (g *guard) pretends(what string, err error) bool {
+	if err == nil || !g.opening.Load() {
+		return false
+	}
+	g.fail(what, err)
+	return true
 }
 
 // pause slows down what Pebble repeats at once.
@@ -160,18 +170,24 @@ func (g *guard) Remove(name string) error {
 
 // Rename implements vfs.FS.
 func (g *guard) Rename(old, name string) error {
-	if err := g.failure(); err != nil {
-		return err
-	}
-	return g.FS.Rename(old, name)
+	return g.change("rename "+old, func() error { return g.FS.Rename(old, name) })
 }
 
 // Link implements vfs.FS.
 func (g *guard) Link(old, name string) error {
-	if err := g.failure(); err != nil {
-		return err
+	return g.change("link "+old, func() error { return g.FS.Link(old, name) })
+}
+
+// change does what is neither the log's nor a directory's.
+func (g *guard) change(what string, op func() error) error {
+	err := g.failure()
+	if err == nil {
+		err = op()
 	}
-	return g.FS.Link(old, name)
+	if g.pretends(what, err) {
+		return nil
+	}
+	return err
 }
 
 // Unwrap implements vfs.FS.
@@ -181,27 +197,29 @@ func (g *guard) Unwrap() vfs.FS { return g.FS }
 type frozenFile struct {
 	vfs.File
 	guard *guard
+	name  string
 }
 
 // Write implements vfs.File.
-func (f *frozenFile) Write(p []byte) (int, error) {
-	if err := f.guard.failure(); err != nil {
-		return 0, err
+func (f *frozenFile) Write(p []byte) (n int, err error) {
+	n = len(p)
+	err = f.guard.change("write "+f.name, func() error { n, err = f.File.Write(p); return err })
+	if err == nil {
+		return len(p), nil
 	}
-	return f.File.Write(p)
+	return n, err
 }
 
 // Sync implements vfs.File.
-func (f *frozenFile) Sync() error { return f.sync(f.File.Sync) }
+func (f *frozenFile) Sync() error { return f.guard.change("sync "+f.name, f.File.Sync) }
 
 // SyncData implements vfs.File.
-func (f *frozenFile) SyncData() error { return f.sync(f.File.SyncData) }
+func (f *frozenFile) SyncData() error { return f.guard.change("sync "+f.name, f.File.SyncData) }
 
-func (f *frozenFile) sync(sync func() error) error {
-	if err := f.guard.failure(); err != nil {
-		return err
-	}
-	return sync()
+// SyncTo implements vfs.File.
+func (f *frozenFile) SyncTo(length int64) (full bool, err error) {
+	err = f.guard.change("sync "+f.name, func() error { full, err = f.File.SyncTo(length); return err })
+	return full, err
 }
 
 // guardedFile is a log or a directory.

@@ -9,6 +9,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/sstable/block"
+
+	"github.com/hyperhyperspace/hhs-go/store"
 )
 
 // Numbers of this engine. None is part of the stored format but formatMajorVersion, and that only moves forward.
@@ -38,10 +40,14 @@ const (
 	// memTableSize bounds a replay at open to a fraction of a second and the tables of a flush to one file. Pebble
 	// begins with 256 KiB and doubles up to it, so small nodes do not pay for it.
 	memTableSize = 16 << 20
-	// maxMemTables is how many may wait for their flush before writers wait: 64 MiB of memory at worst.
+	// maxMemTables is how many may wait for their flush before writers wait: 64 MiB of memory, and a group, at worst.
 	maxMemTables = 4
 	// maxOpenFiles leaves half of the usual limit of 1,024 descriptors to sockets.
 	maxOpenFiles = 500
+	// checkEvery is how many bytes may be written between two looks at both: looking costs as much as a small group.
+	checkEvery = 1 << 20
+	// never is a threshold at which Pebble would let writers wait; they wait before they reach it.
+	never = 1 << 20
 	// l0Compaction and l0Stop: begin to merge at 4 files, make writers wait at 24 (a burst of 24 flushes, 384 MiB).
 	l0Compaction, l0Stop = 4, 24
 	// bloomBits per key give one wrong answer in a hundred. "Is this commit here?" is asked of every link received,
@@ -73,11 +79,11 @@ func engineOptions(g *guard, cache *pebble.Cache) *pebble.Options {
 		EventListener:               g.events(),
 		Cache:                       cache,
 		MemTableSize:                memTableSize,
-		MemTableStopWritesThreshold: maxMemTables,
+		MemTableStopWritesThreshold: maxMemTables + 1 + store.MaxBatch/memTableSize,
 		MaxOpenFiles:                maxOpenFiles,
 		FormatMajorVersion:          formatMajorVersion,
 		L0CompactionThreshold:       l0Compaction,
-		L0StopWritesThreshold:       l0Stop,
+		L0StopWritesThreshold:       never,
 		CompactionConcurrencyRange:  func() (int, int) { return 1, max(1, min(2, runtime.GOMAXPROCS(0)-1)) },
 	}
 	for i := range o.Levels {

@@ -156,6 +156,7 @@ func (o opening) writable(lock *pebble.Lock, version int, creating bool) (*DB, e
 	}
 	sp := newSpace(o.fs, o.dir, o.Options)
 	g := newGuard(o.fs, sp, o.Log)
+	g.opening.Store(true)
 	db, err := o.engine(g, lock, !creating)
 	if err != nil && creating && g.failure() == nil {
 		if err := removeLeftovers(o.fs, o.dir); err != nil {
@@ -178,11 +179,21 @@ func (o opening) writable(lock *pebble.Lock, version int, creating bool) (*DB, e
 	}
 	if err != nil {
 		g.close()
-		return nil, errors.Join(translate(err), db.Close())
+		return nil, errors.Join(translate(err), d.abandon())
 	}
+	g.opening.Store(false)
 	g.onFailure(o.Lost)
 	sp.restoreBallast()
 	return d, nil
+}
+
+// abandon closes an engine that was not opened to the end.
+func (d *DB) abandon() error {
+	var errs []error
+	for v := range d.views {
+		errs = append(errs, v.snap.Close())
+	}
+	return errors.Join(append(errs, d.db.Close())...)
 }
 
 // readOnly opens the store to read, and says why.

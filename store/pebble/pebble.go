@@ -74,6 +74,7 @@ type DB struct {
 
 	queue         *group.Committer
 	group, synced uint64 // numbers of the last group and of the last one synced; whoever commits has them
+	unchecked     int    // bytes since waitForRoom looked; whoever commits has them
 
 	mu     sync.Mutex // guards what follows
 	cond   sync.Cond  // on mu: reads becomes 0
@@ -91,6 +92,9 @@ func (d *DB) Health() error {
 		return store.ErrClosed
 	}
 	if err := d.guard.failure(); err != nil {
+		return err
+	}
+	if err := d.flushing(); err != nil {
 		return err
 	}
 	return d.space.check(0)
@@ -146,20 +150,19 @@ func (d *DB) flush() error {
 	if err := d.guard.failure(); err != nil {
 		return err
 	}
-	select {
-	case <-d.guard.trouble: // of before
-	default:
+	if err := d.guard.pressure.flushError(); err != nil {
+		return err // it would wait for the one that is tried again
 	}
 	done, err := d.db.AsyncFlush()
-	if err != nil {
-		return err
+	for err == nil {
+		select {
+		case <-done:
+			return d.guard.failure()
+		case <-d.guard.pressure.turn:
+			err = d.guard.pressure.flushError()
+		}
 	}
-	select {
-	case <-done:
-		return d.guard.failure()
-	case err := <-d.guard.trouble:
-		return err
-	}
+	return err
 }
 
 func (d *DB) isClosed() bool {

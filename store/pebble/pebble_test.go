@@ -23,8 +23,7 @@ import (
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("HHS_TEST_OPEN"); dir != "" {
-		_, err := Open(dir, Options{Ballast: -1})
-		fmt.Print(err)
+		openAndPrint(dir)
 		os.Exit(0)
 	}
 	if dir := os.Getenv("HHS_TEST_WRITE"); dir != "" {
@@ -35,9 +34,29 @@ func TestMain(m *testing.M) {
 		"github.com/cockroachdb/pebble/v2.(*ConcurrencyLimitScheduler).periodicGranter"))
 }
 
+// openAndPrint is the child of tests that open a store from another process: it prints the error, or what the store holds
+// and whether it can be written.
+func openAndPrint(dir string) {
+	d, err := Open(dir, Options{Ballast: -1})
+	if err != nil {
+		fmt.Print(err)
+		return
+	}
+	snap, err := d.Snapshot()
+	if err != nil {
+		fmt.Print(err)
+		return
+	}
+	for kv, err := range snap.Scan(nil, nil, false) {
+		fmt.Printf("%s=%s %v\n", kv.Key, kv.Value, err)
+	}
+	fmt.Println(d.Health(), snap.Close(), d.Close())
+}
+
 // small makes tables so small that a short test flushes, merges and changes logs.
 func small(o *pebble.Options) {
 	o.MemTableSize = 16 << 10
+	o.MemTableStopWritesThreshold *= 100
 	o.MaxManifestFileSize = 512
 }
 
@@ -92,7 +111,7 @@ func TestLockedByProcess(t *testing.T) {
 	cmd := exec.Command(exe)
 	cmd.Env = append(os.Environ(), "HHS_TEST_OPEN="+dir)
 	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), store.ErrLocked.Error()) || !strings.Contains(string(out), dir) {
+	if err != nil || !strings.Contains(string(out), fmt.Sprint(store.ErrLocked, " ", os.Getpid())) || !strings.Contains(string(out), dir) {
 		t.Fatalf("second process: %s, %v", out, err)
 	}
 }

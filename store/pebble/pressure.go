@@ -1,0 +1,84 @@
+//go:build !js
+
+package pebble
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// pressure knows how Pebble's work in the background goes, flushes and merges. Pebble itself tries what has failed again
+// without end, and lets writers wait for it meanwhile. Here they wait only while it gets on (waitForRoom).
+type pressure struct {
+	flush, merge atomic.Pointer[error] // how the last one failed; nil if it did not
+	turn         chan struct{}         // something has ended; buffered
+}
+
+func newPressure() *pressure { return &pressure{turn: make(chan struct{}, 1)} }
+
+func (p *pressure) ended(last *atomic.Pointer[error], err error) {
+	if err == nil {
+		last.Store(nil)
+	} else {
+		last.Store(&err)
+	}
+	select {
+	case p.turn <- struct{}{}:
+	default:
+	}
+}
+
+// flushError returns how the last flush failed, or nil.
+func (p *pressure) flushError() error {
+	if err := p.flush.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// flushing returns why writes are refused while tables cannot be written: for want of room until a flush succeeds, which
+// is tried again and again, and for any other reason for good.
+func (d *DB) flushing() error {
+	err := d.guard.pressure.flushError()
+	switch {
+	case err == nil:
+		return nil
+	case vfs.IsNoSpaceError(err):
+		return fmt.Errorf("write table: %w; make room and it goes on", translate(err))
+	case pebble.IsCorruptionError(err):
+		return fmt.Errorf("write table: %w", translate(err))
+	}
+	d.guard.fail("write table", err)
+	return d.guard.failure()
+}
+
+// waitForRoom returns once there is room for another group: what is in memory only stays below maxMemTables tables, and
+// the tables not yet merged below l0Stop, unless merging fails, which makes reads slow and nothing worse. It looks once
+// in checkEvery bytes.
+func (d *DB) waitForRoom(size int) error {
+	if err := d.flushing(); err != nil {
+		return err
+	}
+	if d.unchecked += size; d.unchecked < checkEvery {
+		return nil
+	}
+	d.unchecked = 0
+	for {
+		m := d.db.Metrics()
+		full := m.MemTable.Size >= maxMemTables*memTableSize
+		behind := int(m.Levels[0].Sublevels) >= l0Stop && d.guard.pressure.merge.Load() == nil
+		if !full && !behind {
+			return nil
+		}
+		<-d.guard.pressure.turn
+		if err := d.flushing(); err != nil {
+			return err
+		}
+		if err := d.guard.failure(); err != nil {
+			return err
+		}
+	}
+}

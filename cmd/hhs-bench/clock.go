@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"math"
@@ -9,6 +10,8 @@ import (
 	"runtime"
 	"runtime/pprof"
 	"time"
+
+	hhs "github.com/hyperhyperspace/hhs-go"
 )
 
 // span is a measured stretch of work.
@@ -42,6 +45,35 @@ func (r *run) rate(s span) {
 	r.set("cpu_ms", ms(s.cpu))
 	r.set("wall_ms", ms(s.wall))
 }
+
+// settled closes a node that was written to much, when the store's work in the background is over, as it is in a node
+// that was left alone for a moment. Closing makes such work once more, which another opening sees to.
+func settled(ctx context.Context, node *hhs.Node, dir string) error {
+	settle()
+	if err := node.Close(); err != nil {
+		return err
+	}
+	again, err := openNode(ctx, dir, hhs.Offline())
+	if err != nil {
+		return err
+	}
+	settle()
+	return again.Close()
+}
+
+// settle waits until this process does nothing any more.
+func settle() {
+	const step, idle = 50 * time.Millisecond, 5 * time.Millisecond
+	for quiet := 0; quiet < 4; {
+		before := cpuTime()
+		time.Sleep(step)
+		if quiet++; cpuTime()-before > idle {
+			quiet = 0
+		}
+	}
+}
+
+func perSecond(n int, cpuMS float64) float64 { return math.Round(float64(n) / cpuMS * 1000) }
 
 func ms(d time.Duration) float64 { return round(float64(d.Nanoseconds()) / 1e6) }
 

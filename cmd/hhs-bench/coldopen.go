@@ -10,11 +10,12 @@ import (
 // page is how many values a first screen shows.
 const page = 50
 
-// coldOpen reopens what was written before, in this process: the files are in the operating system's cache, the node's own
-// caches are empty. n counts the values read for the rate.
+const coldNote = "each figure from a process of its own, opening included; the files are in the operating system's cache, the store had time to settle"
+
+// coldOpen opens what was written before and reads the first value, a page, and everything, each in a process of its own.
 func coldOpen(ctx context.Context, r *run) error {
-	dir := r.path("node")
-	node, err := openNode(ctx, dir, hhs.Offline())
+	s := stage{Dir: r.path("node"), N: r.n}
+	node, err := openNode(ctx, s.Dir, hhs.Offline())
 	if err != nil {
 		return err
 	}
@@ -22,54 +23,44 @@ func coldOpen(ctx context.Context, r *run) error {
 	if err != nil {
 		return err
 	}
-	id := space.ID()
+	s.Space = space.ID().String()
 	data := payloads(r.n, 1)
+	s.Value = data[r.n/2].key + data[r.n/2].value
 	if err := fill(ctx, space, data); err != nil {
 		return err
 	}
-	if err := node.Close(); err != nil {
+	if err := settled(ctx, node, s.Dir); err != nil {
 		return err
 	}
-
-	var first, some, all span
-	all, err = r.measure(func() error {
-		first, err = r.measure(func() error {
-			if node, err = openNode(ctx, dir, hhs.Offline()); err != nil {
-				return err
-			}
-			s, err := node.Space(id)
-			if err != nil {
-				return err
-			}
-			if space, err = hhs.As(s, kind); err != nil {
-				return err
-			}
-			return has(space, data[r.n/2])
-		})
-		if err == nil {
-			some, err = r.measure(func() error { return read(space, min(page, r.n)) })
-		}
-		if err == nil {
-			err = read(space, r.n)
-		}
-		return err
-	})
+	first, err := r.in(ctx, "first", s)
 	if err != nil {
 		return err
 	}
-	defer node.Close()
-	r.rate(all)
-	r.set("first_cpu_ms", ms(first.cpu))
-	r.set("first_wall_ms", ms(first.wall))
-	r.set(fmt.Sprintf("list_%d_cpu_ms", page), ms(some.cpu))
-	r.set("cache", "files in the operating system's cache, the node's own caches empty")
+	some, err := r.in(ctx, "page", s)
+	if err != nil {
+		return err
+	}
+	s.Profile = r.profile
+	all, err := r.in(ctx, "all", s)
+	if err != nil {
+		return err
+	}
+	r.set("cpu_ms", all["cpu_ms"])
+	r.set("wall_ms", all["wall_ms"])
+	r.set("ops_per_cpu_s", perSecond(r.n, all["cpu_ms"]))
+	r.set("first_key_cpu_ms", first["cpu_ms"])
+	r.set("first_key_wall_ms", first["wall_ms"])
+	r.set(fmt.Sprintf("list%d_cpu_ms", page), some["cpu_ms"])
+	r.set("process_cpu_ms", all["process_cpu_ms"])
+	r.set("peak_rss_mb", all["peak_rss_mb"])
+	r.set("cache", coldNote)
 	return nil
 }
 
-func has(space *hhs.Space[pairs], p payload) error {
-	ok, err := space.Root().Pairs.Has(p.key + p.value)
+func has(space *hhs.Space[pairs], value string) error {
+	ok, err := space.Root().Pairs.Has(value)
 	if err == nil && !ok {
-		err = fmt.Errorf("the value of key %s is not there", p.key)
+		err = fmt.Errorf("the value %q is not there", value)
 	}
 	return err
 }

@@ -39,6 +39,8 @@ var benches = []bench{
 	{"sync-initial", 10000, "commits synced to an empty peer, signed and verified, CPU of both sides", syncInitial},
 	{"sync-recent", 10000, "two nodes with the same commits, each adds 10 and then 1,000 while apart, CPU and bytes of both sides", syncRecent},
 	{"cold-open", 10000, "open a node's directory and read: the first value, 50, all", coldOpen},
+	{"open-million", 1000000, "open a space of so many commits, in a line and much diverged, and read or write", openMillion},
+	{"thousand-spaces", 1000, "open so many spaces in one node and read a value of each", thousandSpaces},
 	{"wasm-size", 1, "bytes a browser downloads for the engine, and its largest packages", wasmSize},
 	{"page-ready", 1, "from navigation to a usable page in Chromium, first visit and warm", inChromium("ready")},
 	{"browser-ingest", 10000, "commits that a page in Chromium receives from a native peer, and the longest tasks meanwhile", inChromium("ingest")},
@@ -64,12 +66,14 @@ func (r *run) set(name string, value any) { r.fields = append(r.fields, field{na
 func main() {
 	var name string
 	var list bool
+	var part string
 	r := &run{}
 	flag.StringVar(&name, "run", "", "benchmark to run; all when empty")
 	flag.IntVar(&r.n, "n", 0, "operations; 0: the benchmark's own number")
 	flag.StringVar(&r.root, "root", ".", "root of the repository, for the benchmarks that build something")
 	flag.StringVar(&r.profile, "profile", "", "write a CPU profile of the measured part to this file")
 	flag.BoolVar(&list, "list", false, "list the benchmarks")
+	flag.StringVar(&part, "stage", "", "for benchmarks: run this part of one, in a process of its own")
 	flag.Parse()
 	if list {
 		for _, b := range benches {
@@ -79,7 +83,11 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := runNamed(ctx, name, r); err != nil {
+	do := func() error { return runNamed(ctx, name, r) }
+	if part != "" {
+		do = func() error { return runStage(ctx, part) }
+	}
+	if err := do(); err != nil {
 		fmt.Fprintln(os.Stderr, "hhs-bench:", err)
 		os.Exit(1)
 	}
@@ -114,7 +122,7 @@ func (r *run) do(ctx context.Context, b bench) (err error) {
 	if err := b.run(ctx, r); err != nil {
 		return err
 	}
-	if mb := peakRSS(); mb > 0 {
+	if mb := peakRSS(); mb > 0 && !slices.ContainsFunc(r.fields, func(f field) bool { return f.name == "peak_rss_mb" }) {
 		r.set("peak_rss_mb", round(mb))
 	}
 	line, err := r.line()

@@ -3,7 +3,7 @@ export { DecodeError, type DecodeReason, Float, type Value, decode, encode } fro
 export type { EngineState, Phase } from './client.js'
 export { type Field, type FieldType, type Fields, SpaceKind, defineSpace, log, register, set } from './define.js'
 export { type ErrorCode, HhsError } from './errors.js'
-export type { Entry, Handle, Handles, LogHandle, LogRange, RegisterHandle, SetHandle } from './fields.js'
+export type { Entry, Handle, Handles, LogHandle, LogPage, LogRange, RegisterHandle, SetHandle } from './fields.js'
 export { Link, type LinkCodec } from './link.js'
 export type { SubscribeOptions, Unsubscribe } from './live.js'
 export type { Candidate, CreateOptions, HhsNode, JoinOptions } from './node.js'

@@ -2,7 +2,7 @@
 import { PageBroker } from './broker-page.js'
 import type { Host, HostEvents } from './client.js'
 import { heartbeatsUntilClosed, heartbeatsUntilRestart, maxRestarts, restartWindow } from './limits.js'
-import type { FromWorker, ToWorker } from './messages.js'
+import { type FromWorker, type ToWorker, tabLock } from './messages.js'
 import { hasDirectConnections } from './support.js'
 
 /** Where the built files are. */
@@ -26,6 +26,8 @@ export class BrowserHost implements Host {
   private broker: PageBroker | undefined
   private events!: HostEvents
   private starts: number[] = []
+  /** Calls under way that write. */
+  private readonly writes = new Set<number>()
   private missed = 0
   private timer: ReturnType<typeof setInterval> | undefined
 
@@ -41,6 +43,7 @@ export class BrowserHost implements Host {
   }
 
   call(id: number, method: string, args: Uint8Array): void {
+    if (method === 'update') this.writes.add(id)
     if (this.worker) return this.tell({ t: 'call', id, method, args })
     queueMicrotask(() => this.events.result({ id, error: { code: 'engine_failed', message: 'the engine is not running', path: '' } }))
   }
@@ -99,6 +102,7 @@ export class BrowserHost implements Host {
     this.missed = 0
     switch (m.t) {
       case 'beat': return
+      case 'seated': return this.awaitEnd()
       case 'up': return this.events.up(m.leader)
       case 'down': return this.events.down('moving', 'The tab that ran the engine closed; another one takes over.')
       case 'silent': return this.events.down('other_tab', 'This is open in another tab, which does not answer.')
@@ -112,10 +116,21 @@ export class BrowserHost implements Host {
           return this.events.down('failed', `The engine does not start: ${m.reason}`)
         }
         return m.reason === 'closed' ? undefined : this.replace(m.reason)
-      case 'result': return this.events.result(m)
+      case 'result':
+        // An engine that still stores what somebody writes is worth starting again, however often it ends.
+        if (this.writes.delete(m.id) && m.result) this.starts = []
+        return this.events.result(m)
       case 'event': return this.events.event(m.sub, m.event)
       case 'rtc': return this.broker?.handle(m)
     }
+  }
+
+  /** Replaces the worker as soon as it is gone: browsers end workers without a word, as when memory is short. */
+  private awaitEnd(): void {
+    const worker = this.worker
+    void navigator.locks.request(tabLock(this.client), () => {
+      if (worker && this.worker === worker) this.replace('the browser ended it')
+    })
   }
 
   /** Ends the worker and starts another one from the store, unless that was tried too often. */
@@ -134,6 +149,7 @@ export class BrowserHost implements Host {
     this.broker?.closeAll()
     this.worker?.terminate()
     this.worker = this.broker = undefined
+    this.writes.clear()
   }
 
   /** Counts ticks, not time: after a sleep of the computer both sides have missed the same. */

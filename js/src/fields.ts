@@ -123,6 +123,22 @@ export class SetHandle<T> {
 export interface LogRange {
   last?: number
   first?: number
+  /** With `last`: only entries before this place, as a page gave it. */
+  before?: Uint8Array
+  /** With `first`: only entries after this place. */
+  after?: Uint8Array
+}
+
+/** What a read of a log gives. */
+export interface LogPage<T> {
+  /** Oldest first. */
+  entries: Entry<T>[]
+  /** Entries of the whole log. */
+  size: number
+  /** There are older ones: read them with `last` and this. */
+  before?: Uint8Array
+  /** There are newer ones: read them with `first` and this. */
+  after?: Uint8Array
 }
 
 /** A list that only grows. */
@@ -131,10 +147,21 @@ export class LogHandle<T> {
 
   /** Entries, oldest first: `list({ last: 50 })`. */
   async list(range: LogRange = {}): Promise<Entry<T>[]> {
+    return (await this.page(range)).entries
+  }
+
+  /** Entries with what is around them. */
+  async page(range: LogRange = {}): Promise<LogPage<T>> {
     const query: Data = {}
-    if (range.last !== undefined) query.last = range.last
-    if (range.first !== undefined) query.first = range.first
-    return ((await this.access.read(query)).entries as Value[]).map(v => entry<T>(v))
+    for (const name of ['last', 'first', 'before', 'after'] as const) {
+      const v = range[name]
+      if (v !== undefined) query[name] = v
+    }
+    const r = (await this.access.read(query)) as Data & { size: number; before?: Uint8Array; after?: Uint8Array }
+    const page: LogPage<T> = { entries: (r.entries as Value[]).map(v => entry<T>(v)), size: r.size }
+    if (r.before) page.before = r.before
+    if (r.after) page.after = r.after
+    return page
   }
 
   async size(): Promise<number> {
@@ -151,9 +178,9 @@ export class LogHandle<T> {
     } while (after !== undefined)
   }
 
-  /** Calls `fn` with the entries of the range (default: the last 100) now and after each change. */
-  subscribe(fn: (entries: Entry<T>[]) => void, options: SubscribeOptions & LogRange = {}): Unsubscribe {
-    return observe(this.access.changes, () => this.list(options), fn, heard(this.access, options))
+  /** Calls `fn` with the entries of the range (default: the last 100), and the page they are of, now and after each change. */
+  subscribe(fn: (entries: Entry<T>[], page: LogPage<T>) => void, options: SubscribeOptions & LogRange = {}): Unsubscribe {
+    return observe(this.access.changes, () => this.page(options), page => fn(page.entries, page), heard(this.access, options))
   }
 
   /** The entries of the range now and after each change. */

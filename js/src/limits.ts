@@ -40,7 +40,7 @@ export const heartbeatsUntilClosed = 5
 /** Ticks of a second without a sign of life after which the page replaces the worker. */
 export const heartbeatsUntilRestart = 20
 
-/** Engine starts allowed within `restartWindow` before the page stops trying and says so. */
+/** Engine starts allowed within `restartWindow`, without a write stored in between, before the page stops trying and says so. */
 export const maxRestarts = 4
 
 /** Milliseconds in which `maxRestarts` are counted. */

@@ -7,6 +7,11 @@
  *  3. A worker that is `ended` or `taken` does nothing more and is to be terminated by its page.
  */
 
+/** The lock that a tab's worker holds as long as it lives: whoever gets it knows that the worker is gone. */
+export function tabLock(client: string): string {
+  return `hhs-tab:${client}`
+}
+
 /** An error as it crosses a port. */
 export interface WireError {
   code: string
@@ -31,6 +36,8 @@ export type ToWorker =
 /** What a worker tells its page. */
 export type FromWorker =
   | { t: 'beat' }
+  /** This worker holds the lock that `tabLock` names until it ends. */
+  | { t: 'seated' }
   /** An engine is there: in this worker (`leader`) or in another tab's. */
   | { t: 'up'; epoch: string; leader: boolean }
   /** The other tab with the engine is gone; this worker or another one is about to start it. */

@@ -4,7 +4,7 @@ import type { Client, Data, EngineState } from './client.js'
 import type { Fields, SpaceKind } from './define.js'
 import { HhsError } from './errors.js'
 import { Link } from './link.js'
-import { Listeners, type SubscribeOptions, type Unsubscribe, observe } from './live.js'
+import { Listeners, type SubscribeOptions, type Unsubscribe, observe, report } from './live.js'
 import { type Space, SpaceBase, type SpaceInfo } from './space.js'
 
 /** A space that answered to three words. Words can be forged: show creator and age, and let a person choose. */
@@ -43,6 +43,7 @@ export class HhsNode {
   private readonly open = new Map<string, Space<any>>()
   private readonly spacesChanged = new Listeners()
   private readonly stateListeners = new Listeners()
+  private readonly errorListeners = new Set<(e: HhsError) => void>()
 
   constructor(private readonly client: Client, opened: Data) {
     this.identity = opened.identity as string
@@ -55,6 +56,7 @@ export class HhsNode {
   async begin(): Promise<void> {
     await this.client.subscribe({}, e => {
       if (e.kind === 'spaces' || e.kind === 'restart') this.spacesChanged.tell()
+      if (e.kind === 'error') this.failed(HhsError.from({ code: e.code, message: e.message }))
     })
   }
 
@@ -127,6 +129,16 @@ export class HhsNode {
     return this.stateListeners.source(() => fn(this.state))
   }
 
+  /**
+   * Calls `fn` with what no call answers for, in no space: `read_only` when the browser took the store away, because somebody cleared
+   * this site's data, the disk is short, or another version of the application wants it. What was acknowledged before is not kept there
+   * any more in the first two cases.
+   */
+  subscribeErrors(fn: (e: HhsError) => void): Unsubscribe {
+    this.errorListeners.add(fn)
+    return () => { this.errorListeners.delete(fn) }
+  }
+
   /** Runs the engine in this page from now on; for a person's button when another tab does not answer. */
   takeOver(): void {
     this.client.takeOver()
@@ -142,6 +154,11 @@ export class HhsNode {
     for (const s of this.open.values()) s.end()
     this.open.clear()
     await this.client.close()
+  }
+
+  private failed(e: HhsError): void {
+    if (this.errorListeners.size === 0) report(e)
+    for (const fn of [...this.errorListeners]) fn(e)
   }
 
   private async space<F extends Fields>(id: string, kind: SpaceKind<F>): Promise<Space<F>> {

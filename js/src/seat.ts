@@ -6,13 +6,14 @@
  * Invariants
  *  1. An engine runs only in the worker that holds the lock; a worker that lost it reports `taken` and runs nothing more.
  *  2. A call is answered by the engine of the epoch it was sent to, or by `engine_restarted`.
- *  3. A tab holds the lock `hhs-tab:<client>` before it first asks; the leader drops its subscriptions when that lock becomes free.
+ *  3. A tab holds its `tabLock` before it first asks; the leader drops its subscriptions when that lock becomes free, and its own page
+ *     replaces its worker.
  */
 import { decode, encode } from './cbor.js'
 import { type Engine, startEngine } from './engine.js'
 import { HhsError } from './errors.js'
 import { otherTabSilence } from './limits.js'
-import type { BetweenTabs, FromWorker, ToWorker, WireError, WireResult } from './messages.js'
+import { type BetweenTabs, type FromWorker, type ToWorker, type WireError, type WireResult, tabLock } from './messages.js'
 
 type Start = Extract<ToWorker, { t: 'start' }>
 type Call = Extract<ToWorker, { t: 'call' }>
@@ -53,11 +54,12 @@ export class Seat {
   /** Takes the seat; returns once this tab is known to be alive to the others. */
   async sit(): Promise<void> {
     await new Promise<void>(held => {
-      void navigator.locks.request(`hhs-tab:${this.start.client}`, () => {
+      void navigator.locks.request(tabLock(this.start.client), () => {
         held()
         return new Promise<never>(() => {})
       })
     })
+    this.around.post({ t: 'seated' })
     this.queue({ signal: this.line.signal })
     this.tell({ t: 'who', from: this.start.client })
     setInterval(() => this.tick(), tick)
@@ -148,7 +150,7 @@ export class Seat {
     if (!own) {
       own = new Set()
       this.subs.set(tab, own)
-      if (tab !== this.start.client) void navigator.locks.request(`hhs-tab:${tab}`, () => this.drop(tab))
+      if (tab !== this.start.client) void navigator.locks.request(tabLock(tab), () => this.drop(tab))
     }
     const { sub } = decode(args) as { sub: string }
     own.add(sub)

@@ -105,8 +105,13 @@ func (e *engine) unsubscribe(_ context.Context, a *args) (result, error) {
 }
 
 // eventPause is the least time between two events of a kind: a page draws no
-// faster, and a flood of commits must not become a flood of messages.
-const eventPause = 50 * time.Millisecond
+// faster, and a flood of commits must not become a flood of messages. While
+// changes go on coming the pause between them grows to floodPause: whoever
+// draws a screenful for each takes from the engine the time to receive the rest.
+const (
+	eventPause = 50 * time.Millisecond
+	floodPause = 400 * time.Millisecond
+)
 
 // watchChanges tells which fields changed, several commits in one event.
 func watchChanges(ctx context.Context, s *hhs.AnySpace, t topic) {
@@ -132,6 +137,7 @@ func watchChanges(ctx context.Context, s *hhs.AnySpace, t topic) {
 			}
 		}
 	}()
+	length := eventPause
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	ready := false
@@ -144,6 +150,11 @@ func watchChanges(ctx context.Context, s *hhs.AnySpace, t topic) {
 			fields[name] = true
 		case <-pause.C:
 			ready = true
+			if len(fields) == 0 { // nothing came meanwhile
+				length = eventPause
+			} else {
+				length = min(2*length, floodPause)
+			}
 		case <-ctx.Done():
 			return
 		}
@@ -151,7 +162,7 @@ func watchChanges(ctx context.Context, s *hhs.AnySpace, t topic) {
 			emit(t.sub, result{"kind": "change", "space": t.space, "fields": fieldNames(s, fields)})
 			clear(fields)
 			ready = false
-			pause.Reset(eventPause)
+			pause.Reset(length)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import { byId, copy, h, setText, show } from '../lib/dom.js'
 import { publish } from '../lib/publish.js'
 import { addressNote } from '../lib/text.js'
 import type { Room } from './kind.js'
+import { remember } from './known.js'
 
 /** The address of this page that opens a link. */
 function pageLink(link: string): string {
@@ -26,6 +27,7 @@ export async function showInvitation(room: Room): Promise<void> {
   setText(byId('words-server'), i.wordsServer ? `They work at ${i.wordsServer}` : '')
   byId('servers').replaceChildren(...(i.servers.length > 0 ? i.servers.map(s => h('li', {}, s)) : [h('li', {}, 'None: this room cannot be found by others yet.')]))
   history.replaceState(null, '', `#${i.link}`)
+  remember(room.id, '', i.link)
   publish({ link, words: i.words ?? '', servers: i.servers.join(' ') })
 }
 

@@ -7,8 +7,10 @@ import { problem, statusSentence } from '../lib/text.js'
 import { handleFinder } from './finder.js'
 import { handleServers, showInvitation } from './invite.js'
 import { Chat, type Room } from './kind.js'
+import { forget, remember, sayMissing, sayTaken } from './known.js'
 import { Messages } from './messages.js'
 import { People } from './people.js'
+import { Sender } from './send.js'
 import { showStored } from './stored.js'
 
 const lastKey = 'hhs.chat.last'
@@ -23,6 +25,7 @@ interface Shown {
 class Page {
   private shown: Shown | undefined
   private readonly topics = new Map<string, string>()
+  private started = false
 
   constructor(private readonly node: HhsNode) {}
 
@@ -37,10 +40,19 @@ class Page {
     byId('leave').onclick = () => void this.guard(() => this.leave())
     byId('stored').addEventListener('toggle', () => this.shown && void this.guard(() => showStored(this.node, this.shown!.room)))
     globalThis.addEventListener('hashchange', () => void this.guard(() => this.openAddress()))
+    this.node.subscribeErrors(e => e.code === 'read_only' ? void sayTaken() : this.showError(problem(e)))
+    this.node.subscribeState(s => s.phase === 'up' && this.started && void this.guard(() => this.checkRooms()))
     this.node.subscribeSpaces(spaces => void this.guard(() => this.drawRooms(spaces)))
     setText(byId('own-key'), this.node.identity.slice(-8))
+    await this.guard(() => this.checkRooms()) // before one of them is joined anew
     await this.guard(() => this.openAddress())
+    this.started = true
     publish({ booted: true })
+  }
+
+  /** Looks whether all rooms that were here still are; whenever an engine has opened the store. */
+  private async checkRooms(): Promise<void> {
+    sayMissing(this.node, await this.node.spaces(), link => void this.guard(() => this.open(link)))
   }
 
   /** Opens the room the address names, else the one of last time. */
@@ -72,6 +84,7 @@ class Page {
     const room = this.shown?.room
     if (!room || !confirm('Leave this room and delete its copy in this browser?')) return
     if (room.status.ready) await room.update(r => r.participants.remove(this.node.identity))
+    forget([room.id])
     this.hide()
     await room.leave()
     history.replaceState(null, '', location.pathname + location.search)
@@ -192,6 +205,7 @@ class Page {
   private handleComposer(): void {
     const field = byId<HTMLTextAreaElement>('text')
     const form = byId<HTMLFormElement>('composer')
+    const sender = new Sender(this.node)
     form.onsubmit = async e => {
       e.preventDefault()
       const room = this.shown?.room
@@ -199,7 +213,7 @@ class Page {
       if (!room || !text) return
       field.value = ''
       try {
-        await room.update(r => r.messages.append({ text }))
+        await sender.send(room, text)
         setText(byId('composer-note'), '')
       } catch (err) {
         // What was typed must not be lost with the error, nor what was typed since.
@@ -240,6 +254,7 @@ class Page {
     byId('rooms').replaceChildren(...rooms.map(s => {
       const current = s.space === this.shown?.room.id
       const label = this.topics.get(s.space) || `Room ${s.space.slice(-8)}`
+      remember(s.space, this.topics.get(s.space) ?? '')
       const button = h('button', {
         type: 'button', 'aria-current': current ? 'true' : undefined, onclick: () => void this.guard(() => this.open(s.space)),
       }, label)

@@ -1,5 +1,5 @@
 /** The messages of a room: author, time, text, and who holds them. */
-import type { Entry } from '../../js/src/index.js'
+import type { Entry, LogPage } from '../../js/src/index.js'
 import { byId, h, setText, show } from '../lib/dom.js'
 import { publish } from '../lib/publish.js'
 import { clock, count, nameOf, tail } from '../lib/text.js'
@@ -7,12 +7,22 @@ import type { Room } from './kind.js'
 
 type Message = Entry<{ text: string }>
 
-/** Messages shown at first, and more each time earlier ones are asked for. */
-const page = 100
+/** Messages shown at first, more than a screen holds, and more each time earlier ones are asked for. */
+const page = 50
+
+/** The last messages, which are read again on every change: also what comes late and stands before others is seen. */
+const mostLive = 1000
+
+/** Pixels above what is in sight at which earlier messages are asked for. */
+const ahead = 400
 
 export class Messages {
   private readonly items = new Map<string, HTMLLIElement>()
-  private shown: Message[] = []
+  private live: Message[] = []
+  /** Messages before the live ones, read once, and where those before them are: undefined when there are none. */
+  private older: Message[] = []
+  private before: Uint8Array | undefined
+  private asking = false
   private names = new Map<string, string>()
   private last = page
   private turn = 0
@@ -26,12 +36,12 @@ export class Messages {
   constructor(private readonly room: Room, private readonly me: string) {
     this.list.replaceChildren()
     this.list.setAttribute('aria-live', 'off')
-    byId('earlier').onclick = () => {
-      this.last = Math.min(this.last + page, 1000)
-      this.follow()
-    }
+    byId('earlier').onclick = () => void this.earlier()
     this.follow()
-    this.scroll.onscroll = () => { this.atEnd = this.scroll.scrollHeight - this.scroll.scrollTop - this.scroll.clientHeight < 80 }
+    this.scroll.onscroll = () => {
+      this.atEnd = this.scroll.scrollHeight - this.scroll.scrollTop - this.scroll.clientHeight < 80
+      if (!this.atEnd && this.scroll.scrollTop < ahead) void this.earlier()
+    }
     const resized = new ResizeObserver(() => { if (this.atEnd) this.toEnd() })
     resized.observe(this.scroll)
     this.stops.push(() => resized.disconnect())
@@ -46,7 +56,7 @@ export class Messages {
   /** Names came or changed. */
   setNames(names: Map<string, string>): void {
     this.names = names
-    for (const m of this.shown) {
+    for (const m of [...this.older, ...this.live]) {
       const who = this.items.get(m.id)?.querySelector<HTMLElement>('.who')
       if (who) setText(who, nameOf(names, m.author))
     }
@@ -54,13 +64,56 @@ export class Messages {
 
   private follow(): void {
     this.stopList()
-    this.stopList = this.room.messages.subscribe(m => void this.draw(m), { last: this.last })
+    this.stopList = this.room.messages.subscribe((messages, p) => void this.draw(messages, p), { last: this.last })
   }
 
-  private async draw(messages: Message[]): Promise<void> {
+  /** Shows more of what was before. */
+  private async earlier(): Promise<void> {
+    if (!this.before || this.asking) return
+    this.asking = true
+    if (this.last < mostLive) {
+      this.last = Math.min(this.last + 2 * page, mostLive)
+      return this.follow()
+    }
+    try {
+      const p = await this.room.messages.page({ last: 2 * page, before: this.before! })
+      this.older.unshift(...p.entries)
+      this.before = p.before
+      this.place()
+      this.markAs(p.entries, await this.room.held(p.entries.map(m => m.commit)))
+    } catch {
+      // The engine is being replaced: scrolling asks again.
+    }
+    this.asking = false
+  }
+
+  private async draw(live: Message[], p: LogPage<{ text: string }>): Promise<void> {
     const atEnd = this.atEnd
-    const grown = messages.at(-1)?.id !== this.shown.at(-1)?.id
-    this.shown = messages
+    const grown = live.at(-1)?.id !== this.live.at(-1)?.id
+    const ids = new Set(live.map(m => m.id))
+    const left = this.live.filter(m => !ids.has(m.id))
+    // What moved out of the live part stays before it, unless there are others in between that nobody has read.
+    if (this.older.length > 0 && left.length < this.live.length) {
+      this.older.push(...left)
+    } else {
+      this.older = []
+      this.before = p.before
+    }
+    this.live = live
+    this.place()
+    this.asking = false
+    if (grown && (atEnd || live.at(-1)?.author === this.me)) this.toEnd()
+    publish({ messages: p.size, last: live.at(-1)?.value.text ?? '' })
+    await this.mark()
+    // What was there before the page was opened is not read out.
+    this.list.setAttribute('aria-live', 'polite')
+  }
+
+  /** Puts the messages into the list; those in sight stay where they are. */
+  private place(): void {
+    const fromEnd = this.scroll.scrollHeight - this.scroll.scrollTop
+    const first = this.list.firstElementChild
+    const messages = [...this.older, ...this.live]
     const gone = new Set(this.items.keys())
     let before: HTMLLIElement | null = null
     // From the end, so that each item finds the one it stands before.
@@ -74,23 +127,14 @@ export class Messages {
       this.items.get(id)?.remove()
       this.items.delete(id)
     }
+    if (first !== this.list.firstElementChild && !this.atEnd) this.scroll.scrollTop = this.scroll.scrollHeight - fromEnd
     show(byId('no-messages'), messages.length === 0)
-    if (grown && (atEnd || messages.at(-1)?.author === this.me)) this.toEnd()
-    const size = messages.length < this.last ? messages.length : await this.size(messages.length)
-    show(byId('earlier'), size > messages.length && this.last < 1000)
-    publish({ messages: size, last: messages.at(-1)?.value.text ?? '' })
-    await this.mark()
-    // What was there before the page was opened is not read out.
-    this.list.setAttribute('aria-live', 'polite')
+    show(byId('earlier'), this.before !== undefined)
+    publish({ shown: messages.length })
   }
 
   private toEnd(): void {
     this.scroll.scrollTop = this.scroll.scrollHeight
-  }
-
-  /** How many there are, or `shown` while that cannot be asked: the engine is being replaced, and the next draw asks again. */
-  private size(shown: number): Promise<number> {
-    return this.room.messages.size().catch(() => shown)
   }
 
   private add(m: Message): HTMLLIElement {
@@ -105,9 +149,9 @@ export class Messages {
     return item
   }
 
-  /** Writes on each message who holds it. */
+  /** Writes on each of the live messages who holds it. */
   private async mark(): Promise<void> {
-    const messages = this.shown
+    const messages = this.live
     const turn = ++this.turn
     let held: number[]
     try {
@@ -118,6 +162,11 @@ export class Messages {
     }
     // Answers may come in another order than questions.
     if (turn !== this.turn) return
+    this.markAs(messages, held)
+    publish({ held: Math.max(0, held.at(-1) ?? 0) })
+  }
+
+  private markAs(messages: Message[], held: number[]): void {
     messages.forEach((m, i) => {
       const item = this.items.get(m.id)
       const k = Math.max(0, held[i]!)
@@ -125,6 +174,5 @@ export class Messages {
       item.dataset.held = String(k)
       setText(item.querySelector<HTMLElement>('.mark')!, k === 0 ? 'saved here' : `held by ${count(k, 'other device')}`)
     })
-    publish({ held: Math.max(0, held.at(-1) ?? 0) })
   }
 }

@@ -13,7 +13,7 @@ export async function showStored(node: HhsNode, room: Room): Promise<void> {
     'Your keys. They cannot be copied out of this browser.',
     `This room: ${count(info.commits, 'commit')}, ${size(info.bytes)}.${info.refused > 0 ? ` ${count(info.refused, 'commit')} refused.` : ''}`,
     `${count(spaces.length, 'room')} in all. This site uses ${size(estimate.usage ?? 0)} of ${size(estimate.quota ?? 0)}.`,
-    persisted ? 'The browser keeps it until you delete it.' : 'The browser may delete it when the disk is full.',
+    persisted ? 'The browser keeps it until you delete it.' : 'The browser may delete it when the disk is full; a private window deletes it when it is closed.',
     'Each other member keeps a copy of the room, too.',
   ]
   byId('stored-list').replaceChildren(...lines.map(l => h('li', {}, l)))

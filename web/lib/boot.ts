@@ -48,10 +48,27 @@ function fromAddress(): Partial<BrowserOpenOptions> {
   const o: Partial<BrowserOpenOptions> = {}
   if (q.has('pump')) o.pump = true
   if (q.get('direct') === 'no') o.direct = false
-  if (q.get('name')) o.name = q.get('name')!
+  o.name = databaseName()
   const servers = q.getAll('server')
   if (servers.length > 0) o.servers = servers
   return o
+}
+
+/** Names the database of this page: `?name=...` is another person. */
+export function databaseName(): string {
+  return new URLSearchParams(location.search).get('name') || 'hhs'
+}
+
+/** Milliseconds after which a start that takes long is explained: many times what it takes, and before anybody closes the page. */
+const slow = 5000
+
+/** Says what holds up a start that does not come to its end: a tab of an older version that does not let go of the database. */
+function explainSlow(): () => void {
+  const timer = setTimeout(() => {
+    publish({ state: 'waiting' })
+    void notice('This takes longer than usual: the program is still loading, or another tab or window of this site holds what is stored here. If there is one, close or reload it. Nothing is lost.')
+  }, slow)
+  return () => clearTimeout(timer)
 }
 
 /** Opens the node; every failure is said in the page's notice, with a button where one helps. Never returns when there is no way on. */
@@ -60,15 +77,18 @@ export async function boot(kinds: SpaceKind<any>[], root: string): Promise<HhsNo
   const assets = { worker: new URL(HHS_ASSETS.worker, import.meta.url), wasm: new URL(HHS_ASSETS.wasm, import.meta.url) }
   let takeOver = false
   for (;;) {
+    const explained = explainSlow()
     try {
       const host = await readHost(root)
       const node = await open({ kinds, ...host, assets, takeOver, ...fromAddress() })
+      explained()
       publish({ identity: node.identity, device: node.device })
       // Not earlier: it fetches the same files, and Chromium aborts one of two readers of a large file that its cache is just being given.
       registerServiceWorker(root)
       node.subscribeState(s => follow(node, s))
       return node
     } catch (e) {
+      explained()
       const error = HhsError.from(e)
       const way = wayOn(error.code)
       publish({ state: error.code, error: error.message })

@@ -30,11 +30,14 @@ export function age(time: number, now = Date.now()): string {
   return 'just now'
 }
 
+// Made once: making one takes longer than using it for a screenful.
+const ofToday = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' })
+const ofAnyDay = new Intl.DateTimeFormat(undefined, { dateStyle: 'short', timeStyle: 'short' })
+
 /** The time of day, with the date when it is another day. */
 export function clock(time: number): string {
   const d = new Date(time)
-  const sameDay = d.toDateString() === new Date().toDateString()
-  return d.toLocaleString(undefined, sameDay ? { hour: '2-digit', minute: '2-digit' } : { dateStyle: 'short', timeStyle: 'short' })
+  return (d.toDateString() === new Date().toDateString() ? ofToday : ofAnyDay).format(d)
 }
 
 /** Bytes in the usual units. */

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 
 	hhs "github.com/hyperhyperspace/hhs-go"
@@ -70,6 +72,7 @@ func (p *native) close() error { return errors.Join(p.server.Close(), p.node.Clo
 // ingest measures a page that receives n commits from a native peer, in a new profile:
 //
 //	commits_per_s            from the connection until the page says that all are here
+//	commits_per_worker_cpu_s the same by what the worker's thread used
 //	longest_worker_task_ms   the longest turn of the worker's event loop meanwhile; _cpu: without what others on this
 //	longest_page_task_ms     machine took in between
 //
@@ -107,7 +110,10 @@ func (b *bench) ingest(ctx context.Context) error {
 		if t.Worker {
 			name = "worker"
 		}
-		wall, cpu := longest(t)
+		wall, cpu, sum := longest(t)
+		if t.Worker {
+			fmt.Printf("commits_per_worker_cpu_s %.0f\n", float64(b.n)/sum*1000)
+		}
 		say("longest_"+name+"_task_ms", wall)
 		say("longest_"+name+"_task_cpu_ms", cpu)
 		histogram(os.Stderr, name, t)
@@ -149,17 +155,19 @@ func profiled(ctx context.Context, p *browser.Page, file string, work func() err
 	}
 }
 
-func longest(t browser.Thread) (wall, cpu float64) {
+func longest(t browser.Thread) (wall, cpu, sum float64) {
 	for _, task := range t.Tasks {
 		wall, cpu = max(wall, task.Wall), max(cpu, task.CPU)
+		sum += task.CPU
 	}
-	return wall, cpu
+	return wall, cpu, sum
 }
 
 // bounds are the upper ends of the classes of a histogram, in milliseconds.
 var bounds = []float64{1, 2, 4, 8, 16, 32, 50, 100, 200, 1000, 1e9}
 
-// histogram prints how many tasks took how long.
+// histogram prints how many tasks took how long, and when the longest began, in milliseconds of the clock that profiles
+// have too.
 func histogram(w io.Writer, name string, t browser.Thread) {
 	counts, sum := make([]int, len(bounds)), 0.0
 	for _, task := range t.Tasks {
@@ -169,9 +177,9 @@ func histogram(w io.Writer, name string, t browser.Thread) {
 				break
 			}
 		}
-		sum += task.Wall
+		sum += task.CPU
 	}
-	fmt.Fprintf(w, "%s: %d tasks, %.0f ms in all;", name, len(t.Tasks), sum)
+	fmt.Fprintf(w, "%s: %d tasks, %.0f ms of CPU in all;", name, len(t.Tasks), sum)
 	for i, n := range counts {
 		if n > 0 && i < len(bounds)-1 {
 			fmt.Fprintf(w, " up to %g ms: %d", bounds[i], n)
@@ -180,4 +188,8 @@ func histogram(w io.Writer, name string, t browser.Thread) {
 		}
 	}
 	fmt.Fprintln(w)
+	tasks := slices.SortedFunc(slices.Values(t.Tasks), func(a, b browser.Task) int { return cmp.Compare(b.Wall, a.Wall) })
+	for _, task := range tasks[:min(5, len(tasks))] {
+		fmt.Fprintf(w, "  %.1f ms (%.1f ms of CPU) at %.1f\n", task.Wall, task.CPU, task.Start)
+	}
 }

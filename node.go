@@ -235,10 +235,12 @@ func (n *Node) SetName(ctx context.Context, name string) error {
 		return err
 	}
 	for _, s := range spaces {
-		if s.rep.Wrote() {
-			if err := s.SetName(ctx, name); err != nil {
-				return err
-			}
+		wrote, err := s.rep.Wrote()
+		if err == nil && wrote {
+			err = s.SetName(ctx, name)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -269,10 +271,11 @@ func (n *Node) Spaces() ([]*AnySpace, error) {
 func (n *Node) Space(id object.ID, opts ...SpaceOption) (*AnySpace, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.spaceLocked(id, opts)
+	return n.spaceLocked(id, opts, nil)
 }
 
-func (n *Node) spaceLocked(id object.ID, opts []SpaceOption) (*AnySpace, error) {
+// spaceLocked opens a space. link is what its note says, if that is known; it needs mu.
+func (n *Node) spaceLocked(id object.ID, opts []SpaceOption, link *Link) (*AnySpace, error) {
 	if n.closed {
 		return nil, ErrClosed
 	}
@@ -290,7 +293,9 @@ func (n *Node) spaceLocked(id object.ID, opts []SpaceOption) (*AnySpace, error) 
 	for _, opt := range opts {
 		opt(&s.opts)
 	}
-	if err := s.loadNote(); err != nil {
+	if link != nil {
+		s.link = *link
+	} else if err := s.loadNote(); err != nil {
 		return nil, err
 	}
 	n.spaces[id] = s
@@ -309,7 +314,8 @@ func (n *Node) CreateSpace(ctx context.Context, m *authority.Manifest, opts ...S
 	if err != nil {
 		return nil, err
 	}
-	return n.adopt(ctx, Link{Space: rep.ID()}, opts)
+	l.Space = rep.ID()
+	return n.adopt(ctx, l, true, opts)
 }
 
 // JoinSpace takes part in a space of any kind. It returns at once: the space is
@@ -323,16 +329,26 @@ func (n *Node) JoinSpace(ctx context.Context, link string, opts ...SpaceOption) 
 	if len(l.Servers)+len(l.Endpoints) == 0 {
 		l.Servers, _ = n.addresses()
 	}
-	if _, err := n.rep.JoinNoted(ctx, l.Space, encodeNote(l)); err != nil {
+	_, fresh, err := n.rep.JoinNoted(ctx, l.Space, encodeNote(l))
+	if err != nil {
 		return nil, err
 	}
-	return n.adopt(ctx, l, opts)
+	return n.adopt(ctx, l, fresh, opts)
 }
 
-// adopt opens a space and adds what a link knows about where it meets.
-func (n *Node) adopt(ctx context.Context, l Link, opts []SpaceOption) (*AnySpace, error) {
+// adopt opens a space and adds what a link knows about where it meets. The note of a fresh one is the link: it is not
+// read, so that nothing can fail once the space is here.
+func (n *Node) adopt(ctx context.Context, l Link, fresh bool, opts []SpaceOption) (*AnySpace, error) {
+	var known *Link
+	if fresh {
+		kept, err := decodeNote(l.Space, encodeNote(l))
+		if err != nil {
+			return nil, err
+		}
+		known = &kept
+	}
 	n.mu.Lock()
-	s, err := n.spaceLocked(l.Space, opts)
+	s, err := n.spaceLocked(l.Space, opts, known)
 	n.mu.Unlock()
 	if err != nil {
 		return nil, err

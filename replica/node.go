@@ -198,31 +198,36 @@ func (n *Node) spaceLocked(id object.ID) (*Space, error) {
 // when a batch with its first commit passes the door. Joining a space that is
 // already here returns it.
 func (n *Node) Join(ctx context.Context, id object.ID) (*Space, error) {
-	return n.JoinNoted(ctx, id, nil)
+	s, _, err := n.JoinNoted(ctx, id, nil)
+	return s, err
 }
 
 // JoinNoted is Join that keeps a note, as SetNote does, beside a space that was
-// not here before.
-func (n *Node) JoinNoted(ctx context.Context, id object.ID, note []byte) (*Space, error) {
+// not here before: a fresh one.
+func (n *Node) JoinNoted(ctx context.Context, id object.ID, note []byte) (s *Space, fresh bool, err error) {
 	if id.IsZero() || id.Codec() != object.DagCBOR {
-		return nil, fmt.Errorf("join space: %q is not the id of a space", id)
+		return nil, false, fmt.Errorf("join space: %q is not the id of a space", id)
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	s, err := n.spaceLocked(id)
-	if !errors.Is(err, ErrUnknownSpace) {
-		return s, err
+	if s, err = n.spaceLocked(id); !errors.Is(err, ErrUnknownSpace) {
+		return s, false, err
 	}
 	num, err := n.nextNumber()
 	if err != nil {
-		return nil, fmt.Errorf("join space %s: %w", id.Short(), err)
+		return nil, false, fmt.Errorf("join space %s: %w", id.Short(), err)
+	}
+	// It is loaded first, so that nothing can fail once it is listed.
+	if s, err = n.loadSpace(Entry{Space: id, num: num}); err != nil {
+		return nil, false, fmt.Errorf("join space %s: %w", id.Short(), err)
 	}
 	var b store.Batch
 	list(&b, id, num, note)
 	if err := n.apply(ctx, &b); err != nil {
-		return nil, fmt.Errorf("join space %s: %w", id.Short(), err)
+		return nil, false, fmt.Errorf("join space %s: %w", id.Short(), err)
 	}
-	return n.spaceLocked(id)
+	n.spaces[id] = s
+	return s, true, nil
 }
 
 // nextNumber is the local number of the next space.
@@ -287,8 +292,10 @@ func (n *Node) Leave(ctx context.Context, id object.ID) error {
 		return fmt.Errorf("leave space %s: %w", id.Short(), err)
 	}
 	s, err := n.spaceLocked(id)
-	if err != nil {
-		s = nil // what cannot be read can still be deleted
+	if errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrNotFound) {
+		s = nil // what is damaged can still be deleted
+	} else if err != nil {
+		return fmt.Errorf("leave space %s: %w", id.Short(), err)
 	}
 	if s != nil { // nothing enters while it is deleted, and nothing of it is lost if that fails
 		s.mu.Lock()

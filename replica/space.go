@@ -395,4 +395,9 @@ func (s *Space) ended() {
 }
 
 // Wrote tells whether this device has written to the space.
-func (s *Space) Wrote() bool { return s.HasAuthor(s.node.device()) }
+func (s *Space) Wrote() (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, err := s.chainOf(s.node.device())
+	return c != nil, err
+}

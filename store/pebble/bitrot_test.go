@@ -13,6 +13,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/hyperhyperspace/hhs-go/store"
+	"github.com/hyperhyperspace/hhs-go/store/storetest"
 )
 
 // crashed is a store as a loss of power leaves it, all of whose n batches were synced, and the end of its last log.
@@ -187,7 +188,11 @@ func TestMissingFiles(t *testing.T) {
 				before := contentsOf(t, broken)
 				d, err := open("db", memory(broken))
 				if err == nil {
+					got := storetest.Dump(t, d)
 					mustClose(t, d)
+					if !clean && got == want {
+						continue // what the lost end of the manifest did is not done yet, as after a loss of power
+					}
 				}
 				var damage *DamageError
 				if !errors.Is(err, store.ErrCorrupt) || !errors.As(err, &damage) || damage.File == "" || !strings.Contains(err.Error(), "hhs fsck") {

@@ -90,9 +90,12 @@ func (g *guard) Fatalf(format string, args ...any) {
 // events keeps Pebble's defaults from ending the process on damaged tables: the reads that meet one fail, the rest works.
 func (g *guard) events() *pebble.EventListener {
 	return &pebble.EventListener{
-		BackgroundError: func(err error) { g.log.Warn("store: background work failed", "err", err) },
-		FlushEnd:        func(info pebble.FlushInfo) { g.pressure.ended(&g.pressure.flush, info.Err) },
-		CompactionEnd:   func(info pebble.CompactionInfo) { g.pressure.ended(&g.pressure.merge, info.Err) },
+		BackgroundError: func(err error) {
+			g.log.Warn("store: background work failed", "err", err)
+			g.pressure.background(err)
+		},
+		FlushEnd:      func(info pebble.FlushInfo) { g.pressure.flushEnded(info.Err) },
+		CompactionEnd: func(info pebble.CompactionInfo) { g.pressure.ended(&g.pressure.merge, info.Err) },
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
 			g.log.Error("store: damaged table", "path", info.Path, "err", info.Details)
 		},

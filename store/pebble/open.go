@@ -167,11 +167,11 @@ func (o opening) writable(lock *pebble.Lock, version int, creating bool) (*DB, e
 	if err != nil {
 		return nil, corrupt(translate(err), "MANIFEST")
 	}
-	if creating {
+	d := &DB{dir: o.dir, db: db, lock: lock, guard: g, space: sp}
+	if err = g.failure(); err == nil && creating {
 		err = created(o.fs, o.dir)
 	}
-	d := &DB{dir: o.dir, db: db, lock: lock, guard: g, space: sp}
-	if err = errors.Join(err, g.failure()); err == nil {
+	if err == nil {
 		err = d.start()
 	}
 	if err == nil {

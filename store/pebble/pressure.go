@@ -3,6 +3,7 @@
 package pebble
 
 import (
+	"errors"
 	"fmt"
 	"sync/atomic"
 
@@ -15,6 +16,7 @@ import (
 type pressure struct {
 	flush, merge atomic.Pointer[error] // how the last one failed; nil if it did not
 	turn         chan struct{}         // something has ended; buffered
+	suspect      atomic.Pointer[error] // how the last flush ended
 }
 
 func newPressure() *pressure { return &pressure{turn: make(chan struct{}, 1)} }
@@ -28,6 +30,19 @@ func (p *pressure) ended(last *atomic.Pointer[error], err error) {
 	select {
 	case p.turn <- struct{}{}:
 	default:
+	}
+}
+
+// flushEnded hears of the end of a flush. That there was nothing to write is an error too in what Pebble says of it; only
+// a failure is reported once more, as one of the background.
+func (p *pressure) flushEnded(err error) {
+	p.suspect.Store(&err)
+	p.ended(&p.flush, nil)
+}
+
+func (p *pressure) background(err error) {
+	if last := p.suspect.Load(); last != nil && *last != nil && errors.Is(err, *last) {
+		p.ended(&p.flush, err)
 	}
 }
 

@@ -55,13 +55,14 @@ func filled(t testing.TB, clean bool) *vfs.MemFS {
 	t.Helper()
 	mem := vfs.NewCrashableMem()
 	d := mustOpen(t, "db", memory(mem))
-	if err := workload(d, new(ledger), 120); err != nil {
+	var l ledger
+	if err := workload(d, &l, 120); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := d.Compact(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := workload(d, new(ledger), 3); err != nil {
+	if err := workload(d, &l, 123); err != nil {
 		t.Fatal(err)
 	}
 	if clean {

@@ -15,6 +15,12 @@ import (
 	"github.com/hyperhyperspace/hhs-go/transport/ws"
 )
 
+// engine is what a browser's store can do besides: nothing.
+type engine = any
+
+// afterRestore is for directories: nothing restores a browser's data.
+func (n *Node) afterRestore(context.Context, string) error { return nil }
+
 var platformPace = pace.Point
 
 func platformVerifier() identity.Verifier { return webkey.NewVerifier(context.Background()) }
@@ -63,5 +69,9 @@ func (n *Node) openKeys(ctx context.Context, dir string, o *options) (identity.D
 	}
 	keys, made, err := webkey.Open(ctx, dir+"-keys", o.label, time.Now().UnixMilli())
 	n.fresh = made
+	n.renew = func(ctx context.Context) (identity.Device, error) {
+		fresh, err := webkey.Renew(ctx, dir+"-keys", time.Now().UnixMilli())
+		return fresh.Device(), err
+	}
 	return keys.Device(), err
 }

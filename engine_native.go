@@ -37,11 +37,15 @@ func (n *Node) openEngine(ctx context.Context, dir string, o *options) error {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return err
 		}
+		if err := finishSalvage(dir); err != nil {
+			return err
+		}
 		db, err := pebble.Open(filepath.Join(dir, storeDir), pebble.Options{Log: o.log})
 		if err != nil {
 			return err
 		}
 		n.closers = append(n.closers, db)
+		n.engine = db
 		o.store = db
 	}
 	if o.device == nil {
@@ -82,10 +86,14 @@ func (n *Node) openKeys(ctx context.Context, dir string, o *options) (identity.D
 	if dir == "" {
 		keys, err := keyfile.New(ctx, label, now().UnixMilli())
 		n.fresh = true
+		n.renew = func(ctx context.Context) (identity.Device, error) {
+			fresh, err := keys.Renewed(ctx, now().UnixMilli())
+			return fresh.Device(), err
+		}
 		return keys.Device(), err
 	}
 	path := filepath.Join(dir, keyFileName)
-	keys, err := loadKeys(path, o)
+	keys, pass, err := loadKeys(path, o)
 	if errors.Is(err, fs.ErrNotExist) {
 		if keys, err = keyfile.New(ctx, label, now().UnixMilli()); err == nil {
 			err = keyfile.Create(path, keys)
@@ -95,20 +103,27 @@ func (n *Node) openKeys(ctx context.Context, dir string, o *options) (identity.D
 	if err != nil {
 		return identity.Device{}, fmt.Errorf("keys: %w", err)
 	}
+	// The passphrase is kept for this: a key is renewed when nobody may be there to ask.
+	n.renew = func(ctx context.Context) (identity.Device, error) {
+		fresh, err := keyfile.Renew(ctx, path, pass, now().UnixMilli())
+		return fresh.Device(), err
+	}
 	return keys.Device(), nil
 }
 
-func loadKeys(path string, o *options) (keyfile.Keys, error) {
+// loadKeys returns the keys and the passphrase that was asked for them.
+func loadKeys(path string, o *options) (keys keyfile.Keys, pass string, err error) {
 	protected, err := keyfile.Protected(path)
-	if err != nil || !protected || o.passphrase == nil {
-		if err != nil {
-			return keyfile.Keys{}, err
-		}
-		return keyfile.Load(path)
-	}
-	pass, err := o.passphrase()
 	if err != nil {
-		return keyfile.Keys{}, err
+		return keys, "", err
 	}
-	return keyfile.Unlock(path, pass)
+	if !protected || o.passphrase == nil {
+		keys, err = keyfile.Load(path)
+		return keys, "", err
+	}
+	if pass, err = o.passphrase(); err != nil {
+		return keys, "", err
+	}
+	keys, err = keyfile.Unlock(path, pass)
+	return keys, pass, err
 }

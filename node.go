@@ -41,6 +41,8 @@ var (
 	ErrFull = store.ErrFull
 	// ErrNewer: the directory was written by a newer version; it was not touched.
 	ErrNewer = store.ErrNewer
+	// ErrCorrupt: stored bytes are not as they were written.
+	ErrCorrupt = store.ErrCorrupt
 	// ErrKind: the space is of another kind, or of a version Kinds did not give.
 	ErrKind = errors.New("the space is of another kind")
 	// ErrName: what was given as a person's name cannot be one.
@@ -60,6 +62,11 @@ type Node struct {
 	closers []io.Closer
 	net     network
 	fresh   bool
+	renew   func(context.Context) (identity.Device, error) // makes a fresh device key and keeps it; nil: nobody can
+	dir     string
+	engine  engine         // the store that Open made; nil: another one was given
+	why     string         // the key is renewed
+	caring  sync.WaitGroup // rebuilds under way
 
 	mu     sync.Mutex
 	kinds  map[string]*authority.Manifest
@@ -86,7 +93,7 @@ func Open(ctx context.Context, dir string, opts ...Option) (*Node, error) {
 	if o.log == nil {
 		o.log = log.Discard
 	}
-	n := &Node{kinds: map[string]*authority.Manifest{}, spaces: map[object.ID]*AnySpace{}}
+	n := &Node{dir: dir, why: whyCopied, kinds: map[string]*authority.Manifest{}, spaces: map[object.ID]*AnySpace{}}
 	what := dir
 	if what == "" {
 		what = "a node"
@@ -99,14 +106,20 @@ func Open(ctx context.Context, dir string, opts ...Option) (*Node, error) {
 		return nil, fmt.Errorf("open %s: %w", what, err)
 	}
 	n.opts = o
+	n.net.init(n)
 	rep, err := replica.Open(ctx, replica.Config{Store: o.store, Device: *o.device, Verifier: platformVerifier(),
-		Now: o.now, Rand: o.rand, Pace: platformPace, Log: o.log, Durable: o.durable})
+		Now: o.now, Rand: o.rand, Pace: platformPace, Log: o.log, Durable: o.durable,
+		Renew: n.renewal(), OnDamage: n.heal, Progress: telling(o.progress)})
 	if err != nil {
 		n.closeAll()
 		return nil, fmt.Errorf("open %s: %w", what, err)
 	}
 	n.rep = rep
-	n.net.init(n)
+	if err := n.afterRestore(ctx, dir); err != nil {
+		n.rep.Close()
+		n.closeAll()
+		return nil, fmt.Errorf("open %s: %w", what, err)
+	}
 	return n, nil
 }
 
@@ -138,6 +151,7 @@ func (n *Node) Close() error {
 	n.mu.Unlock()
 	n.net.close()
 	n.rep.Close()
+	n.caring.Wait()
 	return n.closeAll()
 }
 

@@ -35,6 +35,7 @@ type options struct {
 
 	passphrase func() (string, error)
 	lost       func(error)
+	progress   func(Step)
 }
 
 // RTC are the hooks that make WebRTC connections. An Exchange carries their

@@ -22,12 +22,16 @@ func (s *AnySpace) serve(ctx context.Context, st *mesh.Stream) {
 		Relay:  &s.peer.relay,
 		Report: func(status syncer.Status) { s.poke(func() { s.peer.sessions[st] = status }) },
 	})
+	_ = s.rep.Damaged(err) // noted, if it is damage
 	if blame(err) {
 		s.refused(err, source)
 		st.Violation(err.Error())
 	}
 	s.poke(func() { delete(s.peer.sessions, st) })
 	s.node.opts.log.Debug("session ended", "space", s.ID(), "peer", peer.Device, "error", err)
+	if said := (*syncer.CloseError)(nil); errors.As(err, &said) && said.Remote && said.Code.PeerFault() {
+		s.suspect()
+	}
 }
 
 // refused counts what never got as far as the door: the door counts the rest.

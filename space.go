@@ -123,6 +123,8 @@ type AnySpace struct {
 
 	noteMu sync.Mutex // held while the link is changed, before mu
 
+	suspected sync.Once // see suspect
+
 	mu   sync.Mutex
 	link Link
 	peer membership

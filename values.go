@@ -70,7 +70,7 @@ func (b binding) read(f func(env *crdt.Env) error) error {
 	if err != nil {
 		return err
 	}
-	return f(env)
+	return b.space.Damaged(f(env))
 }
 
 // write drafts an op from the field as tx sees it and adds it to tx.

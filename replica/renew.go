@@ -39,6 +39,20 @@ func (n *Node) loadElsewhere() error {
 	})
 }
 
+// Retire says that this node's device key may be in use elsewhere, as after an
+// older copy of its data was restored: from now on it writes under a fresh one.
+// ErrForked when none could be made; it then writes no more.
+func (n *Node) Retire(ctx context.Context) error {
+	own := n.device()
+	var b store.Batch
+	b.Put(elsewhereKey(), own.Bytes())
+	if err := n.apply(ctx, &b); err != nil {
+		return fmt.Errorf("retire device key: %w", err)
+	}
+	n.elsewhere.Store(true)
+	return n.renew(ctx, own)
+}
+
 // goesOn tells whether a batch from a peer holds commits of this device that it
 // does not know and did not give away itself: what it wrote before it left the
 // space, or what it lost.

@@ -9,17 +9,21 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
+	"github.com/hyperhyperspace/hhs-go/internal/log"
 	"github.com/hyperhyperspace/hhs-go/store"
 	"github.com/hyperhyperspace/hhs-go/store/storetest"
+	"github.com/hyperhyperspace/hhs-go/store/storetest/crashfs"
 )
 
 // ledger is what a workload knows of its own writes: batch i puts key i and overwrites "last" with i.
@@ -126,55 +130,173 @@ func writes(t *testing.T) int64 {
 	return count.Load()
 }
 
-// TestCrashes loses power before every write-side operation, with none, half and all of what was not synced kept, and
-// opens what is left (RELIABILITY G6-62).
-func TestCrashes(t *testing.T) {
-	total, step := writes(t), int64(1)
-	if testing.Short() {
-		step = 7
-	}
-	for n := int64(1); n <= total; n += step {
-		crashAt(t, n)
-	}
-	t.Logf("%d crash points, 3 images each", total/step)
+// script is a workload that overwrites, deletes and deletes ranges, and what the store holds after each of its batches.
+type script struct {
+	batches []store.Batch // [i] is the ith, from 1
+	states  []string
 }
 
-func crashAt(t *testing.T, n int64) {
-	type image struct {
-		fs            *vfs.MemFS
-		synced, begun int
+func newScript(n int) *script {
+	s := &script{batches: make([]store.Batch, n+1), states: make([]string, n+1)}
+	model := store.NewMem()
+	r := rand.New(rand.NewPCG(5, 6))
+	for i := range n + 1 {
+		b := &s.batches[i]
+		b.Put([]byte("last"), []byte(strconv.Itoa(i)))
+		b.Put([]byte(entry(r.IntN(100))), []byte(strings.Repeat(fmt.Sprint(i), 100)))
+		b.Delete([]byte(entry(r.IntN(100))))
+		if i%7 == 0 {
+			from := r.IntN(90)
+			b.DeleteRange([]byte(entry(from)), []byte(entry(from+r.IntN(10))))
+		}
+		if i == 0 {
+			b.Reset()
+		}
+		if err := model.Apply(context.Background(), b, store.Memory); err != nil {
+			panic(err) // there is nothing that could fail
+		}
+		s.states[i] = state(model)
 	}
-	var (
-		mem    = vfs.NewCrashableMem()
-		l      ledger
-		count  atomic.Int64
-		once   sync.Once
-		images []image
-	)
-	fsys := errorfs.Wrap(mem, atWrite(&count, n, func() error {
-		once.Do(func() {
-			for i, kept := range []int{0, 50, 100} {
-				synced, _, _ := l.copy() // what was promised before the moment of the crash
-				clone := mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: kept, RNG: rand.New(rand.NewPCG(uint64(n), uint64(i)))})
-				_, _, begun := l.copy()
-				images = append(images, image{clone, synced, begun})
+	return s
+}
+
+// state is all that a store holds; an error becomes part of it.
+func state(s store.Store) string {
+	snap, err := s.Snapshot()
+	if err != nil {
+		return err.Error()
+	}
+	defer snap.Close()
+	var all strings.Builder
+	for kv, err := range snap.Scan(nil, nil, false) {
+		fmt.Fprintf(&all, "%s=%s %v\n", kv.Key, kv.Value, err)
+	}
+	return all.String()
+}
+
+// run applies batches up to the nth, every third one without waiting for the disk.
+func (s *script) run(d *DB, l *ledger, n int) error {
+	_, first, _ := l.copy()
+	for i := first + 1; i <= n; i++ {
+		dur := store.Synced
+		if i%3 == 0 {
+			dur = store.Written
+		}
+		l.set(func(l *ledger) { l.begun = i })
+		if err := d.Apply(context.Background(), &s.batches[i], dur); err != nil {
+			return err
+		}
+		l.set(func(l *ledger) {
+			l.acked = i
+			if dur == store.Synced {
+				l.synced = i
 			}
 		})
-		return nil
-	}))
-	d := mustOpen(t, "db", memory(fsys))
-	if err := workload(d, &l, batches); err != nil {
+	}
+	return nil
+}
+
+// older makes a store of format 1, in an older format of Pebble, with the first n batches of a script.
+func (s *script) older(t *testing.T, fsys vfs.FS, dir string, l *ledger, n int) {
+	t.Helper()
+	o := memory(fsys)
+	o.tune = func(po *pebble.Options) {
+		small(po)
+		po.FormatMajorVersion = pebble.FormatColumnarBlocks
+	}
+	if err := fsys.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	po := engineOptions(newGuard(fsys, newSpace(fsys, dir, o), log.Discard), nil)
+	o.tune(po)
+	db, err := pebble.Open(dir, po)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 1; i <= n; i++ {
+		b := db.NewBatch()
+		if err := errors.Join(fill(b, &s.batches[i]), b.Commit(pebble.Sync)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(db.Close(), writeFormat(fsys, dir, 1)); err != nil {
+		t.Fatal(err)
+	}
+	l.set(func(l *ledger) { l.synced, l.acked, l.begun = n, n, n })
+}
+
+// TestCrashes loses power before every write, sync, renaming and removal of a workload, in every way that crashfs knows:
+// the migration of a store of format 1, transactions that overwrite, delete and delete ranges, flushes, merges, a clean
+// close and a second opening. What is left opens, and holds what the workload had written after one of its batches, the
+// last synced one at least (RELIABILITY G6-62).
+func TestCrashes(t *testing.T) {
+	const migrated, merged, all = 20, 240, 400
+	s := newScript(all)
+	var l ledger
+	var points, moments atomic.Int64
+	check := make(chan func(), 4)
+	var checkers sync.WaitGroup
+	for range 2 {
+		checkers.Go(func() {
+			for f := range check {
+				f()
+			}
+		})
+	}
+	old := false
+	disk := crashfs.New(func(m crashfs.Moment) {
+		if !old { // that store was made by an earlier version
+			return
+		}
+		moments.Add(1)
+		synced, _, begun := l.copy() // what was promised before the moment
+		for _, image := range m.Images() {
+			points.Add(1)
+			check <- func() {
+				s.check(t, fmt.Sprintf("before moment %d, %s, %s", m.N, m.What, image.Kept), image.MemFS, synced, begun)
+			}
+		}
+	})
+	s.older(t, disk, "db", &l, migrated)
+	old = true
+	d := mustOpen(t, "db", memory(disk))
+	if err := s.run(d, &l, merged); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Compact(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	mustClose(t, d)
-	for i, im := range images {
-		what := fmt.Sprintf("crash before write %d, image %d", n, i)
-		d, err := open("db", memory(im.fs))
-		if err != nil {
-			t.Fatalf("%s: open: %v", what, err)
-		}
-		checkPrefix(t, what, d, im.synced, im.begun)
-		mustClose(t, d)
+	d = mustOpen(t, "db", memory(disk))
+	if err := s.run(d, &l, all); err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, d)
+	close(check)
+	checkers.Wait()
+	t.Logf("%d moments, %d crash points", moments.Load(), points.Load())
+	if points.Load() < 3000 {
+		t.Error("fewer than 3000")
+	}
+}
+
+// check opens what a loss of power has left.
+func (s *script) check(t *testing.T, what string, image vfs.FS, synced, begun int) {
+	d, err := open("db", memory(image))
+	if err != nil {
+		t.Errorf("%s: open: %v", what, err)
+		return
+	}
+	if err := d.Health(); err != nil {
+		t.Errorf("%s: %v", what, err)
+	}
+	got := state(d)
+	n := slices.Index(s.states[synced:begun+1], got)
+	if n < 0 {
+		t.Errorf("%s: holds what is no state from batch %d to %d (batch %d)", what, synced, begun, slices.Index(s.states, got))
+	}
+	if err := d.Close(); err != nil {
+		t.Errorf("%s: close: %v", what, err)
 	}
 }
 

@@ -104,8 +104,25 @@ func (g *guard) events() *pebble.EventListener {
 
 func isLog(name string) bool { return strings.HasSuffix(name, ".log") }
 
+// settle makes what was done in a directory durable before a marker in it is made or removed. Pebble makes a new manifest,
+// the marker that names it and removes the old marker, and syncs the directory at the end only: a disk that keeps any part
+// of that would be left with a marker of a manifest that is not there, or with none.
+func (g *guard) settle(name string) error {
+	if !strings.HasPrefix(g.PathBase(name), "marker.") || g.failure() != nil {
+		return nil
+	}
+	err := syncDir(g.FS, g.PathDir(name))
+	if err != nil {
+		g.fail("sync directory of "+name, err)
+	}
+	return err
+}
+
 // Create implements vfs.FS.
 func (g *guard) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	if err := g.settle(name); err != nil && !g.opening.Load() {
+		return nil, err
+	}
 	return g.create(name, func() (vfs.File, error) { return g.FS.Create(name, category) })
 }
 
@@ -167,6 +184,9 @@ func (g *guard) OpenDir(name string) (vfs.File, error) {
 func (g *guard) Remove(name string) error {
 	if g.failure() != nil {
 		return nil // what is obsolete for Pebble may be all that is left for the next open
+	}
+	if g.settle(name) != nil {
+		return nil
 	}
 	return g.FS.Remove(name)
 }

@@ -139,6 +139,33 @@ func (s *snapshot) Get(key []byte) (value []byte, err error) {
 	return value, closer.Close()
 }
 
+// Fetch implements store.Fetcher. One iterator that goes up keeps its place in every table, and asks the filters first.
+func (s *snapshot) Fetch(keys [][]byte, found func(i int, value []byte)) (err error) {
+	if err := s.begin(); err != nil {
+		return fmt.Errorf("get keys: %w", err)
+	}
+	defer func() { err = errors.Join(err, s.done()) }()
+	it, err := s.view.snap.NewIter(nil)
+	if err != nil {
+		return fmt.Errorf("get keys: %w", translate(err))
+	}
+	defer func() { err = errors.Join(err, translate(it.Close())) }()
+	for i, key := range keys {
+		if store.Reserved(key) || !it.SeekPrefixGE(key) {
+			if err := it.Error(); err != nil {
+				return fmt.Errorf("get key %x: %w", key, translate(err))
+			}
+			continue
+		}
+		v, err := it.ValueAndErr()
+		if err != nil {
+			return fmt.Errorf("get key %x: %w", key, translate(err))
+		}
+		found(i, v[:len(v):len(v)])
+	}
+	return s.stopped()
+}
+
 func (s *snapshot) Scan(lo, hi []byte, reverse bool) iter.Seq2[store.KV, error] {
 	return func(yield func(store.KV, error) bool) {
 		l, h, ok := store.Bounds(lo, hi)

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -215,4 +216,54 @@ func durabilities(t *testing.T, s store.Store) {
 		}
 	}
 	wantText(t, "all are visible at once", Dump(t, s), "a=1 b=1 c=1")
+}
+
+// fetch: what a Tx fetched is what it would have got one by one, and is at hand then.
+func fetch(t *testing.T, s store.Store) {
+	Apply(t, s, "a", "1", "b", "", "c", "3", "d", "4")
+	Apply(t, s, "c", "-", "e", strings.Repeat("long", 1000))
+	snap := snapshot(t, s)
+	defer closeSnapshot(t, snap)
+	tx := store.NewTx(snap)
+	tx.Put([]byte("d"), []byte("own"))
+	names := []string{"d", "absent", "a", "\x00engine", "c", "b", "a", "e", "zz"}
+	var keys [][]byte
+	for _, n := range names {
+		keys = append(keys, []byte(n))
+	}
+	if err := tx.Fetch(keys); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range names {
+		want, wantErr := snap.Get([]byte(n))
+		if n == "d" {
+			want = []byte("own")
+		}
+		got, err := tx.Get([]byte(n))
+		if !bytes.Equal(got, want) || (got == nil) != (want == nil) || !errors.Is(err, wantErr) {
+			t.Errorf("get %q after fetch = %.10q, %v; want %.10q, %v", n, got, err, want, wantErr)
+		}
+	}
+	f, ok := snap.(store.Fetcher)
+	if !ok {
+		return
+	}
+	var found []string
+	ascending := []string{"a", "absent", "b", "c", "d"}
+	keys = nil
+	for _, n := range ascending {
+		keys = append(keys, []byte(n))
+	}
+	if err := f.Fetch(keys, func(i int, v []byte) { found = append(found, ascending[i]+"="+string(v)) }); err != nil {
+		t.Fatal(err)
+	}
+	wantText(t, "found", strings.Join(found, " "), "a=1 b= d=4")
+	closeSnapshot(t, snap)
+	wantErr(t, "fetch from a closed snapshot", f.Fetch(keys, func(int, []byte) {}), store.ErrClosed)
+	if v, err := tx.Get([]byte("a")); err != nil || string(v) != "1" {
+		t.Errorf("get of what was fetched = %q, %v", v, err)
+	}
+	if _, err := tx.Get([]byte("absent")); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("get of what was looked for in vain: %v", err)
+	}
 }

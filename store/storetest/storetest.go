@@ -45,6 +45,7 @@ var cases = []struct {
 	{"EmptyBatch", emptyBatch},
 	{"ScanBounds", scanBounds},
 	{"ScanStops", scanStops},
+	{"Fetch", fetch},
 	{"DeleteRange", deleteRange},
 	{"EngineKeys", engineKeys},
 	{"RefusedBatches", refusedBatches},

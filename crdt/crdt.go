@@ -94,6 +94,12 @@ type Type interface {
 	Flip(env *Env, op Op, effective bool) ([]Change, error)
 }
 
+// Foreteller is a Type that can tell, from a new op alone, which keys of the State Apply is going to read: those whose
+// number grows with the ops. Who has many ops at hand reads them in one go before.
+type Foreteller interface {
+	Reads(op *Op) [][]byte
+}
+
 // Types returns all types, by name.
 func Types() []Type {
 	return []Type{growSet, logType{}, profileType{}, registerType{}, addWinsSet}

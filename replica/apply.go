@@ -40,6 +40,43 @@ func (a *applier) env(f *field) *crdt.Env {
 	return env
 }
 
+// foreseeFrom is the number of commits from which on what their ops read is read
+// in one go, before them.
+const foreseeFrom = 16
+
+// foresee reads what the types tell that they are going to read.
+func (a *applier) foresee(kind *kind, fresh []*entering) error {
+	if kind == nil || len(fresh) < foreseeFrom {
+		return nil
+	}
+	var keys [][]byte
+	for _, in := range fresh {
+		payloads, err := in.commit.Payloads()
+		if err != nil {
+			continue // the door says so when it is this commit's turn
+		}
+		for i := range in.commit.Env.Ops {
+			op := &in.commit.Env.Ops[i]
+			if op.Field == "" {
+				continue
+			}
+			f, err := kind.field(op.Field)
+			if err != nil {
+				continue
+			}
+			if typ, ok := f.typ.(crdt.Foreteller); ok {
+				for _, key := range typ.Reads(&crdt.Op{Action: op.Action, Payload: payloads[i]}) {
+					keys = append(keys, fieldState{prefix: f.prefix}.key(key))
+				}
+			}
+		}
+	}
+	if err := a.tx.Fetch(keys); err != nil {
+		return fmt.Errorf("read state of space %s: %w", a.space.id.Short(), err)
+	}
+	return nil
+}
+
 // apply returns the visible changes.
 func (a *applier) apply(c *history.Commit, payloads [][]byte, height uint64, effective bool) ([]Change, error) {
 	var changes []Change

@@ -225,6 +225,9 @@ func (d *door) objects(blocks [][]byte) error {
 func (d *door) admit(ctx context.Context) ([]Change, error) {
 	s := d.space
 	a := applier{space: s, tx: d.tx, past: doorPast{d}}
+	if err := a.foresee(d.kind, d.fresh); err != nil {
+		return nil, err
+	}
 	var changes []Change
 	for _, in := range d.fresh {
 		c := in.commit

@@ -68,6 +68,13 @@ type Reader interface {
 	Scan(lo, hi []byte, reverse bool) iter.Seq2[KV, error]
 }
 
+// Fetcher is a Reader that reads many keys for less than it reads them one by one.
+type Fetcher interface {
+	// Fetch calls found for each of the keys that is there, in their order. They are ascending and each is there once.
+	// The value is valid, and must not be changed, during the call; found calls nothing of the store. An error ends it.
+	Fetch(keys [][]byte, found func(i int, value []byte)) error
+}
+
 // Snapshot is a Reader of the state at one moment: it shows everything acknowledged before it was taken and nothing
 // applied later. It holds resources until Close. Close is idempotent; reading afterwards gives ErrClosed. Close, of
 // the snapshot or of its store, waits for Scans to reach their next step, so it is not called from inside one.

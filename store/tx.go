@@ -1,8 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"iter"
+	"slices"
 
 	"github.com/tidwall/btree"
 )
@@ -12,7 +14,8 @@ import (
 type Tx struct {
 	under Reader
 	over  *btree.Map[string, write]
-	read  map[string][]byte // the first maxRead keys read from under; nil: absent
+	read  map[string][]byte // the first maxRead keys read from under, and those of Fetch; nil: absent
+	kept  int               // of these, read one by one
 }
 
 // maxRead bounds how many reads a Tx remembers: enough for what each of many
@@ -46,10 +49,11 @@ func (t *Tx) Get(key []byte) ([]byte, error) {
 		return clone(w.value), nil
 	}
 	v, err := t.under.Get(key)
-	if len(t.read) < maxRead && (err == nil && len(v) <= maxReadValue || errors.Is(err, ErrNotFound)) {
+	if t.kept < maxRead && (err == nil && len(v) <= maxReadValue || errors.Is(err, ErrNotFound)) {
 		if t.read == nil {
 			t.read = make(map[string][]byte)
 		}
+		t.kept++
 		if err == nil {
 			t.read[k] = clone(v)
 		} else {
@@ -57,6 +61,36 @@ func (t *Tx) Get(key []byte) ([]byte, error) {
 		}
 	}
 	return v, err
+}
+
+// Fetch reads keys in one go where the Reader below is a Fetcher, so that Get has them at hand; else it does nothing. The
+// caller bounds their number. It sorts keys.
+func (t *Tx) Fetch(keys [][]byte) error {
+	f, ok := t.under.(Fetcher)
+	if !ok {
+		return nil
+	}
+	slices.SortFunc(keys, bytes.Compare)
+	keys = slices.CompactFunc(keys, bytes.Equal)
+	if t.read == nil {
+		t.read = make(map[string][]byte, len(keys))
+	}
+	at := 0
+	absent := func(to int) {
+		for ; at < to; at++ {
+			t.read[string(keys[at])] = nil
+		}
+	}
+	err := f.Fetch(keys, func(i int, value []byte) {
+		absent(i)
+		if at++; len(value) <= maxReadValue {
+			t.read[string(keys[i])] = clone(value)
+		}
+	})
+	if err == nil {
+		absent(len(keys))
+	}
+	return err
 }
 
 // Put sets key to a copy of value. Keys and values that a Batch does not take are reported when the Batch is applied.

@@ -63,12 +63,7 @@ func TestWorkerKilled(t *testing.T) {
 			t.Fatalf("round %d: the page says %q", round, note)
 		}
 	}
-	got := p.everything()
-	slices.Sort(got)
-	slices.Sort(all)
-	if !slices.Equal(got, all) {
-		t.Fatalf("the page has %q, sent were %q", got, all)
-	}
+	p.hasAll(all)
 	t.Logf("killed %d times, %d messages acknowledged before, %d under way, 0 lost", rounds, acknowledged, len(all)-acknowledged)
 }
 
@@ -83,6 +78,16 @@ func (p *tab) everything() []string {
 		}
 		p.do(`document.getElementById('earlier').click()`)
 		p.until(`d.shown !== ` + quote(shown))
+	}
+}
+
+// hasAll fails unless the page has these messages and no others, each once, in whatever order.
+func (p *tab) hasAll(texts []string) {
+	p.t.Helper()
+	p.until(fmt.Sprintf(`d.messages === '%d'`, len(texts)))
+	got, want := p.everything(), slices.Sorted(slices.Values(texts))
+	if slices.Sort(got); !slices.Equal(got, want) {
+		p.t.Fatalf("%s has %q, want %q", p.name, got, want)
 	}
 }
 

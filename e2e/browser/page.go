@@ -24,6 +24,9 @@ type Page struct {
 	mu      sync.Mutex
 	errors  []string
 	console []string
+
+	crashed chan struct{} // closed when the page's process has ended
+	once    sync.Once
 }
 
 // Page opens a tab in the browser's own profile.
@@ -48,7 +51,7 @@ func (p *Page) Sibling(ctx context.Context) (*Page, error) {
 }
 
 func attach(ctx, parent context.Context, opts ...chromedp.ContextOption) (*Page, error) {
-	p := new(Page)
+	p := &Page{crashed: make(chan struct{})}
 	p.ctx, p.cancel = chromedp.NewContext(parent, append(opts, chromedp.WithListener(p.event))...)
 	stop := context.AfterFunc(ctx, p.cancel)
 	defer stop()
@@ -90,6 +93,7 @@ func (p *Page) event(ev any) {
 		}
 	case *inspector.EventTargetCrashed:
 		p.errors = append(p.errors, "the tab crashed")
+		p.once.Do(func() { close(p.crashed) })
 	}
 }
 
@@ -118,6 +122,16 @@ func (p *Page) ForgetErrors() []string {
 	old := p.errors
 	p.errors = nil
 	return old
+}
+
+// Crashed waits until the page's process has ended by itself.
+func (p *Page) Crashed(ctx context.Context) error {
+	select {
+	case <-p.crashed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Console returns everything written to the console so far.

@@ -236,11 +236,14 @@ func fetch(t *testing.T, s store.Store) {
 	}
 	for _, n := range names {
 		want, wantErr := snap.Get([]byte(n))
+		if wantErr != nil && !errors.Is(wantErr, store.ErrNotFound) {
+			t.Fatal(wantErr)
+		}
 		if n == "d" {
 			want = []byte("own")
 		}
 		got, err := tx.Get([]byte(n))
-		if !bytes.Equal(got, want) || (got == nil) != (want == nil) || !errors.Is(err, wantErr) {
+		if !bytes.Equal(got, want) || (got == nil) != (want == nil) || errors.Is(err, store.ErrNotFound) != (wantErr != nil) {
 			t.Errorf("get %q after fetch = %.10q, %v; want %.10q, %v", n, got, err, want, wantErr)
 		}
 	}

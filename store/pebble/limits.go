@@ -35,8 +35,10 @@ const (
 	// replaySlack is what opening writes beside the log that it turns into tables: manifest, options and an empty log.
 	replaySlack = 1 << 20
 
-	// cacheSize holds the blocks of tables that were read lately: a quarter of what a node may hold in memory.
-	cacheSize = 32 << 20
+	// cacheSize holds the blocks of tables that were read lately, 16 MiB of them while much is written: Pebble takes the
+	// memory of its memtables, of which one is filled while another is flushed, from the cache. Without that a bulk
+	// of writes would leave no room for the filters and indexes that tell which keys are absent.
+	cacheSize = 16<<20 + 2*memTableSize
 	// memTableSize bounds a replay at open to a fraction of a second and the tables of a flush to one file. Pebble
 	// begins with 256 KiB and doubles up to it, so small nodes do not pay for it.
 	memTableSize = 16 << 20

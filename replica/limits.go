@@ -29,6 +29,9 @@ const (
 	// maxPendingChanges bounds what one slow subscriber may keep waiting;
 	// past it its changes are replaced by one that says "read again".
 	maxPendingChanges = 4096
+	// maxPendingBytes bounds their keys and values likewise: values of 64 KiB
+	// would be a quarter of a gigabyte otherwise.
+	maxPendingBytes = 4 << 20
 	// maxRecent bounds each generation of a node's recently admitted ids: some
 	// 2 MB in all, and twice the commits of a large batch.
 	maxRecent = 8192

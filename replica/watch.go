@@ -17,6 +17,13 @@ type Change struct {
 	Resync bool
 }
 
+// size is about what a change takes in memory, in bytes. A value that is both
+// the op's and the one shown counts twice: it may be two.
+func (c *Change) size() int {
+	const refSize = 48
+	return len(c.Key) + len(c.Before) + len(c.After) + len(c.Op.Payload) + refSize*len(c.Op.Refs)
+}
+
 // subscriber is a mailbox that never makes the door wait. Changes that it has
 // not taken yet are coalesced per field and key: the first Before and the last
 // After of the run.
@@ -24,6 +31,7 @@ type subscriber struct {
 	mu      sync.Mutex
 	pending []Change
 	index   map[string]int
+	size    int // of what is pending, in bytes
 	resync  bool
 	closed  bool
 	wake    chan struct{}
@@ -42,16 +50,17 @@ func (b *subscriber) post(changes []Change) {
 		}
 		k := c.Field + "\x00" + string(c.Key)
 		if i, ok := b.index[k]; ok {
+			b.size -= b.pending[i].size()
 			c.Before = b.pending[i].Before
 			b.pending[i] = c
-			continue
+		} else {
+			b.index[k] = len(b.pending)
+			b.pending = append(b.pending, c)
 		}
-		if len(b.pending) >= maxPendingChanges {
-			b.pending, b.index, b.resync = nil, map[string]int{}, true
-			break
+		b.size += c.size()
+		if len(b.pending) > maxPendingChanges || b.size > maxPendingBytes {
+			b.pending, b.index, b.size, b.resync = nil, map[string]int{}, 0, true
 		}
-		b.index[k] = len(b.pending)
-		b.pending = append(b.pending, c)
 	}
 	b.poke()
 }
@@ -77,7 +86,7 @@ func (b *subscriber) take() (changes []Change, closed bool) {
 	if b.resync {
 		changes = []Change{{Resync: true}}
 	}
-	b.pending, b.index, b.resync = nil, map[string]int{}, false
+	b.pending, b.index, b.size, b.resync = nil, map[string]int{}, 0, false
 	return changes, closed
 }
 

@@ -31,14 +31,16 @@ func (w *blockWriter) add(key, value []byte) {
 		shared = common(w.last, key)
 	}
 	w.n++
-	w.buf = binary.AppendUvarint(w.buf, uint64(shared))
-	w.buf = binary.AppendUvarint(w.buf, uint64(len(key)-shared))
-	if value == nil {
-		w.buf = append(w.buf, 0)
-	} else {
-		w.buf = binary.AppendUvarint(w.buf, uint64(len(value))+1)
+	size := uint64(0)
+	if value != nil {
+		size = uint64(len(value)) + 1
 	}
-	w.buf = append(append(w.buf, key[shared:]...), value...)
+	for _, n := range [...]uint64{uint64(shared), uint64(len(key) - shared), size} {
+		w.buf = binary.AppendUvarint(w.buf, n)
+	}
+	for _, v := range [...][]byte{key[shared:], value} {
+		w.buf = append(w.buf, v...)
+	}
 	w.last = append(w.last[:0], key...)
 }
 

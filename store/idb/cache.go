@@ -23,16 +23,14 @@ func newCache(limit int) *cache { return &cache{limit: limit, young: map[uint64]
 
 func (c *cache) get(n uint64) any {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if v, ok := c.young[n]; ok {
-		return v.value
-	}
-	v, ok := c.old[n]
+	v, ok := c.young[n]
 	if !ok {
-		return nil
+		if v, ok = c.old[n]; ok {
+			delete(c.old, n)
+			c.add(n, v)
+		}
 	}
-	delete(c.old, n)
-	c.add(n, v)
+	c.mu.Unlock()
 	return v.value
 }
 
@@ -41,11 +39,11 @@ func (c *cache) put(n uint64, value any, size int) {
 		return // it would drive out all that is small
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if _, ok := c.young[n]; !ok {
 		delete(c.old, n)
 		c.add(n, cached{value, size})
 	}
+	c.mu.Unlock()
 }
 
 func (c *cache) add(n uint64, v cached) {
@@ -59,10 +57,10 @@ func (c *cache) add(n uint64, v cached) {
 // forget drops a table.
 func (c *cache) forget(t *table) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	for n := t.first; n <= t.index(); n++ {
 		c.size -= c.young[n].size
 		delete(c.young, n)
 		delete(c.old, n)
 	}
+	c.mu.Unlock()
 }

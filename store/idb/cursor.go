@@ -48,11 +48,10 @@ type cursor struct {
 	batch
 	bounds
 	source
-	at    int
-	valid bool
+	ranges *tree // what the layer or run deletes from older ones
+	at     int
+	valid  bool
 }
-
-func newCursor(s source, r bounds) *cursor { return &cursor{source: s, bounds: r} }
 
 // next moves on; the first call moves to the first pair.
 func (c *cursor) next() error {

@@ -1,10 +1,9 @@
 package idb
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"syscall/js"
 
@@ -54,10 +53,7 @@ func open(ctx context.Context, name string, o Options, limits sizes) (*DB, error
 }
 
 func openDB(ctx context.Context, name string, o Options, limits sizes) (*DB, error) {
-	if err := checkEvicted(ctx, name, o.Beside); err != nil {
-		return nil, err
-	}
-	conn, err := connect(ctx, name, Format, o.OnBlocked)
+	conn, err := connect(ctx, name, o)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +75,10 @@ func openDB(ctx context.Context, name string, o Options, limits sizes) (*DB, err
 	e, err := openEngine(ctx, &connection{conn: conn}, limits, o.OnLost)
 	if err != nil {
 		d.disconnect()
-		return nil, cmp.Or(early, err)
+		if early != nil {
+			err = early
+		}
+		return nil, err
 	}
 	if d.engine = e; early != nil {
 		e.lose(early)
@@ -88,21 +87,26 @@ func openDB(ctx context.Context, name string, o Options, limits sizes) (*DB, err
 }
 
 // checkEvicted looks for the database beside, if the browser lists databases.
-func checkEvicted(ctx context.Context, name, beside string) error {
-	var there []string
-	err := factory(func(f js.Value) {
-		if beside == "" || f.Get("databases").Type() != js.TypeFunction {
-			return
-		}
-		list, err := await(ctx, f.Call("databases"))
-		for i := 0; err == nil && i < list.Length(); i++ {
-			there = append(there, list.Index(i).Get("name").String())
-		}
-	})
-	if err == nil && slices.Contains(there, beside) && !slices.Contains(there, name) {
-		err = ErrEvicted
+func checkEvicted(f js.Value, name, beside string) error {
+	if beside == "" || f.Get("databases").Type() != js.TypeFunction {
+		return nil
 	}
-	return err
+	answer := make(chan js.Value, 1)
+	fn := js.FuncOf(func(_ js.Value, args []js.Value) any {
+		answer <- args[0]
+		return nil
+	})
+	defer fn.Release()
+	f.Call("databases").Call("then", fn, fn)
+	var there, besideThere bool
+	for i, list := 0, <-answer; i < list.Length(); i++ { // a rejection has no length
+		found := list.Index(i).Get("name").String()
+		there, besideThere = there || found == name, besideThere || found == beside
+	}
+	if besideThere && !there {
+		return ErrEvicted
+	}
+	return nil
 }
 
 // opening is the answer to a request outside any transaction.
@@ -112,40 +116,45 @@ type opening struct {
 }
 
 // connect opens the database, and closes it again if ctx ended meanwhile.
-func connect(ctx context.Context, name string, version int, onBlocked func()) (js.Value, error) {
-	var cb callbacks
+func connect(ctx context.Context, name string, o Options) (js.Value, error) {
+	t := new(transaction) // that of the upgrade, if there is one
 	answer, blocked := make(chan opening, 1), make(chan struct{}, 1)
 	err := factory(func(f js.Value) {
-		request := f.Call("open", name, version)
-		var why error // of an upgrade that was given up
-		cb.on(request, "upgradeneeded", func(event js.Value) { upgradeFrom(&cb, request, event.Get("oldVersion").Int(), &why) })
-		cb.on(request, "success", func(js.Value) { answer <- opening{result: request.Get("result")} })
-		cb.on(request, "error", func(js.Value) {
-			if why == nil {
-				why = openError(request.Get("error"))
-			}
-			answer <- opening{err: why}
+		if t.reason = checkEvicted(f, name, o.Beside); t.reason != nil {
+			return
+		}
+		request := f.Call("open", name, Format)
+		t.on(request, "upgradeneeded", func(event js.Value) {
+			t.tx = request.Get("transaction")
+			t.guard(func() { upgrade(t, request.Get("result"), event.Get("oldVersion").Int()) })
 		})
-		cb.on(request, "blocked", func(js.Value) {
+		t.on(request, "success", func(js.Value) { answer <- opening{result: request.Get("result")} })
+		t.on(request, "error", func(js.Value) {
+			if t.reason == nil {
+				t.reason = domError(request.Get("error"))
+			}
+			answer <- opening{err: t.reason}
+		})
+		t.on(request, "blocked", func(js.Value) {
 			blocked <- struct{}{}
-			if onBlocked != nil {
-				go onBlocked()
+			if o.OnBlocked != nil {
+				go o.OnBlocked()
 			}
 		})
 	})
-	if err != nil {
+	if err = errors.Join(err, t.reason); err != nil {
 		return js.Value{}, err
 	}
 	select {
 	case a := <-answer:
-		cb.release()
+		t.release()
 		return a.result, a.err
 	case <-ctx.Done():
 		go func() {
 			if a := <-answer; a.err == nil {
 				a.result.Call("close")
 			}
-			cb.release()
+			t.release()
 		}()
 		if len(blocked) > 0 {
 			return js.Value{}, fmt.Errorf("%w: another tab holds an older version open: %w", store.ErrLocked, ctx.Err())
@@ -154,46 +163,25 @@ func connect(ctx context.Context, name string, version int, onBlocked func()) (j
 	}
 }
 
-// openError names a browser that refuses databases on principle, as some do in private windows.
-func openError(v js.Value) error {
-	if v.Truthy() && slices.Contains([]string{"InvalidStateError", "SecurityError"}, v.Get("name").String()) {
-		return fmt.Errorf("%w: %w", ErrUnavailable, domError(v))
+// upgrade makes the object stores and the manifest of this format, in the transaction of a change of version.
+func upgrade(t *transaction, conn js.Value, version int) {
+	conn.Call("createObjectStore", "blocks")
+	if version == 0 {
+		conn.Call("createObjectStore", "journal")
+		conn.Call("createObjectStore", "meta").Call("put", toJS(new(manifest).record()), "manifest")
+		return
 	}
-	return domError(v)
-}
-
-// upgradeFrom makes the object stores and the manifest of this format, in the transaction of the upgrade.
-func upgradeFrom(cb *callbacks, request js.Value, version int, why *error) {
-	tx := request.Get("transaction")
-	guard := func(f func()) {
-		if err := try(f); err != nil && *why == nil {
-			*why = err
-			tx.Call("abort")
+	meta := t.store("meta")
+	t.then(meta.Call("get", "snapshot"), func(v js.Value) {
+		m, err := new(manifest), error(nil)
+		if !v.IsUndefined() {
+			if m, err = openSnapshot(toGo(v)); err != nil {
+				t.abort(err)
+				return
+			}
 		}
-	}
-	guard(func() {
-		conn := request.Get("result")
-		conn.Call("createObjectStore", "blocks")
-		if version == 0 {
-			conn.Call("createObjectStore", "journal")
-			conn.Call("createObjectStore", "meta").Call("put", toJS(new(manifest).record()), "manifest")
-			return
-		}
-		meta := tx.Call("objectStore", "meta")
-		old := meta.Call("get", "snapshot")
-		cb.on(old, "success", func(js.Value) {
-			guard(func() {
-				m := new(manifest)
-				if v := old.Get("result"); !v.IsUndefined() {
-					if m, *why = openSnapshot(toGo(v)); *why != nil {
-						tx.Call("abort")
-						return
-					}
-				}
-				meta.Call("put", toJS(m.record()), "manifest")
-				meta.Call("delete", "snapshot")
-			})
-		})
+		meta.Call("put", toJS(m.record()), "manifest")
+		meta.Call("delete", "snapshot")
 	})
 }
 

@@ -1,11 +1,10 @@
 package idb
 
 import (
-	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/hyperhyperspace/hhs-go/internal/pace"
@@ -18,7 +17,6 @@ var (
 	errFenced = fmt.Errorf("%w: another tab writes now", store.ErrReadOnly)
 	// errUnsettled is an error of the browser that leaves open whether a change was made.
 	errUnsettled = errors.New("the browser does not say whether it was stored")
-	errClosed    = store.ErrClosed
 )
 
 // engine is the store over a database of values.
@@ -38,6 +36,7 @@ type engine struct {
 	covered  uint64 // journal entries up to this one are in the runs
 	next     uint64 // number of the next journal entry
 	reserved uint64 // tables that were given numbers since the start
+	written  int    // bytes since the start
 	garbage  []span // blocks that nobody needs any more
 	closed   bool
 	lost     error
@@ -51,7 +50,7 @@ type engine struct {
 type job struct {
 	busy   bool
 	failed error // of the last try
-	retry  int   // when to try again: size of the memory, or number of runs
+	retry  int   // bytes written at which to try again
 }
 
 // openEngine takes over what vals holds.
@@ -89,21 +88,23 @@ func openEngine(ctx context.Context, vals values, o sizes, onLost func(error)) (
 
 // sweep drops the blocks that no table of the manifest has: those of a run or a merge that was interrupted.
 func (e *engine) sweep(m *manifest) error {
-	var live []*table
+	live := newTree() // the tables by the number of their first block, so that they come in order
 	for _, r := range m.runs {
-		live = append(live, r.tables...)
-	}
-	slices.SortFunc(live, func(a, b *table) int { return cmp.Compare(a.first, b.first) })
-	var free []span
-	from := uint64(0)
-	for _, t := range live {
-		if t.first > from {
-			free = append(free, span{from, t.first - 1})
+		for _, t := range r.tables {
+			live.Set(string(binary.BigEndian.AppendUint64(nil, t.first)), binary.BigEndian.AppendUint64(nil, t.index()+1))
 		}
-		from = t.index() + 1
 	}
-	free = append(free, span{from, maxNumber})
-	return e.vals.apply(&change{free: free})
+	c := new(change)
+	from := uint64(0)
+	live.Ascend("", func(first string, next []byte) bool {
+		if end := binary.BigEndian.Uint64([]byte(first)); end > from {
+			c.free = append(c.free, span{from, end - 1})
+		}
+		from = binary.BigEndian.Uint64(next)
+		return true
+	})
+	c.free = append(c.free, span{from, maxNumber})
+	return e.vals.apply(c)
 }
 
 // replay applies the journal to the memory.
@@ -166,6 +167,7 @@ func (e *engine) commit(batches []*store.Batch, size int, sync bool) error {
 	for _, b := range batches {
 		e.mem.apply(b)
 	}
+	e.written += size
 	e.mem.last = e.next
 	e.next++
 	e.tendLocked()
@@ -181,7 +183,7 @@ func (e *engine) room() error {
 		case e.lost != nil:
 			return e.lost
 		case e.closed:
-			return errClosed
+			return store.ErrClosed
 		case e.full == nil || e.mem.size < e.o.memorySize:
 			return nil
 		case !e.flush.busy && tried && e.flush.failed != nil:
@@ -212,8 +214,8 @@ func (e *engine) settleLocked(err error) error {
 
 func (e *engine) lose(err error) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	e.loseLocked(err)
+	e.mu.Unlock()
 }
 
 // loseLocked makes the store read-only for good.
@@ -233,16 +235,15 @@ func (e *engine) wakeLocked() {
 	e.changed = make(chan struct{})
 }
 
-func (e *engine) isLost() error {
+// alive returns why there is no reading and writing any more: store.ErrClosed, or how the store was lost.
+func (e *engine) alive() error {
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.lost
-}
-
-func (e *engine) isClosed() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.closed
+	closed, lost := e.closed, e.lost
+	e.mu.Unlock()
+	if closed {
+		return store.ErrClosed
+	}
+	return lost
 }
 
 // Health returns nil while the store takes writes, why it cannot any more, or the error of the last write or of the last
@@ -250,7 +251,12 @@ func (e *engine) isClosed() bool {
 func (e *engine) Health() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return cmp.Or(e.lost, e.failed, e.flush.failed, e.merge.failed)
+	for _, err := range []error{e.lost, e.failed, e.flush.failed} {
+		if err != nil {
+			return err
+		}
+	}
+	return e.merge.failed
 }
 
 // Close implements store.Store.
@@ -280,9 +286,9 @@ func (e *engine) use(runs []*run) {
 
 func (e *engine) release(v *version) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	e.releaseLocked(v)
 	e.tendLocked()
+	e.mu.Unlock()
 }
 
 func (e *engine) releaseLocked(v *version) {
@@ -303,11 +309,11 @@ func (e *engine) releaseLocked(v *version) {
 func (e *engine) reserve() (uint64, error) {
 	epoch, ok := e.vals.epoch()
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	n := e.reserved << tableShift
+	e.reserved++
+	e.mu.Unlock()
 	if !ok || n >= 1<<epochShift {
 		return 0, fmt.Errorf("%w: no numbers for blocks", store.ErrFull)
 	}
-	e.reserved++
 	return epoch<<epochShift + n, nil
 }

@@ -92,14 +92,12 @@ func (e *engine) blame(err error) error {
 	if err == nil {
 		return nil
 	}
-	if e.isClosed() {
-		return errClosed
+	if stop := e.alive(); stop != nil {
+		return stop
 	}
-	if e.isLost() == nil && !e.vals.owned() {
+	if !e.vals.owned() {
 		e.lose(errFenced)
-	}
-	if lost := e.isLost(); lost != nil {
-		return lost
+		return errFenced
 	}
 	return err
 }
@@ -107,7 +105,7 @@ func (e *engine) blame(err error) error {
 // get looks a key up in a run.
 func (e *engine) get(r *run, key []byte, hash uint64) (value []byte, found bool, err error) {
 	i := r.find(key)
-	if i == len(r.tables) || bytes.Compare(key, r.tables[i].low) < 0 {
+	if i < 0 || bytes.Compare(key, r.tables[i].high) > 0 {
 		return nil, false, nil
 	}
 	t := r.tables[i]
@@ -129,12 +127,41 @@ type stored struct {
 	engine *engine
 	run    *run
 	began  bool
-	table  int
+	tables walk   // over the run
 	index  *index // of the table; nil: not read yet
+	blocks walk   // over the table
 	block  *block // nil: not read yet
-	at     int    // position of the block
-	part   int    // interval of the block that comes next
+	parts  walk   // over the intervals of the block
 	ahead  int    // blocks to read at once
+}
+
+// walk goes over positions, both ends included, in the direction of a scan.
+type walk struct{ at, from, to, step int }
+
+// walk returns one that begins with the first position that the bounds leave, or in reverse with the last.
+func (b *bounds) walk(from, to int) walk {
+	if b.reverse {
+		return walk{to, from, to, -1}
+	}
+	return walk{from, from, to, 1}
+}
+
+// left is how many positions there are from at on.
+func (w *walk) left() int {
+	if w.step < 0 {
+		return w.at - w.from + 1
+	}
+	return w.to - w.at + 1
+}
+
+// positions returns a walk over n things in order. find gives the last that does not begin above a key; the first of
+// them that may hold keys within the bounds is the one that lo is in.
+func (b *bounds) positions(n int, find func([]byte) int) walk {
+	to := n - 1
+	if b.hi != nil {
+		to = find(b.hi)
+	}
+	return b.walk(max(find(b.lo), 0), to)
 }
 
 func (s *stored) fill(b *batch) error {
@@ -142,113 +169,49 @@ func (s *stored) fill(b *batch) error {
 	b.back = s.reverse
 	if !s.began {
 		s.began = true
-		s.begin()
+		s.tables = s.positions(len(s.run.tables), s.run.find)
 	}
-	for s.table >= 0 && s.table < len(s.run.tables) && !s.done() {
+	for s.tables.left() > 0 {
 		if err := s.load(); err != nil {
 			return err
 		}
-		if s.block == nil {
-			continue // the table has ended, or ends before the bounds
-		}
-		s.block.read(s.part, b)
-		s.part += s.step()
-		if s.part < 0 || s.part == len(s.block.starts) {
+		switch {
+		case s.blocks.left() <= 0:
+			s.index = nil
+			s.tables.at += s.tables.step
+		case s.parts.left() <= 0:
 			s.block = nil
-			s.at += s.step()
+			s.blocks.at += s.blocks.step
+		default:
+			s.block.read(s.parts.at, b)
+			s.parts.at += s.parts.step
+			return nil
 		}
-		return nil
 	}
 	return nil
 }
 
-func (s *stored) step() int {
-	if s.reverse {
-		return -1
-	}
-	return 1
-}
-
-// begin finds the table to start with.
-func (s *stored) begin() {
-	switch {
-	case !s.reverse:
-		s.table = s.run.find(s.lo)
-	case s.hi == nil:
-		s.table = len(s.run.tables) - 1
-	default:
-		s.table = min(s.run.find(s.hi), len(s.run.tables)-1)
-	}
-}
-
-// done reports whether the table, and so every later one, is out of bounds.
-func (s *stored) done() bool {
-	t := s.run.tables[s.table]
-	if s.reverse {
-		return bytes.Compare(t.high, s.lo) < 0
-	}
-	return s.hi != nil && bytes.Compare(t.low, s.hi) >= 0
-}
-
-// load reads what the next interval needs. Without a block, the table has been left.
+// load reads what the next interval needs.
 func (s *stored) load() (err error) {
-	t := s.run.tables[s.table]
+	t := s.run.tables[s.tables.at]
 	if s.index == nil {
+		if bytes.Compare(t.high, s.lo) < 0 {
+			s.blocks = walk{to: -1, step: 1} // none
+			return nil
+		}
 		if s.index, err = s.engine.index(t); err != nil {
 			return err
 		}
-		s.at, s.block = s.start(), nil
+		s.blocks, s.block = s.positions(len(s.index.keys), s.index.find), nil
 	}
-	if s.block != nil {
+	left := s.blocks.left()
+	if s.block != nil || left <= 0 {
 		return nil
 	}
-	if s.at < 0 || s.at == len(s.index.keys) || s.beyond() {
-		s.index = nil
-		s.table += s.step()
-		return nil
-	}
-	if s.block, err = s.engine.block(t, s.index, s.at, min(s.ahead, s.left()), s.reverse); err != nil {
+	if s.block, err = s.engine.block(t, s.index, s.blocks.at, min(s.ahead, left), s.reverse); err != nil {
 		return err
 	}
+	s.parts = s.positions(len(s.block.starts), s.block.find)
 	s.ahead = min(max(2*s.ahead, 1), readAhead)
-	s.part = 0
-	if s.reverse {
-		s.part = len(s.block.starts) - 1
-	}
-	if !s.reverse && len(s.lo) > 0 {
-		s.part = max(s.block.find(s.lo), 0)
-	} else if s.reverse && s.hi != nil {
-		s.part = max(s.block.find(s.hi), 0)
-	}
 	return nil
-}
-
-// start returns the block of the table to start with.
-func (s *stored) start() int {
-	switch {
-	case !s.reverse:
-		return max(s.index.find(s.lo), 0)
-	case s.hi == nil:
-		return len(s.index.keys) - 1
-	}
-	return s.index.find(s.hi) // -1: all are above
-}
-
-// left returns how many blocks of the table are within the bounds from s.at on.
-func (s *stored) left() int {
-	switch {
-	case s.reverse:
-		return s.at - max(s.index.find(s.lo), 0) + 1
-	case s.hi == nil:
-		return len(s.index.keys) - s.at
-	}
-	return s.index.find(s.hi) - s.at + 1
-}
-
-// beyond reports whether the block at s.at is past the bounds.
-func (s *stored) beyond() bool {
-	if s.reverse {
-		return s.at+1 < len(s.index.keys) && bytes.Compare(s.index.keys[s.at+1], s.lo) <= 0
-	}
-	return s.hi != nil && bytes.Compare(s.index.keys[s.at], s.hi) >= 0
 }

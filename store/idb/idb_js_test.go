@@ -86,7 +86,7 @@ func TestReopen(t *testing.T) {
 // raw runs one transaction on a database that no DB has open.
 func raw(t *testing.T, name string, issue func(*transaction)) {
 	t.Helper()
-	conn, err := connect(t.Context(), name, Format, nil)
+	conn, err := connect(t.Context(), name, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,14 +162,14 @@ func TestNewerUntouched(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustClose(t, d)
-	upgrade(t, name, Format+1)
+	upgradeTo(t, name, Format+1)
 	if _, err := Open(t.Context(), name, Options{}); !errors.Is(err, store.ErrNewer) {
 		t.Fatalf("open: %v", err)
 	}
 }
 
-// upgrade opens and closes a database as a newer program would.
-func upgrade(t *testing.T, name string, version int) {
+// upgradeTo opens and closes a database as a newer program would.
+func upgradeTo(t *testing.T, name string, version int) {
 	t.Helper()
 	var cb callbacks
 	defer cb.release()
@@ -515,7 +515,7 @@ func TestUpgradeElsewhere(t *testing.T) {
 	if err := put(d, "a", "1"); err != nil {
 		t.Fatal(err)
 	}
-	upgrade(t, name, Format+1)
+	upgradeTo(t, name, Format+1)
 	if err := <-lost; !errors.Is(err, store.ErrReadOnly) {
 		t.Fatalf("told %v", err)
 	}
@@ -530,7 +530,7 @@ func TestUpgradeElsewhere(t *testing.T) {
 // TestOpenCancelled: an Open that waits for another tab ends with its context and leaves no connection behind.
 func TestOpenCancelled(t *testing.T) {
 	name := newName(t)
-	upgrade(t, name, Format)
+	upgradeTo(t, name, Format)
 	var cb callbacks
 	defer cb.release()
 	blocker := make(chan js.Value, 1) // a tab of an older program that does not let go

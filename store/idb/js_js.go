@@ -1,7 +1,6 @@
 package idb
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"syscall/js"
@@ -29,45 +28,28 @@ func domError(v js.Value) error {
 	if !v.Truthy() {
 		return errors.New("aborted by the browser")
 	}
-	text := v.Get("name").String() + ": " + v.Get("message").String()
-	switch v.Get("name").String() {
-	case "QuotaExceededError":
-		return fmt.Errorf("%w: %s", store.ErrFull, text)
-	case "UnknownError":
-		return fmt.Errorf("%w: %s", errUnknown, text)
-	case "VersionError":
-		return fmt.Errorf("%w: %s", store.ErrNewer, text)
+	name := v.Get("name").String()
+	text := name + ": " + v.Get("message").String()
+	for _, known := range domErrors {
+		if known.name == name {
+			return fmt.Errorf("%w: %s", known.err, text)
+		}
 	}
 	return errors.New(text)
 }
 
+// domErrors are those that mean something here. A browser that refuses databases on principle, as some do in private
+// windows, throws the last two; so does a connection that is closed, but then the store says that first.
+var domErrors = []struct {
+	name string
+	err  error
+}{
+	{"QuotaExceededError", store.ErrFull}, {"UnknownError", errUnknown}, {"VersionError", store.ErrNewer},
+	{"InvalidStateError", ErrUnavailable}, {"SecurityError", ErrUnavailable},
+}
+
 // errUnknown is what a browser calls errors of its disk.
 var errUnknown = errors.New("the browser cannot use its storage")
-
-// await waits for a promise; its error is that of the context, or the reason of the rejection.
-func await(ctx context.Context, promise js.Value) (v js.Value, err error) {
-	answer := make(chan opening, 1)
-	settled := func(failed bool) js.Func {
-		return js.FuncOf(func(_ js.Value, args []js.Value) any {
-			if failed {
-				answer <- opening{err: domError(args[0])}
-			} else {
-				answer <- opening{result: args[0]}
-			}
-			return nil
-		})
-	}
-	cb := callbacks{settled(false), settled(true)}
-	promise.Call("then", cb[0], cb[1])
-	select {
-	case a := <-answer:
-		cb.release()
-		return a.result, a.err
-	case <-ctx.Done():
-		go func() { <-answer; cb.release() }()
-		return js.Value{}, ctx.Err()
-	}
-}
 
 // callbacks are functions given to the browser. They run on its event loop and never wait.
 type callbacks []js.Func

@@ -1,8 +1,6 @@
 package idb
 
 import (
-	"slices"
-
 	"github.com/tidwall/btree"
 
 	"github.com/hyperhyperspace/hhs-go/store"
@@ -100,7 +98,10 @@ func (l *layer) deleteRange(lo string, hi []byte) {
 	for _, k := range keys {
 		l.pairs.Delete(k)
 	}
-	addRange(l.ranges, lo, slices.Clone(hi))
+	if hi != nil {
+		hi = clone(hi)
+	}
+	addRange(l.ranges, lo, hi)
 }
 
 // clone returns a copy that is not nil.

@@ -44,9 +44,9 @@ func (r *run) size() (n uint64) {
 	return n
 }
 
-// find returns the first table that does not end below key.
+// find returns the last table that does not begin above key, -1 if there is none.
 func (r *run) find(key []byte) int {
-	return sort.Search(len(r.tables), func(i int) bool { return bytes.Compare(r.tables[i].high, key) >= 0 })
+	return sort.Search(len(r.tables), func(i int) bool { return bytes.Compare(r.tables[i].low, key) > 0 }) - 1
 }
 
 func (m *manifest) record() []byte {

@@ -122,19 +122,20 @@ func damaged(kind byte, major, minor uint64, what string) error {
 }
 
 func recordName(kind byte, major, minor uint64) string {
+	name := "record"
 	switch kind {
 	case kindJournal:
-		return fmt.Sprintf("journal entry %d", major)
+		name = "journal entry"
 	case kindBlock:
-		return fmt.Sprintf("block %d", major)
+		name = "block"
 	case kindIndex:
-		return fmt.Sprintf("index %d", major)
+		name = "index"
 	case kindManifest:
 		return "manifest"
 	case kindChunk:
-		return fmt.Sprintf("chunk %d of snapshot %d", minor, major)
+		name, major = "chunk", minor
 	}
-	return "snapshot record"
+	return fmt.Sprint(name, " ", major)
 }
 
 // openSnapshot reads the record of a snapshot of format 1 as a manifest that says that it is to be migrated.

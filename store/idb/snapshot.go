@@ -2,6 +2,7 @@ package idb
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"iter"
 	"sync"
@@ -43,9 +44,10 @@ func (e *engine) Snapshot() (store.Snapshot, error) {
 // Close implements store.Snapshot.
 func (s *snapshot) Close() error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.closed {
-		s.closed = true
+	first := !s.closed
+	s.closed = true
+	s.mu.Unlock()
+	if first {
 		s.engine.release(s.version)
 	}
 	return nil
@@ -53,19 +55,21 @@ func (s *snapshot) Close() error {
 
 func (s *snapshot) usable() error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed || s.engine.isClosed() {
+	closed := s.closed
+	s.mu.Unlock()
+	if closed || errors.Is(s.engine.alive(), store.ErrClosed) {
 		return store.ErrClosed
 	}
-	return nil
+	return nil // also when the store is lost: what is in memory can be read
 }
 
 // Get implements store.Reader.
 func (s *snapshot) Get(key []byte) ([]byte, error) {
-	if err := s.usable(); err != nil {
-		return nil, fmt.Errorf("get key: %w", err)
+	err := s.usable()
+	var value []byte
+	if err == nil {
+		value, err = s.get(key)
 	}
-	value, err := s.get(key)
 	if err != nil {
 		return nil, fmt.Errorf("get key: %w", err)
 	}
@@ -128,7 +132,6 @@ func (s *snapshot) scan(r bounds, yield func(store.KV) bool) error {
 // merger goes through layers and runs as if they were one.
 type merger struct {
 	cursors []*cursor // newest first
-	ranges  []*tree   // of the same layers and runs
 	began   bool
 	key     []byte // the current pair
 	value   []byte // nil: deleted
@@ -137,14 +140,16 @@ type merger struct {
 func newMerger(e *engine, layers []*layer, runs []*run, r bounds) *merger {
 	m := new(merger)
 	for _, l := range layers {
-		m.cursors = append(m.cursors, newCursor(&memory{bounds: r, pairs: l.pairs}, r))
-		m.ranges = append(m.ranges, l.ranges)
+		m.add(&memory{bounds: r, pairs: l.pairs}, l.ranges, r)
 	}
 	for _, run := range runs {
-		m.cursors = append(m.cursors, newCursor(&stored{bounds: r, engine: e, run: run}, r))
-		m.ranges = append(m.ranges, run.ranges)
+		m.add(&stored{bounds: r, engine: e, run: run}, run.ranges, r)
 	}
 	return m
+}
+
+func (m *merger) add(s source, ranges *tree, r bounds) {
+	m.cursors = append(m.cursors, &cursor{source: s, ranges: ranges, bounds: r})
 }
 
 // begin moves all cursors to their first pairs, side by side: each may wait for the database.
@@ -217,8 +222,8 @@ func (m *merger) best() int {
 
 // hidden reports whether a range newer than a layer covers key.
 func (m *merger) hidden(layer int, key []byte) bool {
-	for _, ranges := range m.ranges[:layer] {
-		if covered(ranges, key) {
+	for _, c := range m.cursors[:layer] {
+		if covered(c.ranges, key) {
 			return true
 		}
 	}

@@ -2,7 +2,6 @@ package idb
 
 import (
 	"errors"
-	"slices"
 
 	"github.com/hyperhyperspace/hhs-go/store"
 )
@@ -21,15 +20,13 @@ func (e *engine) tendLocked() {
 	if e.full == nil && e.mem.size >= e.o.memorySize {
 		e.full, e.mem = e.mem, newLayer()
 	}
-	due := mergeDue(e.version.runs)
-	if due > 0 && !e.merge.busy && e.merge.retry <= len(e.version.runs) {
+	if due := mergeDue(e.version.runs); due > 0 && e.readyLocked(&e.merge) {
 		runs := e.version.runs
-		later := func() int { return len(e.version.runs) + 1 }
-		e.startLocked(&e.merge, later, func() error { return e.mergeRuns(runs, due) })
+		e.startLocked(&e.merge, func() error { return e.mergeRuns(runs, due) })
 	}
 	crowded := e.merge.busy && len(e.version.runs) >= maxRuns
-	if e.full != nil && !e.flush.busy && !crowded && e.mem.size >= e.flush.retry {
-		e.startLocked(&e.flush, func() int { return e.mem.size + e.o.memorySize/4 }, e.writeRun)
+	if e.full != nil && !crowded && e.readyLocked(&e.flush) {
+		e.startLocked(&e.flush, e.writeRun)
 	}
 	if spans := e.garbage; len(spans) > 0 {
 		e.garbage = nil
@@ -37,9 +34,11 @@ func (e *engine) tendLocked() {
 	}
 }
 
-// startLocked runs a job, and afterwards what has become due. If it fails, what there is stays good; later says when to
-// try again.
-func (e *engine) startLocked(j *job, later func() int, f func() error) {
+func (e *engine) readyLocked(j *job) bool { return !j.busy && e.written >= j.retry }
+
+// startLocked runs a job, and afterwards what has become due. If it fails, what there is stays good; it is tried again
+// when a fourth of a memory more is written.
+func (e *engine) startLocked(j *job, f func() error) {
 	j.busy = true
 	e.work.Go(func() {
 		err := f()
@@ -48,21 +47,11 @@ func (e *engine) startLocked(j *job, later func() int, f func() error) {
 		j.busy, j.failed, j.retry = false, nil, 0
 		if err != nil && !e.closed {
 			j.failed = e.settleLocked(err)
-			j.retry = later()
+			j.retry = e.written + e.o.memorySize/4
 		}
 		e.wakeLocked()
 		e.tendLocked()
 	})
-}
-
-// alive tells work in the background why to give up.
-func (e *engine) alive() error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
-		return errClosed
-	}
-	return e.lost
 }
 
 // free drops blocks. If that fails, the next start drops them.
@@ -91,8 +80,8 @@ func (e *engine) mergeRuns(runs []*run, n int) error {
 		return err
 	}
 	return e.replace(b, 0, func(now []*run) []*run {
-		newer := slices.Index(now, runs[0])
-		return slices.Concat(now[:newer], r, now[newer+n:])
+		newer := len(now) - len(runs)
+		return append(append(now[:newer:newer], r...), runs[n:]...)
 	})
 }
 
@@ -102,9 +91,9 @@ func (e *engine) build(layers []*layer, runs []*run, bottom bool) ([]*run, *buil
 	b := &builder{engine: e, alive: e.alive}
 	ranges := newTree()
 	m := newMerger(e, layers, runs, bounds{})
-	for _, t := range m.ranges {
+	for _, c := range m.cursors {
 		if !bottom {
-			t.Ascend("", func(lo string, hi []byte) bool {
+			c.ranges.Ascend("", func(lo string, hi []byte) bool {
 				addRange(ranges, lo, hi)
 				return true
 			})

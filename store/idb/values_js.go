@@ -3,17 +3,15 @@ package idb
 import (
 	"errors"
 	"fmt"
-	"sync"
 	"syscall/js"
 
 	"github.com/hyperhyperspace/hhs-go/store"
 )
 
-// connection is values over an open database.
+// connection is values over an open database. It needs no lock: a page or worker has one thread, and what changes here
+// changes between two events.
 type connection struct {
-	conn js.Value
-
-	mu      sync.Mutex // guards what follows
+	conn    js.Value
 	own     uint64
 	waiting bool   // not taken over for lack of room: own is the epoch of the writer before
 	seen    []byte // the manifest then
@@ -49,18 +47,13 @@ func (c *connection) begin(mode string) error {
 	})
 }
 
-func (c *connection) epoch() (uint64, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.own, !c.waiting
-}
+func (c *connection) epoch() (uint64, bool) { return c.own, !c.waiting }
 
 func (c *connection) isOurs(v js.Value) bool {
-	own, _ := c.epoch()
 	if v.IsUndefined() {
-		return own == 0
+		return c.own == 0
 	}
-	return v.Type() == js.TypeNumber && v.Float() == float64(own)
+	return v.Type() == js.TypeNumber && v.Float() == float64(c.own)
 }
 
 func (c *connection) owned() bool {
@@ -98,27 +91,25 @@ func (c *connection) apply(ch *change) error {
 	if ch.chunks {
 		names = append(names, "chunks")
 	}
-	_, claimed := c.epoch()
+	claim := ch.fenced() && c.waiting
 	err := transact(c.conn, "readwrite", durability, names, func(t *transaction) {
 		switch {
 		case !ch.fenced():
 			putBlocks(t, ch)
-		case claimed:
-			c.fence(t)
+		case claim:
+			c.claim(t, ch)
 			c.put(t, ch)
 		default:
-			c.claim(t, ch)
+			c.fence(t)
 			c.put(t, ch)
 		}
 	})
 	if errors.Is(err, errUnknown) {
 		return fmt.Errorf("%w: %w", errUnsettled, err)
 	}
-	if err == nil && !claimed && ch.fenced() {
-		c.mu.Lock()
+	if err == nil && claim {
 		c.waiting = false
 		c.own++
-		c.mu.Unlock()
 	}
 	return err
 }
@@ -174,8 +165,8 @@ func (c *connection) put(t *transaction, ch *change) {
 	case ch.entry != nil:
 		journal.Call("add", toJS(ch.entry), float64(ch.next)) // add: an entry is never replaced
 	default: // a barrier has to write something to make the browser sync
-		if own, ok := c.epoch(); ok {
-			meta.Call("put", float64(own), "epoch")
+		if !c.waiting {
+			meta.Call("put", float64(c.own), "epoch")
 		}
 	}
 	if ch.chunks {

@@ -162,26 +162,10 @@ func TestNewerUntouched(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustClose(t, d)
-	upgradeTo(t, name, Format+1)
+	openRaw(t, name, Format+1, func(js.Value) {}).Call("close")
 	if _, err := Open(t.Context(), name, Options{}); !errors.Is(err, store.ErrNewer) {
 		t.Fatalf("open: %v", err)
 	}
-}
-
-// upgradeTo opens and closes a database as a newer program would.
-func upgradeTo(t *testing.T, name string, version int) {
-	t.Helper()
-	var cb callbacks
-	defer cb.release()
-	answer := make(chan opening, 1)
-	request := js.Global().Get("indexedDB").Call("open", name, version)
-	cb.on(request, "success", func(js.Value) { answer <- opening{result: request.Get("result")} })
-	cb.on(request, "error", func(js.Value) { answer <- opening{err: domError(request.Get("error"))} })
-	a := <-answer
-	if a.err != nil {
-		t.Fatal(a.err)
-	}
-	a.result.Call("close")
 }
 
 // TestDamage changes or removes each kind of record: opening or reading names it.
@@ -515,7 +499,7 @@ func TestUpgradeElsewhere(t *testing.T) {
 	if err := put(d, "a", "1"); err != nil {
 		t.Fatal(err)
 	}
-	upgradeTo(t, name, Format+1)
+	openRaw(t, name, Format+1, func(js.Value) {}).Call("close")
 	if err := <-lost; !errors.Is(err, store.ErrReadOnly) {
 		t.Fatalf("told %v", err)
 	}
@@ -524,35 +508,6 @@ func TestUpgradeElsewhere(t *testing.T) {
 	}
 	if got := storetest.Dump(t, d); got != "a=1" {
 		t.Fatalf("holds %s", got)
-	}
-}
-
-// TestOpenCancelled: an Open that waits for another tab ends with its context and leaves no connection behind.
-func TestOpenCancelled(t *testing.T) {
-	name := newName(t)
-	upgradeTo(t, name, Format)
-	var cb callbacks
-	defer cb.release()
-	blocker := make(chan js.Value, 1) // a tab of an older program that does not let go
-	request := js.Global().Get("indexedDB").Call("open", name+"x", 1)
-	cb.on(request, "success", func(js.Value) { blocker <- request.Get("result") })
-	conn := <-blocker
-	defer conn.Call("close")
-	ctx, cancel := context.WithCancel(t.Context())
-	deleted := make(chan error, 1)
-	go func() { deleted <- Delete(context.Background(), name+"x") }()
-	opened := make(chan error, 1)
-	go func() {
-		_, err := Open(ctx, name+"x", Options{})
-		opened <- err
-	}()
-	cancel()
-	if err := <-opened; !errors.Is(err, context.Canceled) {
-		t.Fatalf("open: %v", err)
-	}
-	conn.Call("close")
-	if err := <-deleted; err != nil {
-		t.Fatal(err)
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -138,6 +139,9 @@ func (e *engine) read(_ context.Context, a *args) (result, error) {
 		return nil, err
 	}
 	m, err := s.Manifest()
+	if errors.Is(err, hhs.ErrPending) { // of whatever type the field is
+		return result{"conflicts": []any{}, "entries": []any{}, "size": int64(0), "has": false}, nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -57,12 +57,22 @@ export function sayMissing(node: HhsNode, spaces: SpaceInfo[], open: (link: stri
   publish({ missing: missing.length })
   if (missing.length === 0) return
   const what = node.fresh ? `your keys and ${count(missing.length, 'room')}` : count(missing.length, 'room')
-  const links = missing.map(([id, room]) => h('li', {},
-    h('button', { type: 'button', class: 'quiet', onclick: () => { forget([id]); open(room.link) } }, `Open ${room.label || `Room ${id.slice(-8)}`} again`)))
+  const seen = (ids: string[]) => {
+    forget(ids)
+    const left = Number(document.documentElement.dataset.missing) - ids.length
+    publish({ missing: left })
+    if (left === 0) show(byId('lost'), false)
+  }
+  const links = missing.map(([id, room]) => {
+    const item = h('li', {}, h('button', {
+      type: 'button', class: 'quiet', onclick: () => { item.remove(); missing.splice(missing.findIndex(m => m[0] === id), 1); seen([id]); open(room.link) },
+    }, `Open ${room.label || `Room ${id.slice(-8)}`} again`))
+    return item
+  })
   say(`The browser has removed what this page kept: ${what}. A room that others have comes back when you open it again; ` +
     `what only this browser had is lost.${node.fresh ? ' You have new keys, so for the others you are somebody new.' : ''}`,
   h('ul', { class: 'plain row' }, ...links),
-  h('button', { type: 'button', onclick: () => { forget(missing.map(([id]) => id)); hide() } }, 'Go on without'))
+  h('button', { type: 'button', onclick: () => seen(missing.map(([id]) => id)) }, 'Go on without'))
 }
 
 /** Says why nothing can be stored any more while the page is open. What it shows stays on the screen. */
@@ -78,9 +88,4 @@ export async function sayTaken(): Promise<void> {
 function say(text: string, ...more: Node[]): void {
   byId('lost').replaceChildren(h('p', {}, text), ...more)
   show(byId('lost'), true)
-}
-
-function hide(): void {
-  show(byId('lost'), false)
-  publish({ missing: 0 })
 }

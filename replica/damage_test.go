@@ -221,3 +221,38 @@ func TestRotIsTold(t *testing.T) {
 		}
 	}
 }
+
+// What a salvaged store lost of its registry is found again, and what it lost of
+// its counter mixes no spaces.
+func TestRecover(t *testing.T) {
+	mem := store.NewMem()
+	n := at(t, mem, 1)
+	a, b := create(t, n), create(t, n)
+	line(t, a, "of a")
+	line(t, b, "of b")
+	flip(t, mem, ofSpace(t, mem, "c")[1], 5)
+	if _, err := n.Rebuild(context.Background(), a.ID(), nil); err != nil { // leaves a copy aside
+		t.Fatal(err)
+	}
+	n.Close()
+	for _, kv := range dump(t, mem) {
+		if kv.Key[0] == 'N' || kv.Key[0] == 'n' {
+			erase(t, mem, kv.Key)
+		}
+	}
+	n = at(t, mem, 5)
+	c := create(t, n)
+	line(t, c, "of c")
+	found, err := n.Recover(context.Background())
+	if err != nil || len(found) != 2 {
+		t.Fatalf("found %v, %v", found, err)
+	}
+	for s, want := range map[*replica.Space]string{b: "of b", c: "of c"} {
+		if got := lines(t, mustSpace(t, n, s.ID())); len(got) != 1 || got[0] != want {
+			t.Errorf("lines %q, not %q", got, want)
+		}
+	}
+	if found, err := n.Recover(context.Background()); err != nil || len(found) != 0 {
+		t.Errorf("again: %v, %v", found, err)
+	}
+}

@@ -234,13 +234,21 @@ func (n *Node) JoinNoted(ctx context.Context, id object.ID, note []byte) (s *Spa
 func (n *Node) nextNumber() (num uint32, err error) {
 	err = n.view(func(r store.Reader) error {
 		v, err := r.Get([]byte{prefixNextSpace})
-		if errors.Is(err, store.ErrNotFound) {
-			return nil
-		}
 		if err == nil && len(v) == 4 {
 			num = binary.BigEndian.Uint32(v)
 		}
-		return err
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		// What a damaged store lost of its counter must not mix two spaces.
+		for kv, err := range r.Scan([]byte{prefixSpace}, end([]byte{prefixSpace}), true) {
+			if err != nil || len(kv.Key) < len(keyspace{}) {
+				return errors.Join(err, store.ErrCorrupt)
+			}
+			num = max(num, binary.BigEndian.Uint32(kv.Key[1:])+1)
+			break
+		}
+		return nil
 	})
 	return num, err
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -28,7 +29,7 @@ type app struct {
 // Exit codes.
 const (
 	exitError = 1 // the command failed; the error says why
-	exitUsage = 2 // the command line is wrong
+	exitUsage = 2 // the command line is wrong; exitDamaged is another one
 )
 
 // run is one invocation.
@@ -45,6 +46,9 @@ func (a *app) run(ctx context.Context, args []string) int {
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0
+	}
+	if errors.Is(err, errDamaged) {
+		return exitDamaged
 	}
 	return a.fail(err)
 }
@@ -71,7 +75,8 @@ Experimental: formats and commands may change, and the cryptography has not been
 	root.PersistentFlags().StringVar(&a.dir, "dir", "", "data directory, one for each person (default "+shown(defaultDir())+", or $HHS_DIR)")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON, errors too")
 	root.AddCommand(a.initCommand(), a.idCommand(), a.chatCommand(), a.demoCommand(), a.serveCommand(), a.spaceCommand(),
-		a.getCommand(), a.setCommand(), a.watchCommand(), a.peersCommand(), a.exportCommand(), a.versionCommand())
+		a.getCommand(), a.setCommand(), a.watchCommand(), a.peersCommand(), a.exportCommand(),
+		a.statusCommand(), a.fsckCommand(), a.backupCommand(), a.restoreCommand(), a.compactCommand(), a.versionCommand())
 	return root
 }
 

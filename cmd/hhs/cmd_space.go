@@ -193,6 +193,9 @@ func (a *app) printSpace(i spaceInfo) {
 	for _, r := range i.Refusals {
 		a.printf("         %s %s\n", r.Time.Format(time.RFC3339), r.Reason)
 	}
+	if i.Damage != "" {
+		a.printf("Damage:  %s\n", i.Damage)
+	}
 	for _, f := range i.Forked {
 		a.printf("Forked:  the device %s signed two histories\n", f)
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	hhs "github.com/hyperhyperspace/hhs-go"
@@ -40,7 +41,7 @@ var remedies = map[string]string{
 	"not_ready":     "no peer has given it yet: run hhs serve, which goes on asking, or join with a link of somebody who is online",
 	"full":          "make room on the disk and try again; nothing of this was kept",
 	"newer":         "use the newer hhs that wrote it; nothing was changed",
-	"corrupt":       "restore the directory from a copy, or join the spaces anew with another --dir",
+	"corrupt":       "run hhs fsck --repair, or restore the directory from a backup",
 	"kind_mismatch": "use a space of this kind, or make one",
 	"offline":       "start a server with hhs serve, or name one: \"one two three @ host:port\"",
 }
@@ -76,6 +77,12 @@ func code(err error) string {
 		return "passphrase"
 	case errors.Is(err, keyfile.ErrPermissions), errors.Is(err, keyfile.ErrFormat):
 		return "keys"
+	case errors.Is(err, fs.ErrExist):
+		return "exists"
+	case errors.Is(err, fs.ErrNotExist):
+		return "not_found"
+	case errors.Is(err, hhs.ErrBackup):
+		return "backup"
 	}
 	return hhs.Code(err)
 }

@@ -31,6 +31,7 @@ func TestMain(m *testing.M) {
 //	stop NAME [CODE]       Ctrl-C, and wait for the exit code (0)
 //	kill9 NAME             kill -9
 //	freeaddr VAR           an address nobody listens at
+//	rot FILES              change a byte in the middle of the largest of them
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
@@ -45,7 +46,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"run": cmdRun, "expect": cmdExpect, "stop": cmdStop, "kill9": cmdKill, "freeaddr": cmdFreeAddr, "match": cmdMatch, "together": cmdTogether,
+			"run": cmdRun, "expect": cmdExpect, "stop": cmdStop, "kill9": cmdKill, "freeaddr": cmdFreeAddr, "match": cmdMatch, "together": cmdTogether, "rot": cmdRot,
 		},
 	})
 }

@@ -54,7 +54,8 @@ func methods() map[string]method {
 		"space.create": answer(createSpace), "space.list": answer(listSpaces), "space.show": answer(showSpace),
 		"space.join": answer(joinSpace), "space.leave": answer(leaveSpace),
 		"get": answer(getFields), "apply": answer(applyOps), "peers": answer(listPeers),
-		"watch": watchSpace, "export": exportSpace,
+		"watch": watchSpace, "export": exportSpace, "status": answer(statusOfNode),
+		"care.check": job(check), "care.backup": job(backUp), "care.compact": job(compact),
 	}
 }
 

@@ -75,6 +75,7 @@ type spaceInfo struct {
 	Refused  map[string]int `json:"refused"` // batches since this process opened the space, by rule
 	Refusals []refusal      `json:"refusals,omitempty"`
 	Forked   []string       `json:"forked,omitempty"`
+	Damage   string         `json:"damage,omitempty"`
 	Status   statusInfo     `json:"status"`
 	Peers    []peerInfo     `json:"peers"`
 	Link     string         `json:"link"`
@@ -123,7 +124,7 @@ func showSpace(_ context.Context, s *service, a spaceArgs) (spaceInfo, error) {
 func infoOf(space *hhs.AnySpace) (spaceInfo, error) {
 	rep, link := space.Replica(), space.Link()
 	i := spaceInfo{Space: space.ID().String(), Ready: space.Ready(), Commits: rep.Len(), Status: statusOf(space), Link: link.String(),
-		Words: link.Words(), Heads: []string{}, Peers: peersOf(space)}
+		Words: link.Words(), Heads: []string{}, Peers: peersOf(space), Damage: troubleOf(space)}
 	for _, h := range rep.Heads() {
 		i.Heads = append(i.Heads, h.String())
 	}

@@ -3,6 +3,7 @@ package replica
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -35,23 +36,16 @@ func (s *Space) Chains(since []object.ID) ([]ChainTip, error) {
 			version = append(version, n)
 		}
 	}
+	moved, _, err := s.graph.Diff(s.graph.Heads(), version)
+	if err != nil {
+		return nil, err
+	}
 	var list []ChainTip
-	err := s.node.view(func(r store.Reader) error {
-		return s.scan(r, subChain, func(key, value []byte) error {
-			if len(key) != keySize+8 {
-				return fmt.Errorf("authors: %w", store.ErrCorrupt)
-			}
-			b, err := decodeBranch(binary.BigEndian.Uint64(key[keySize:]), value)
-			if err != nil {
-				return fmt.Errorf("authors: %w", err)
-			}
-			if in, err := s.graph.Contains(version, b.tipNum); in || err != nil {
-				return err
-			}
-			author, err := identity.PublicKeyFromBytes(key[:keySize])
-			list = append(list, ChainTip{author, b.seq, b.tip})
-			return err
-		})
+	err = s.node.view(func(r store.Reader) error {
+		if list, err = s.tipsByAuthor(r, moved); errors.Is(err, errTooMany) {
+			list, err = s.tipsByCommit(r, moved)
+		}
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -66,6 +60,73 @@ func (s *Space) Chains(since []object.ID) ([]ChainTip, error) {
 		return a.Tip.Compare(b.Tip)
 	})
 	return list, nil
+}
+
+// errTooMany ends a walk through the authors that reading what moved would be
+// cheaper than. It never leaves this file.
+var errTooMany = errors.New("too many")
+
+// tipsByAuthor goes through all authors for those whose chains end in what moved.
+func (s *Space) tipsByAuthor(r store.Reader, moved []history.Span) (list []ChainTip, err error) {
+	// A commit takes several times as long to read as an author.
+	patience := 64
+	for _, span := range moved {
+		patience += 4 * int(min(span.Len(), 1<<40))
+	}
+	err = s.scan(r, subChain, func(key, value []byte) error {
+		if patience--; patience < 0 {
+			return errTooMany
+		}
+		if len(key) != keySize+8 {
+			return fmt.Errorf("authors: %w", store.ErrCorrupt)
+		}
+		b, err := decodeBranch(binary.BigEndian.Uint64(key[keySize:]), value)
+		if err != nil {
+			return fmt.Errorf("authors: %w", err)
+		}
+		if !holds(moved, b.tipNum) {
+			return nil
+		}
+		author, err := identity.PublicKeyFromBytes(key[:keySize])
+		list = append(list, ChainTip{author, b.seq, b.tip})
+		return err
+	})
+	return list, err
+}
+
+// tipsByCommit goes through the commits that moved for those that end a chain.
+func (s *Space) tipsByCommit(r store.Reader, moved []history.Span) (list []ChainTip, err error) {
+	for _, span := range moved {
+		for n := span.Start; n < span.End; n++ {
+			rec, err := s.readCommit(r, n)
+			if err != nil {
+				return nil, fmt.Errorf("read commit %d: %w", n, err)
+			}
+			c, err := s.chain(r, rec.commit.Env.Author)
+			if err != nil {
+				return nil, err
+			}
+			if c.at(rec.commit.ID) >= 0 {
+				list = append(list, ChainTip{rec.commit.Env.Author, rec.commit.Env.Seq, rec.commit.ID})
+			}
+			s.node.cfg.Pace()
+		}
+	}
+	return list, nil
+}
+
+// holds tells whether ascending spans hold a number.
+func holds(spans []history.Span, n history.Num) bool {
+	_, in := slices.BinarySearchFunc(spans, n, func(s history.Span, n history.Num) int {
+		switch {
+		case s.End <= n:
+			return -1
+		case s.Start > n:
+			return 1
+		}
+		return 0
+	})
+	return in
 }
 
 // HasAuthor reports whether a device has written in the space, as far as is known

@@ -31,6 +31,14 @@
 // state of the fields is a cache of the pure function that package crdt
 // defines; commits, parts, attestations and objects are the truth.
 //
+// # What is in memory
+//
+// An open space keeps its kind, its heads and the newest runs of its causal
+// graph; older runs, the authors' chains and the acknowledgements are read when
+// they are asked for and kept within limits.go. So opening a space costs the
+// same whatever its history, and a thousand idle ones cost a thousand small
+// structures and no goroutine.
+//
 // The package imports no storage engine and no network, starts no goroutine
 // but those of Watch, and reads neither clock nor randomness but those of
 // its Config.

@@ -266,3 +266,30 @@ func TestAuthorsBeyondTheCache(t *testing.T) {
 	}
 	reopened(t, s, w.mem)
 }
+
+// TestChainsWorkIsTheDifference: what moved is found whichever way is shorter, and among many authors without going through
+// all of them.
+func TestChainsWorkIsTheDifference(t *testing.T) {
+	w := newWorld(t)
+	all := crowd(w, 1000)
+	line(t, w.space, "merged")
+	c := &counting{Store: w.mem}
+	s := w.open(c)
+	since := s.Heads()
+	for n, f := range all[500:503] {
+		tips := must(s.Chains(nil))(t)
+		tip := tips[slices.IndexFunc(tips, func(c replica.ChainTip) bool { return c.Author == f.key() })].Tip
+		next := f.next("next", tip, 2, s.Heads()[0]).commit(t)
+		if _, err := s.Ingest(context.Background(), f.signed(w.id(), next), peer); err != nil {
+			t.Fatal(err)
+		}
+		c.records = 0
+		got := must(s.Chains(since))(t)
+		if len(got) != n+1 || !slices.ContainsFunc(got, func(c replica.ChainTip) bool { return c == replica.ChainTip{Author: f.key(), Seq: 2, Tip: next.ID} }) {
+			t.Fatalf("%d chains moved: %v", n+1, got)
+		}
+		if c.records > 200 {
+			t.Errorf("%d records were read for %d commits among 1,000 authors", c.records, n+1)
+		}
+	}
+}

@@ -48,10 +48,11 @@ func bars(ctx context.Context, b *build, _ []string) error {
 			continue
 		}
 		line := fields{{"figure", f.id}, {"what", f.what}}
-		start := time.Now()
+		start, cpu := time.Now(), time.Duration(0)
 		ok := true
 		for _, m := range f.tests {
-			numbers, err := b.measure(ctx, m)
+			numbers, took, err := b.measure(ctx, m)
+			cpu += took
 			if err != nil {
 				ok = false
 				line = append(line, named{"error", err.Error()})
@@ -59,7 +60,7 @@ func bars(ctx context.Context, b *build, _ []string) error {
 			line = append(line, numbers...)
 		}
 		bad = bad || !ok
-		line = append(line, named{"holds", ok}, named{"wall_s", math.Round(time.Since(start).Seconds()*10) / 10})
+		line = append(line, named{"holds", ok}, named{"wall_s", tenths(time.Since(start))}, named{"cpu_s", tenths(cpu)})
 		fmt.Println(line)
 		if ctx.Err() != nil {
 			return errors.New("interrupted")
@@ -71,33 +72,38 @@ func bars(ctx context.Context, b *build, _ []string) error {
 	return nil
 }
 
-// measure runs one test and finds its numbers.
-func (b *build) measure(ctx context.Context, m measured) (fields, error) {
+func tenths(d time.Duration) float64 { return math.Round(d.Seconds()*10) / 10 }
+
+// measure runs one test and finds its numbers. cpu is what it took of all processors, building it included: on a machine
+// that others use too, it tells more than the time that passed.
+func (b *build) measure(ctx context.Context, m measured) (numbers fields, cpu time.Duration, err error) {
 	args := []string{"go", "test", "-json", "-count=1", "-timeout=" + soakTimeout, "-run=^" + m.test + "$", m.pkg}
 	if len(m.flags) > 0 {
 		args = append(append(args, "-args"), m.flags...)
 	}
 	cmd := b.command(ctx, command{env: append(pure, m.env...), args: args})
 	out, err := cmd.Output()
+	if cmd.ProcessState != nil {
+		cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	}
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && len(exit.Stderr) > 0 {
 		err = fmt.Errorf("%w: %s", err, exit.Stderr)
 	}
 	said, passed := testOutput(out)
 	if err != nil {
-		return nil, fmt.Errorf("%s in %s: %w: %s", m.test, m.pkg, err, tail(said))
+		return nil, cpu, fmt.Errorf("%s in %s: %w: %s", m.test, m.pkg, err, tail(said))
 	}
 	if !passed {
-		return nil, fmt.Errorf("%s has no %s", m.pkg, m.test)
+		return nil, cpu, fmt.Errorf("%s has no %s", m.pkg, m.test)
 	}
-	var numbers fields
 	for _, f := range m.find {
 		value, err := f.in(said)
 		if err != nil {
-			return numbers, fmt.Errorf("%s in %s: %w", m.test, m.pkg, err)
+			return numbers, cpu, fmt.Errorf("%s in %s: %w", m.test, m.pkg, err)
 		}
 		numbers = append(numbers, named{f.name, value})
 	}
-	return numbers, nil
+	return numbers, cpu, nil
 }
 
 // testJSON is what is needed of a line of go test -json.

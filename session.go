@@ -20,6 +20,7 @@ func (s *AnySpace) serve(ctx context.Context, st *mesh.Stream) {
 		Source: source,
 		Base:   s.rep.Acks(peer.Device),
 		Relay:  &s.peer.relay,
+		Pace:   platformPace,
 		Report: func(status syncer.Status) { s.poke(func() { s.peer.sessions[st] = status }) },
 	})
 	_ = s.rep.Damaged(err) // noted, if it is damage

@@ -16,13 +16,24 @@ import (
 // Not checked here, because it takes the replica: that the edges outside the batch are known, that
 // attestations are good and cover every commit, and that attached objects not in the batch are at hand.
 func DecodeBatch(data []byte, limit int) (*Batch, error) {
+	return Pausing{}.DecodeBatch(data, limit)
+}
+
+// Pausing decodes where there is one thread: Pause, if not nil, is called every few commits and lets others run.
+type Pausing struct{ Pause func() }
+
+// pauseEvery is how many commits are decoded between two pauses: half a millisecond in WASM.
+const pauseEvery = 32
+
+// DecodeBatch is [DecodeBatch] with pauses.
+func (p Pausing) DecodeBatch(data []byte, limit int) (*Batch, error) {
 	if limit <= 0 || limit > MaxBatchSize {
 		limit = MaxBatchSize
 	}
 	if len(data) > MaxBatchWire {
 		return nil, brokenf(RuleBatchSize, "%d bytes, at most %d", len(data), MaxBatchWire)
 	}
-	d := batchDecoder{wire: wire{buf: data}, left: limit}
+	d := batchDecoder{wire: wire{buf: data}, left: limit, pause: p.Pause}
 	d.arena.chunk = min(arenaChunk, 4*len(data))
 	if d.byte() != batchFormat {
 		d.fail("is of a version not known here")
@@ -63,7 +74,8 @@ type author struct {
 
 type batchDecoder struct {
 	wire
-	left int // what the batch may still take
+	left  int // what the batch may still take
+	pause func()
 
 	authors []author
 	edges   []object.ID
@@ -166,6 +178,9 @@ func (d *batchDecoder) all() []*Commit {
 	for ; n > 0 && d.err == nil; n-- {
 		if d.spend(commitCost) {
 			d.commit()
+		}
+		if d.pause != nil && n%pauseEvery == 0 {
+			d.pause()
 		}
 	}
 	return d.commits

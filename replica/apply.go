@@ -50,7 +50,10 @@ func (a *applier) foresee(kind *kind, fresh []*entering) error {
 		return nil
 	}
 	var keys [][]byte
-	for _, in := range fresh {
+	for i, in := range fresh {
+		if i%paceEvery == 0 {
+			a.space.node.cfg.Pace()
+		}
 		payloads, err := in.commit.Payloads()
 		if err != nil {
 			continue // the door says so when it is this commit's turn

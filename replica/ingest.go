@@ -82,6 +82,10 @@ func (s *Space) ingest(ctx context.Context, b *history.Batch, from Source) (Resu
 	return Result{New: len(d.fresh)}, changes, nil
 }
 
+// paceEvery is how many commits of a batch are looked at between two points
+// where others may run, in loops that take a microsecond or so for each.
+const paceEvery = 64
+
 // entering is a commit on its way through the door.
 type entering struct {
 	commit   *history.Commit
@@ -158,6 +162,9 @@ func (d *door) open(b *history.Batch) error {
 		}
 		in := &room[i]
 		in.commit, d.pending[c.ID] = c, in
+		if i%paceEvery == 0 {
+			d.space.node.cfg.Pace()
+		}
 		d.fresh = append(d.fresh, in)
 	}
 	return nil

@@ -17,6 +17,7 @@ type Options struct {
 	Report func(Status) // called when the status changes, from one goroutine; must not wait
 	Clock  Clock        // nil: the system's
 	Batch  int          // bytes of commits per batch; 0: DefaultBatch
+	Pace   func()       // called every few milliseconds of work where there is one thread; nil: not
 }
 
 // Run syncs a replica with the peer at the other end of the stream until one of
@@ -28,6 +29,9 @@ func Run(ctx context.Context, stream Stream, r Replica, opts Options) error {
 	}
 	if opts.Batch <= 0 {
 		opts.Batch = DefaultBatch
+	}
+	if opts.Pace == nil {
+		opts.Pace = func() {}
 	}
 	d := &driver{
 		stream: stream, replica: r, opts: opts, session: NewSession(r, opts.Base),

@@ -1,7 +1,7 @@
 package syncer
 
-// How a batch is packed, for a benchmark.
-var Unpack = unpack
+// Unpack is unpack.
+func Unpack(data []byte) ([]byte, error) { return unpack(data, func() {}) }
 
 // Packer is packer.
 type Packer struct{ packer }

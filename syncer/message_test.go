@@ -131,7 +131,7 @@ func TestPack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		back, err := unpack(data)
+		back, err := unpack(data, func() {})
 		if err != nil || !bytes.Equal(back, wire) {
 			t.Errorf("%d bytes: %d came back, %v", len(wire), len(back), err)
 		}
@@ -157,7 +157,7 @@ func TestUnpackRefused(t *testing.T) {
 		"empty": {}, "unknown": {7, 1}, "no length": {packDeflate}, "cut": good[:len(good)-3], "more": append(bytes.Clone(good), 0),
 		"length over the limit": over, "inflates to more than told": lies, "noise": {packDeflate, 5, 0xff, 0xff, 0xff}, "not minimal": {packDeflate, 0x80, 0, 0},
 	} {
-		if back, err := unpack(data); err == nil {
+		if back, err := unpack(data, func() {}); err == nil {
 			t.Errorf("%s: %d bytes", name, len(back))
 		}
 	}
@@ -172,9 +172,25 @@ func FuzzUnpack(f *testing.F) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		wire, err := unpack(data)
+		wire, err := unpack(data, func() {})
 		if err == nil && len(wire) > history.MaxBatchWire+len(data) {
 			t.Errorf("%d bytes inflate to %d", len(data), len(wire))
 		}
 	})
+}
+
+// Work on a long batch gives way again and again.
+func TestUnbatchPauses(t *testing.T) {
+	data, err := new(packer).pack(chat(t, 2000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pauses := 0
+	b, err := unbatch(data, func() { pauses++ })
+	if err != nil || len(b.Commits) != 2000 {
+		t.Fatalf("%v", err)
+	}
+	if pauses < 50 {
+		t.Errorf("%d pauses while 2,000 commits were inflated and decoded", pauses)
+	}
 }

@@ -28,6 +28,10 @@ const smallest = 512
 // usualRatio is how many times its length a batch is expected to inflate to.
 const usualRatio = 4
 
+// inflateChunk is how many bytes are inflated between two pauses: a few
+// milliseconds in WASM.
+const inflateChunk = 32 << 10
+
 // A flate.Writer holds about 600 kB, so sessions share them.
 var deflaters = sync.Pool{New: func() any {
 	w, err := flate.NewWriter(nil, level)
@@ -73,8 +77,8 @@ func (p *packer) pack(wire []byte) ([]byte, error) {
 
 // unpack returns the wire form of a batch. It never makes more than
 // history.MaxBatchWire bytes, nor more than the length told, and reserves memory
-// only as the bytes come.
-func unpack(data []byte) ([]byte, error) {
+// only as the bytes come. It calls pause every now and then.
+func unpack(data []byte, pause func()) ([]byte, error) {
 	if len(data) == 0 {
 		return nil, malformed("a batch is empty")
 	}
@@ -93,8 +97,13 @@ func unpack(data []byte) ([]byte, error) {
 	r := flate.NewReader(in)
 	var b bytes.Buffer
 	b.Grow(min(int(size), usualRatio*len(data)) + bytes.MinRead)
-	if _, err := io.Copy(&b, io.LimitReader(r, int64(size)+1)); err != nil {
-		return nil, malformed("a batch does not inflate")
+	for more := true; more; pause() {
+		room := int64(size) + 1 - int64(b.Len()) // a byte too many tells that the length is wrong
+		got, err := io.CopyN(&b, r, min(inflateChunk, room))
+		if err != nil && err != io.EOF {
+			return nil, malformed("a batch does not inflate")
+		}
+		more = got == inflateChunk
 	}
 	if uint64(b.Len()) != size || in.Len() != 0 {
 		return nil, malformed("a batch does not have the length it tells")

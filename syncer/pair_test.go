@@ -46,7 +46,7 @@ func (x *side) step(now time.Time, ev Event) {
 				}
 			}
 			x.loads.closeIfOpen()
-			x.loads = openTransfer(x, e, x.size)
+			x.loads = openTransfer(x, e, Options{Batch: x.size, Pace: func() {}})
 		case Load:
 			l, err := x.loads.load()
 			if err != nil {
@@ -83,7 +83,7 @@ func (x *side) door(now time.Time) {
 	}
 	e := x.doors[0]
 	x.doors = x.doors[1:]
-	d := driver{replica: x}
+	d := driver{replica: x, opts: Options{Pace: func() {}}}
 	ev := d.admit(x.t.Context(), e, func(ev Event) { x.step(now, ev) })
 	x.atDoor = &ev
 	x.step(now, Changed{Relayed: true})

@@ -24,7 +24,7 @@ func (d *driver) load(ctx context.Context) {
 			switch e := e.(type) {
 			case Open:
 				t.close()
-				t = openTransfer(d.replica, e, d.opts.Batch)
+				t = openTransfer(d.replica, e, d.opts)
 			case Cancel:
 				t.close()
 				t = nil
@@ -51,6 +51,7 @@ type transfer struct {
 	next  func() (*history.Batch, error, bool)
 	stop  func()
 	pack  packer
+	pace  func()
 	ahead *history.Batch
 	begun bool
 	total uint64 // commits in all; 0: not known
@@ -58,13 +59,13 @@ type transfer struct {
 	err   error
 }
 
-func openTransfer(r Replica, e Open, size int) *transfer {
-	t := &transfer{id: e.Transfer}
+func openTransfer(r Replica, e Open, opts Options) *transfer {
+	t := &transfer{id: e.Transfer, pace: opts.Pace}
 	if c, ok := r.(Counter); ok {
 		n, err := c.CountMissing(e.Have)
 		t.total, t.err = uint64(max(n, 0)), err
 	}
-	t.next, t.stop = iter.Pull2(r.Batches(e.Have, size))
+	t.next, t.stop = iter.Pull2(r.Batches(e.Have, opts.Batch))
 	return t
 }
 
@@ -105,6 +106,7 @@ func (t *transfer) load() (Loaded, error) {
 	if err != nil {
 		return Loaded{}, err
 	}
+	t.pace()
 	data, err := t.pack.pack(wire)
 	if err != nil {
 		return Loaded{}, err
@@ -134,13 +136,14 @@ func (d *driver) ingest(parent, session context.Context) {
 // admit hands one batch to the door, after telling what is in it.
 func (d *driver) admit(ctx context.Context, e Ingest, tell func(Event)) Ingested {
 	ev := Ingested{Round: e.Round}
-	b, err := unbatch(e.Data)
+	b, err := unbatch(e.Data, d.opts.Pace)
 	if err != nil {
 		ev.Outcome, ev.Err = Broken, err
 		return ev
 	}
 	in := Decoded{Round: e.Round}
 	in.Tips, in.Edges = ends(b)
+	d.opts.Pace()
 	d.opts.Relay.add(in.Tips) // before the door opens: others hear of it at once
 	tell(in)
 	_, ev.Err = d.replica.Ingest(ctx, b, d.opts.Source)
@@ -148,12 +151,12 @@ func (d *driver) admit(ctx context.Context, e Ingest, tell func(Event)) Ingested
 	return ev
 }
 
-func unbatch(data []byte) (*history.Batch, error) {
-	wire, err := unpack(data)
+func unbatch(data []byte, pace func()) (*history.Batch, error) {
+	wire, err := unpack(data, pace)
 	if err != nil {
 		return nil, err
 	}
-	b, err := history.DecodeBatch(wire, history.MaxBatchSize)
+	b, err := history.Pausing{Pause: pace}.DecodeBatch(wire, history.MaxBatchSize)
 	if err != nil {
 		return nil, err
 	}

@@ -28,8 +28,9 @@ var (
 	ErrUnknownSpace = replica.ErrUnknownSpace
 	// ErrNotFound: the object or commit is not here.
 	ErrNotFound = replica.ErrNotFound
-	// ErrForked: this device's key was used in two places, as after restoring an
-	// old backup. It writes no more in the space; reading goes on.
+	// ErrForked: this device's key is in use elsewhere, and no fresh one could be
+	// made, as where the identity key is kept away. It writes no more in the
+	// space; reading goes on.
 	ErrForked = replica.ErrForked
 	// ErrBusy: too many transactions wait for the device's signature.
 	ErrBusy = replica.ErrBusy

@@ -10,6 +10,7 @@ import (
 	"github.com/hyperhyperspace/hhs-go/object"
 	"github.com/hyperhyperspace/hhs-go/schema"
 	"github.com/hyperhyperspace/hhs-go/store"
+	"github.com/hyperhyperspace/hhs-go/store/idb"
 	"github.com/hyperhyperspace/hhs-go/words"
 )
 
@@ -52,7 +53,7 @@ var sentinels = []struct {
 	{ErrClosed, "closed"}, {store.ErrClosed, "closed"},
 	{ErrLocked, "locked"}, {ErrFull, "full"}, {ErrNewer, "newer"}, {store.ErrCorrupt, "corrupt"}, {store.ErrReadOnly, "read_only"},
 	{ErrKind, "kind_mismatch"}, {ErrOffline, "offline"}, {context.Canceled, "aborted"}, {context.DeadlineExceeded, "aborted"},
-	{identity.ErrSignature, "signature"}, {ErrName, "invalid"},
+	{identity.ErrSignature, "signature"}, {ErrName, "invalid"}, {idb.ErrUnavailable, "unsupported"},
 }
 
 func as[T error](err error) bool {

@@ -2,10 +2,10 @@ package idb
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"syscall/js"
+	"time"
 
 	"github.com/hyperhyperspace/hhs-go/store"
 )
@@ -16,12 +16,6 @@ type Options struct {
 	// to upgrade or delete the database, or the browser removed it (storage cleared, eviction). The error wraps
 	// store.ErrReadOnly. What is in memory can still be read.
 	OnLost func(error)
-	// OnBlocked is called, on a goroutine of its own, when Open has to wait because another tab holds the database open
-	// under an older version of this program and does not let go.
-	OnBlocked func()
-	// Beside is the name of a database of this origin that is only ever made after this one. If it is there and this one
-	// is not, the browser, or somebody, has removed this one: Open fails with ErrEvicted and makes nothing.
-	Beside string
 }
 
 // DB is an open store.
@@ -38,8 +32,8 @@ var _ store.Store = (*DB)(nil)
 // write; a database that is full takes over with its first write that has room, and is readable until then. Of what is
 // stored it reads the manifest and the journal. It fails with store.ErrNewer, having changed nothing, if a newer version
 // of this program made it, with store.ErrCorrupt, naming the record, if what it reads is damaged, with ErrUnavailable
-// where the browser keeps nothing, and with ErrEvicted (see Options). While another tab holds the database open under
-// an older version and does not let go, Open waits; ctx bounds it, and the error is then store.ErrLocked too.
+// where the browser keeps nothing, and with store.ErrLocked if another tab holds the database open under an older
+// version and does not let go within 10 s.
 func Open(ctx context.Context, name string, o Options) (*DB, error) {
 	return open(ctx, name, o, standard)
 }
@@ -53,7 +47,7 @@ func open(ctx context.Context, name string, o Options, limits sizes) (*DB, error
 }
 
 func openDB(ctx context.Context, name string, o Options, limits sizes) (*DB, error) {
-	conn, err := connect(ctx, name, o)
+	conn, err := connect(ctx, name, limits.patience)
 	if err != nil {
 		return nil, err
 	}
@@ -86,28 +80,8 @@ func openDB(ctx context.Context, name string, o Options, limits sizes) (*DB, err
 	return d, nil
 }
 
-// checkEvicted looks for the database beside, if the browser lists databases.
-func checkEvicted(f js.Value, name, beside string) error {
-	if beside == "" || f.Get("databases").Type() != js.TypeFunction {
-		return nil
-	}
-	answer := make(chan js.Value, 1)
-	fn := js.FuncOf(func(_ js.Value, args []js.Value) any {
-		answer <- args[0]
-		return nil
-	})
-	defer fn.Release()
-	f.Call("databases").Call("then", fn, fn)
-	var there, besideThere bool
-	for i, list := 0, <-answer; i < list.Length(); i++ { // a rejection has no length
-		found := list.Index(i).Get("name").String()
-		there, besideThere = there || found == name, besideThere || found == beside
-	}
-	if besideThere && !there {
-		return ErrEvicted
-	}
-	return nil
-}
+// errBlocked is what a tab of an older version makes of Open.
+var errBlocked = fmt.Errorf("%w: another tab or window of this site has an older version open: close it", store.ErrLocked)
 
 // opening is the answer to a request outside any transaction.
 type opening struct {
@@ -115,14 +89,13 @@ type opening struct {
 	err    error
 }
 
-// connect opens the database, and closes it again if ctx ended meanwhile.
-func connect(ctx context.Context, name string, o Options) (js.Value, error) {
+// connect opens the database, and closes it again if that was given up meanwhile.
+func connect(ctx context.Context, name string, patience time.Duration) (js.Value, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	t := new(transaction) // that of the upgrade, if there is one
-	answer, blocked := make(chan opening, 1), make(chan struct{}, 1)
+	answer := make(chan opening, 1)
 	err := factory(func(f js.Value) {
-		if t.reason = checkEvicted(f, name, o.Beside); t.reason != nil {
-			return
-		}
 		request := f.Call("open", name, Format)
 		t.on(request, "upgradeneeded", func(event js.Value) {
 			t.tx = request.Get("transaction")
@@ -136,13 +109,10 @@ func connect(ctx context.Context, name string, o Options) (js.Value, error) {
 			answer <- opening{err: t.reason}
 		})
 		t.on(request, "blocked", func(js.Value) {
-			blocked <- struct{}{}
-			if o.OnBlocked != nil {
-				go o.OnBlocked()
-			}
+			time.AfterFunc(patience, func() { cancel(errBlocked) })
 		})
 	})
-	if err = errors.Join(err, t.reason); err != nil {
+	if err != nil {
 		return js.Value{}, err
 	}
 	select {
@@ -156,10 +126,7 @@ func connect(ctx context.Context, name string, o Options) (js.Value, error) {
 			}
 			t.release()
 		}()
-		if len(blocked) > 0 {
-			return js.Value{}, fmt.Errorf("%w: another tab holds an older version open: %w", store.ErrLocked, ctx.Err())
-		}
-		return js.Value{}, ctx.Err()
+		return js.Value{}, context.Cause(ctx)
 	}
 }
 

@@ -86,7 +86,7 @@ func TestReopen(t *testing.T) {
 // raw runs one transaction on a database that no DB has open.
 func raw(t *testing.T, name string, issue func(*transaction)) {
 	t.Helper()
-	conn, err := connect(t.Context(), name, Options{})
+	conn, err := connect(t.Context(), name, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

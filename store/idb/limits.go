@@ -1,5 +1,7 @@
 package idb
 
+import "time"
+
 const (
 	// Format is the version of the stored form and of the database. Raising it makes older programs refuse the
 	// database untouched.
@@ -43,13 +45,14 @@ const (
 	sliceSize = 24
 )
 
-// sizes are the limits that tests make smaller, in bytes.
+// sizes are the limits that tests make smaller, in bytes where nothing else is said.
 type sizes struct {
 	memorySize int // operations in memory before they are written as a run; twice that before writing waits
 	blockSize  int // at which a block ends
 	tableSize  int // at which a table ends
 	writeSize  int // blocks written in one transaction
 	cacheSize  int // blocks and indexes kept
+	patience   time.Duration
 }
 
 // standard sizes. Memory: 4 MiB of operations are read and applied in some 100 ms when the store is opened, and make
@@ -57,5 +60,9 @@ type sizes struct {
 // that Chromium keeps them in its log-structured store, and half a millisecond to read. Tables: their indexes and
 // filters stay below 200 KiB, so that reading one is short and the cache holds many. Writes: what others wait for.
 // Cache: the blocks of some rooms being read and written; indexes and filters, which take 3 % of what is stored, fit
-// for half a gigabyte.
-var standard = sizes{memorySize: 4 << 20, blockSize: 32 << 10, tableSize: 8 << 20, writeSize: 512 << 10, cacheSize: 16 << 20}
+// for half a gigabyte. Patience, with a tab of an older version that is asked to let go of the database: it does at once
+// unless it is busy or frozen.
+var standard = sizes{
+	memorySize: 4 << 20, blockSize: 32 << 10, tableSize: 8 << 20, writeSize: 512 << 10, cacheSize: 16 << 20,
+	patience: 10 * time.Second,
+}

@@ -107,43 +107,17 @@ func TestOldFormatDamaged(t *testing.T) {
 	openRaw(t, name, 1, nil).Call("close") // it would fail with a higher version
 }
 
-// TestEvicted: where the keys are and the store is not, nothing is made.
-func TestEvicted(t *testing.T) {
-	name, keys := newName(t), newName(t)
-	o := Options{Beside: keys}
-	mustClose(t, mustOpen(t, name))
-	openRaw(t, keys, 1, func(js.Value) {}).Call("close")
-	d, err := Open(t.Context(), name, o)
-	if err != nil {
-		t.Fatalf("both are there: %v", err)
-	}
-	mustClose(t, d)
-	if err := Delete(t.Context(), name); err != nil {
-		t.Fatal(err)
-	}
-	for range 2 {
-		if _, err := Open(t.Context(), name, o); !errors.Is(err, ErrEvicted) {
-			t.Fatalf("evicted: %v", err)
-		}
-	}
-	if err := Delete(t.Context(), keys); err != nil {
-		t.Fatal(err)
-	}
-	if d, err = Open(t.Context(), name, o); err != nil {
-		t.Fatalf("neither is there: %v", err)
-	}
-	mustClose(t, d)
-}
-
-// TestBlocked: a tab of an older program that does not let go is told of while Open waits, and in its error.
+// TestBlocked: a tab of an older program that does not let go is in the error; once it has let go all is there.
 func TestBlocked(t *testing.T) {
 	name := newName(t)
 	want := oldFormat(t, name, 0, 0, 0)
 	holder := openRaw(t, name, 1, nil)
+	if _, err := open(t.Context(), name, Options{}, tiny); !errors.Is(err, store.ErrLocked) {
+		t.Fatalf("open: %v", err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	_, err := Open(ctx, name, Options{OnBlocked: cancel})
-	if !errors.Is(err, store.ErrLocked) || !errors.Is(err, context.Canceled) {
+	cancel()
+	if _, err := Open(ctx, name, Options{}); !errors.Is(err, context.Canceled) {
 		t.Fatalf("open: %v", err)
 	}
 	holder.Call("close")

@@ -18,6 +18,7 @@ import (
 	"strings"
 
 	"github.com/hyperhyperspace/hhs-go/identity/keyfile"
+	"github.com/hyperhyperspace/hhs-go/store"
 	"github.com/hyperhyperspace/hhs-go/store/pebble"
 )
 
@@ -212,6 +213,9 @@ func (n *Node) afterRestore(ctx context.Context, dir string) error {
 		return err
 	}
 	found, err := n.rep.Recover(ctx)
+	if errors.Is(err, ErrFull) || errors.Is(err, store.ErrReadOnly) {
+		return nil // nothing can be written with any key; the next opening does it
+	}
 	if err != nil {
 		return err
 	}
@@ -221,7 +225,10 @@ func (n *Node) afterRestore(ctx context.Context, dir string) error {
 	n.why = strings.TrimSpace(string(why))
 	err = n.rep.Retire(ctx)
 	n.why = whyCopied
-	if errors.Is(err, ErrForked) {
+	switch {
+	case errors.Is(err, ErrFull), errors.Is(err, store.ErrReadOnly):
+		return nil
+	case errors.Is(err, ErrForked):
 		n.opts.log.Warn("restored, and the device key cannot be renewed", "error", err)
 		err = nil
 	}

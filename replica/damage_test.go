@@ -256,3 +256,71 @@ func TestRecover(t *testing.T) {
 		t.Errorf("again: %v, %v", found, err)
 	}
 }
+
+// The repair of damage, and taking back what was set aside, may be cut short at
+// any write.
+func TestRepairCutShort(t *testing.T) {
+	cuts := 0
+	for cut := 1; ; cut++ {
+		mem := store.NewMem()
+		a := scripted(t, mem, 4, 24)
+		b := join(t, newNode(t, 9), a)
+		pull(t, b, a, 1<<12)
+		line(t, a, "only here")
+		id, heads, want := a.ID(), a.Heads(), lines(t, a)
+		list := ofSpace(t, mem, "c")
+		flip(t, mem, list[len(list)/2], 40)
+		if err := a.Damaged(&replica.Damage{Space: id, Cause: errors.New("found by the test")}); !errors.Is(err, store.ErrCorrupt) {
+			t.Fatal(err)
+		}
+		a.Node().Close()
+		failed := errors.New("the plug was pulled")
+		mem.FailAt(cut, failed)
+		cfg := replica.Config{Store: mem, Device: newDevice(t, 1)}
+		was := false
+		for pass := 0; ; pass++ {
+			n, err := replica.Open(context.Background(), cfg)
+			if err == nil {
+				var s *replica.Space
+				if s, err = n.Space(id); err == nil {
+					err = tryPull(s, b)
+				}
+				if trouble, known := s.Trouble(); err == nil && !known {
+					if !slices.Equal(s.Heads(), heads) || !slices.Equal(lines(t, s), want) {
+						t.Fatalf("cut short at write %d: %q, not %q", cut, lines(t, s), want)
+					}
+					n.Close()
+					break
+				} else if err == nil && pass > 0 {
+					t.Fatalf("cut short at write %d: %+v", cut, trouble)
+				}
+				n.Close()
+			}
+			if err != nil && (pass > 0 || !errors.Is(err, failed)) {
+				t.Fatalf("cut short at write %d: %v", cut, err)
+			}
+			was = true
+		}
+		records(t, mem)
+		if !was {
+			break
+		}
+		cuts++
+	}
+	if cuts < 6 {
+		t.Errorf("only %d writes", cuts)
+	}
+}
+
+// tryPull is pull that may fail.
+func tryPull(dst, src *replica.Space) error {
+	for b, err := range src.Batches(dst.Heads(), 1<<12) {
+		if err != nil {
+			return err
+		}
+		if _, err := dst.Ingest(context.Background(), b, replica.Source{Device: src.Node().Device().Signer.Public()}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

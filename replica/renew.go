@@ -44,12 +44,12 @@ func (n *Node) loadElsewhere() error {
 // ErrForked when none could be made; it then writes no more.
 func (n *Node) Retire(ctx context.Context) error {
 	own := n.device()
+	n.elsewhere.Store(true)
 	var b store.Batch
 	b.Put(elsewhereKey(), own.Bytes())
 	if err := n.apply(ctx, &b); err != nil {
 		return fmt.Errorf("retire device key: %w", err)
 	}
-	n.elsewhere.Store(true)
 	return n.renew(ctx, own)
 }
 

@@ -118,14 +118,34 @@ func readTrouble(r store.Reader, id object.ID) (t Trouble, known bool, err error
 	return t, err == nil, err
 }
 
+// loadTrouble reads the note of damage. If what was waited for has come, and
+// taking back what was set aside was cut short, that is done now.
 func (s *Space) loadTrouble() error {
-	return s.node.view(func(r store.Reader) error {
+	due := false
+	err := s.node.view(func(r store.Reader) error {
 		t, known, err := readTrouble(r, s.id)
-		if known {
-			s.trouble.Store(&t)
+		if !known {
+			return err
 		}
-		return err
+		s.trouble.Store(&t)
+		for _, id := range t.wanted {
+			_, here, err := s.lookupFrom(r, id)
+			if err != nil {
+				return err
+			}
+			due = due || here
+		}
+		return nil
 	})
+	if !due {
+		return err
+	}
+	s.careMu.Lock()
+	defer s.careMu.Unlock()
+	if err := s.takeBack(s.ctx); err != nil {
+		s.node.cfg.Log.Warn("what was set aside could not be taken back yet", "space", s.id, "error", err)
+	}
+	return nil
 }
 
 // Trouble tells what is known of damage in this copy.

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -26,6 +27,7 @@ import (
 	"github.com/hyperhyperspace/hhs-go/replica"
 	"github.com/hyperhyperspace/hhs-go/store"
 	"github.com/hyperhyperspace/hhs-go/store/pebble"
+	"github.com/hyperhyperspace/hhs-go/store/storetest/crashfs"
 )
 
 // writerDir makes the test binary a process that writes to the directory that it
@@ -366,4 +368,117 @@ func TestStoreFailsUnderTheNode(t *testing.T) {
 			return
 		}
 	}
+}
+
+// allOf is what a person sees of a node: its name and every space with its fields and heads.
+func allOf(t testing.TB, node *hhs.Node) string {
+	t.Helper()
+	var parts []string
+	for _, one := range must(node.Spaces())(t) {
+		s := must(hhs.As(one, Notebook))(t)
+		parts = append(parts, fmt.Sprint(s.ID(), title(t, s), lines(t, s), tags(t, s), s.Replica().Heads()))
+	}
+	slices.Sort(parts)
+	return fmt.Sprint(must(node.Name())(t), parts)
+}
+
+func tags(t testing.TB, s *hhs.Space[Notes]) []string {
+	t.Helper()
+	var list []string
+	for tag, err := range s.Root().Tags.All() {
+		ok(t, err)
+		list = append(list, tag.Value)
+	}
+	return list
+}
+
+// Power is lost before each operation on the disk while a node is used: it opens with what the person had done last, or
+// with what was being done, and a replay reads the same.
+func TestCrashedNode(t *testing.T) {
+	ctx := within(t)
+	device := newDevice(t)
+	var states []string // after each edit
+	var done int        // edits that were acknowledged
+	var mu sync.Mutex
+	var points int
+	type left struct {
+		what  string
+		image vfs.FS
+		done  int
+	}
+	var images []left
+	disks := crashfs.New(func(m crashfs.Moment) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, image := range m.Images() {
+			images = append(images, left{fmt.Sprint("before ", m.What, ", ", image.Kept), image.MemFS, done})
+		}
+	})
+	node, db := disk(t, disks, plenty, device)
+	var s *hhs.Space[Notes]
+	edit := func(call func() error) {
+		t.Helper()
+		ok(t, call())
+		mu.Lock()
+		defer mu.Unlock()
+		states = append(states, allOf(t, node))
+		done = len(states) - 1
+	}
+	edit(func() error { return nil })
+	edit(func() error { return node.SetName(ctx, "Ana") })
+	edit(func() (err error) { s, err = hhs.Create(ctx, node, Notebook); return err })
+	peer, fresh := strangerEdits(t, s)
+	defer peer.Close()
+	for i := range 12 {
+		edit(func() error {
+			return s.Update(ctx, func(tx *hhs.Tx, n Notes) error {
+				text := fmt.Sprint("line ", i)
+				return errors.Join(n.Lines.Append(tx, text), n.Title.Set(tx, text), n.Tags.Add(tx, text), n.Tags.Remove(tx, fmt.Sprint("line ", i-2)))
+			})
+		})
+	}
+	for b, err := range fresh.Replica().Batches(nil, 256<<10) {
+		ok(t, err)
+		edit(func() error { _, err := s.Replica().Ingest(ctx, b, replica.Source{}); return err })
+	}
+	ok(t, errors.Join(node.Close(), db.Close()))
+	node, db = disk(t, disks, plenty, device)
+	s = must(hhs.As(must(node.Space(s.ID()))(t), Notebook))(t)
+	edit(func() error { _, err := db.Compact(ctx, nil); return err })
+	for range 4 {
+		edit(func() error {
+			return s.Update(ctx, func(tx *hhs.Tx, n Notes) error { return n.Lines.Append(tx, "again") })
+		})
+	}
+	ok(t, errors.Join(node.Close(), db.Close()))
+	for i, l := range images {
+		points++
+		again, store := disk(t, l.image, plenty, device)
+		got := allOf(t, again)
+		if n := slices.Index(states[l.done:min(l.done+2, len(states))], got); n < 0 {
+			t.Errorf("%s: holds neither what it held after edit %d nor after the next\n%s\n%s", l.what, l.done, got, states[l.done])
+		}
+		if spaces := must(again.Spaces())(t); i%10 == 0 && len(spaces) > 0 {
+			checkReplay(t, must(hhs.As(spaces[0], Notebook))(t))
+		}
+		ok(t, errors.Join(again.Close(), store.Close()))
+	}
+	t.Logf("%d moments, %d crash points", disks.Moments(), points)
+}
+
+// strangerEdits is a second person's copy of a space, with edits that the first has not seen.
+func strangerEdits(t testing.TB, s *hhs.Space[Notes]) (*hhs.Node, *hhs.Space[Notes]) {
+	t.Helper()
+	ctx := within(t)
+	node := must(hhs.Open(ctx, "", hhs.Kinds(Notebook), hhs.Offline()))(t)
+	joined := must(node.JoinSpace(ctx, s.ID().String()))(t)
+	for b, err := range s.Replica().Batches(nil, 256<<10) {
+		ok(t, err)
+		must(joined.Replica().Ingest(ctx, b, replica.Source{}))(t)
+	}
+	theirs := must(hhs.As(joined, Notebook))(t)
+	for i := range 5 {
+		ok(t, theirs.Update(ctx, func(tx *hhs.Tx, n Notes) error { return n.Lines.Append(tx, fmt.Sprint("theirs ", i)) }))
+	}
+	return node, theirs
 }

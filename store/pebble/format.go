@@ -139,6 +139,21 @@ func removeLeftovers(fsys vfs.FS, dir string) error {
 	return syncDir(fsys, dir)
 }
 
+// makeDirectory makes a directory durably, with those it is in: whoever made them just before need not have synced them.
+func makeDirectory(fsys vfs.FS, dir string) error {
+	if err := fsys.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	for up := fsys.PathDir(dir); ; up = fsys.PathDir(up) {
+		if err := syncDir(fsys, up); err != nil && !unwritable(err) { // what cannot even be opened was not made by this user
+			return err
+		}
+		if up == fsys.PathDir(up) {
+			return nil
+		}
+	}
+}
+
 func syncDir(fsys vfs.FS, dir string) error {
 	d, err := fsys.OpenDir(dir)
 	if err != nil {

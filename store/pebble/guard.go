@@ -30,6 +30,7 @@ type guard struct {
 	log      log.Logger
 	pressure *pressure
 	opening  atomic.Bool // see pretends
+	logging  atomic.Bool // there is a new log
 	failed   atomic.Pointer[error]
 	lost     atomic.Pointer[func(error)]
 	closing  chan struct{}
@@ -104,11 +105,11 @@ func (g *guard) events() *pebble.EventListener {
 
 func isLog(name string) bool { return strings.HasSuffix(name, ".log") }
 
-// settle makes what was done in a directory durable before a marker in it is made or removed. Pebble makes a new manifest,
-// the marker that names it and removes the old marker, and syncs the directory at the end only: a disk that keeps any part
-// of that would be left with a marker of a manifest that is not there, or with none.
+// settle makes what was done in a directory durable before a marker in it is made or removed, or a log removed. Pebble makes
+// a new manifest, the marker that names it and removes the old marker, and syncs the directory at the end only: a disk that
+// keeps any part of that would be left with a marker of a manifest that is not there, or with none.
 func (g *guard) settle(name string) error {
-	if !strings.HasPrefix(g.PathBase(name), "marker.") || g.failure() != nil {
+	if g.failure() != nil {
 		return nil
 	}
 	err := syncDir(g.FS, g.PathDir(name))
@@ -118,10 +119,14 @@ func (g *guard) settle(name string) error {
 	return err
 }
 
+func (g *guard) isMarker(name string) bool { return strings.HasPrefix(g.PathBase(name), "marker.") }
+
 // Create implements vfs.FS.
 func (g *guard) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	if err := g.settle(name); err != nil && !g.opening.Load() {
-		return nil, err
+	if g.isMarker(name) {
+		if err := g.settle(name); err != nil && !g.opening.Load() {
+			return nil, err
+		}
 	}
 	return g.create(name, func() (vfs.File, error) { return g.FS.Create(name, category) })
 }
@@ -139,6 +144,7 @@ func (g *guard) create(name string, create func() (vfs.File, error)) (vfs.File, 
 	}
 	switch {
 	case err == nil && isLog(name):
+		g.logging.Store(true)
 		return &guardedFile{File: f, guard: g, name: name}, nil
 	case err == nil:
 		return &frozenFile{File: f, guard: g, name: name}, nil
@@ -180,12 +186,15 @@ func (g *guard) OpenDir(name string) (vfs.File, error) {
 	return &guardedFile{File: f, guard: g, name: name}, nil
 }
 
-// Remove implements vfs.FS.
+// Remove implements vfs.FS. While a store is opened its logs stay until there is a new one: a store without any has lost it.
 func (g *guard) Remove(name string) error {
 	if g.failure() != nil {
 		return nil // what is obsolete for Pebble may be all that is left for the next open
 	}
-	if g.settle(name) != nil {
+	if isLog(name) && !g.logging.Load() {
+		return nil
+	}
+	if (isLog(name) || g.isMarker(name)) && g.settle(name) != nil {
 		return nil
 	}
 	return g.FS.Remove(name)

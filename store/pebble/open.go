@@ -61,7 +61,7 @@ func (o opening) open() (*DB, error) {
 		return nil, corrupt(err, formatFile)
 	}
 	if version == 0 {
-		if err := o.fs.MkdirAll(o.dir, 0o700); err != nil {
+		if err := makeDirectory(o.fs, o.dir); err != nil {
 			return nil, err
 		}
 	}

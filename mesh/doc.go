@@ -26,7 +26,8 @@
 //  2. A changed, lost, repeated or reordered record ends the channel with a
 //     typed error; it is never passed on.
 //  3. What a peer can make us hold is bounded by Limits, whatever it declares.
-//  4. A channel on which nothing arrives for Limits.Dead is over.
+//  4. A channel on which nothing arrives for Limits.Dead is over; for Limits.Doubt,
+//     after its device has asked to be connected anew.
 //  5. Between two devices one channel remains. Where two exist, the lower
 //     device key decides which, so that never both go; everything accepted by
 //     Send before is still delivered.

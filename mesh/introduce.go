@@ -295,6 +295,9 @@ func (m *Mesh) welcome(t *topic, h *handle, device identity.PublicKey) Reason {
 	case !served:
 		return ReasonRefused
 	case len(m.usableLinks(device)) > 0:
+		for _, l := range m.usableLinks(device) {
+			l.doubt()
+		}
 		return ReasonHave
 	case mb != nil && mb.peers[device] == nil && !mb.hopeful():
 		return ReasonFull

@@ -104,6 +104,10 @@ type Limits struct {
 	// life, Dead when it is given up (2.5 s, 7 s: noticed within 8 s even with
 	// a lazy timer).
 	Ping, Dead time.Duration
+	// Doubt is how long a channel may be silent after its device has asked to be
+	// connected anew: many times a round trip, and short enough that a page
+	// whose tab died is connected from another one within 5 s; default 2 s.
+	Doubt time.Duration
 	// SendTime bounds handing one record to the transport; a peer that never
 	// reads is gone after it. Default 30 s.
 	SendTime time.Duration
@@ -173,6 +177,7 @@ func (l Limits) withDefaults() Limits {
 	setDefault(&l.TriesEvery, 100*time.Millisecond)
 	setDefault(&l.Ping, 2500*time.Millisecond)
 	setDefault(&l.Dead, 7*time.Second)
+	setDefault(&l.Doubt, 2*time.Second)
 	setDefault(&l.SendTime, 30*time.Second)
 	setDefault(&l.Linger, 5*time.Second)
 	setDefault(&l.Idle, time.Minute)

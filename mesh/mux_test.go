@@ -352,6 +352,32 @@ func TestDeadPeerIsNoticed(t *testing.T) {
 	})
 }
 
+// A peer that is said to be gone is given up sooner, unless it answers.
+func TestDoubt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cable := &transport.Link{}
+		p := newPair(t, Limits{}, transport.WithLink(cable)).start()
+		defer p.close()
+		s, _ := p.stream(t)
+		p.a.doubt()
+		time.Sleep(time.Minute)
+		if !p.a.alive() {
+			t.Fatal("a healthy channel ended")
+		}
+		cable.Pause()
+		began := time.Now()
+		p.a.doubt()
+		_, err := s.Receive(t.Context())
+		var closed *ClosedError
+		if !errors.As(err, &closed) || closed.Reason != ReasonDead {
+			t.Errorf("got %v", err)
+		}
+		if d := time.Since(began); d > 3*time.Second {
+			t.Errorf("noticed after %v", d)
+		}
+	})
+}
+
 // A process that stood still does not take its peers for dead when it goes on.
 func TestOwnStandstillIsForgiven(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

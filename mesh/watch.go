@@ -14,7 +14,8 @@ type liveness struct {
 	sending time.Time // since when the transport holds a record, or zero
 	bye     time.Time // when the goodbye was queued
 	pinged  time.Time
-	number  uint64 // of the last ping
+	doubted time.Time // since when the peer, as somebody says in its name, may be gone; or zero
+	number  uint64    // of the last ping
 	rtt     time.Duration
 	answers []probe
 }
@@ -67,6 +68,18 @@ func (l *link) probe() <-chan struct{} {
 	return p.done
 }
 
+// doubt asks for a sign of life that is waited for only Limits.Doubt: a device that we are connected to asks to be connected
+// anew, as it does after its process died without a word.
+func (l *link) doubt() {
+	l.mu.Lock()
+	defer l.unlock()
+	if l.err != nil || !l.times.doubted.IsZero() {
+		return
+	}
+	l.times.doubted = l.clock.Now()
+	l.ping()
+}
+
 // watch looks at the clock until the link is over.
 func (l *link) watch() {
 	for {
@@ -94,9 +107,12 @@ func (l *link) look(now time.Time) {
 		l.ping()
 	}
 	t.ticked = now
+	if t.heard.After(t.doubted) {
+		t.doubted = time.Time{}
+	}
 	silent := now.Sub(t.heard)
 	switch {
-	case silent >= l.lim.Dead, !t.sending.IsZero() && now.Sub(t.sending) >= l.lim.SendTime:
+	case silent >= l.lim.Dead, !t.doubted.IsZero() && now.Sub(t.doubted) >= l.lim.Doubt, !t.sending.IsZero() && now.Sub(t.sending) >= l.lim.SendTime:
 		l.endLocked(&ClosedError{Reason: ReasonDead})
 		return
 	case l.bye != nil && now.Sub(t.bye) >= l.lim.Linger:

@@ -91,7 +91,7 @@ type AnyEntry struct {
 
 func anyEntry(raw crdt.Entry, keys keyTexts) (AnyEntry, error) {
 	e, err := entryOf(raw, object.Decode, keys)
-	return AnyEntry{e, raw.Key}, err
+	return AnyEntry{e, raw.Cursor}, err
 }
 
 // field binds a field of the given types, by name.

@@ -114,9 +114,9 @@ func Example_converge() {
 			fmt.Println("-", e.Value.What)
 		}
 	}
-	// Output:
-	// - milk
+	// Unordered output:
+	// - bread
 	// - bread
 	// - milk
-	// - bread
+	// - milk
 }

@@ -267,8 +267,8 @@ func (s GrowSet[T]) Has(v T) (bool, error) { return setHas(s.b, v) }
 // Len is the number of values.
 func (s GrowSet[T]) Len() (int, error) { return setLen(s.b) }
 
-// All yields the values with who added them, in the order of their canonical
-// bytes. A page of them is read at a time; an error ends the sequence.
+// All yields the values with who added them, in the order in which they were
+// added, which is the same on every copy. An error ends the sequence.
 func (s GrowSet[T]) All() iter.Seq2[Entry[T], error] { return setAll[T](s.b) }
 
 // Set is a set in which an addition wins over a concurrent removal: Remove
@@ -300,8 +300,8 @@ func (s Set[T]) Has(v T) (bool, error) { return setHas(s.b, v) }
 // Len is the number of values.
 func (s Set[T]) Len() (int, error) { return setLen(s.b) }
 
-// All yields the values with who added them, in the order of their canonical
-// bytes. An error ends the sequence.
+// All yields the values with who added them, in the order in which they were
+// added, which is the same on every copy. An error ends the sequence.
 func (s Set[T]) All() iter.Seq2[Entry[T], error] { return setAll[T](s.b) }
 
 func setAdd[T any](b binding, tx *Tx, v T) error {

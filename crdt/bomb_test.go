@@ -35,10 +35,10 @@ func TestCostOfOneCommit(t *testing.T) {
 					}
 				}
 				m := &meter{State: crdttest.NewState(), Past: line{}}
-				env := &crdt.Env{State: m, Past: m}
+				env := &crdt.Env{State: m, Past: m, Ops: crdttest.NewBook()}
 				tell := func(how func(*crdt.Env, crdt.Op, bool) ([]crdt.Change, error), effective bool) {
 					for _, op := range ops {
-						if _, err := how(env, op, effective); err != nil {
+						if _, err := how(env, know(env, op), effective); err != nil {
 							t.Fatal(err)
 						}
 					}
@@ -75,7 +75,7 @@ func BenchmarkOneCommit(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				env := &crdt.Env{State: crdttest.NewState(), Past: flat{}}
+				env := &crdt.Env{State: crdttest.NewState(), Past: flat{}, Ops: crdttest.NewBook()}
 				for i := range n {
 					op := crdt.Op{Ref: history.OpRef{Commit: idOf("bomb"), Index: uint32(i)}, Height: 1, Action: crdt.ActionAdd, Payload: x}
 					if i%2 == 1 {
@@ -118,7 +118,7 @@ func TestCostOfCrowd(t *testing.T) {
 			typ, m := typeOf(t, name), &meter{State: crdttest.NewState()}
 			ops, past := crowd(t, n)
 			m.Past = past
-			env := &crdt.Env{State: m, Past: m}
+			env := &crdt.Env{State: m, Past: m, Ops: crdttest.NewBook()}
 			total := 0
 			for i, op := range ops {
 				m.n = 0
@@ -144,7 +144,7 @@ func TestCostOfCrowd(t *testing.T) {
 				Action: crdt.ActionSet, Payload: encode(t, "void")}
 			apply(t, env, typ, last, false)
 			for _, effective := range []bool{true, false} {
-				if _, err := typ.Flip(env, last, effective); err != nil {
+				if _, err := typ.Flip(env, know(env, last), effective); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -162,7 +162,7 @@ func BenchmarkCrowd(b *testing.B) {
 		ops, past := crowd(b, n)
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			for b.Loop() {
-				env := &crdt.Env{State: crdttest.NewState(), Past: past}
+				env := &crdt.Env{State: crdttest.NewState(), Past: past, Ops: crdttest.NewBook()}
 				for _, op := range ops {
 					apply(b, env, typ, op, true)
 				}

@@ -21,8 +21,10 @@ import (
 //
 //	00, length and bytes of aux, for each item by id: length and id, length and record
 //	01, length and bytes of aux, number of items, size of items
+//	02, number and index of the only item, a live add of a set: nearly all elements have one
 type bundle struct {
 	f     *field
+	space byte
 	key   []byte // of the field
 	aux   []byte // something short that the type keeps with it
 	items []item // by id; when wide, not known
@@ -30,6 +32,9 @@ type bundle struct {
 	count uint64
 	size  uint64
 	gone  bool // there is nothing in the state
+	solo  bool // the item is not read yet: only num and index are known
+	num   uint64
+	index uint32
 }
 
 // item is one op in a bundle.
@@ -41,13 +46,16 @@ type item struct {
 const (
 	bundleInline = 0x00
 	bundleWide   = 0x01
+	bundleSolo   = 0x02
 )
 
 func itemSize(id string, record int) uint64 { return uint64(len(id) + record) }
 
 // bundle reads the bundle of a key; an absent one is empty.
-func (f *field) bundle(key []byte) (*bundle, error) {
-	b := &bundle{f: f, key: key}
+func (f *field) bundle(key []byte) (*bundle, error) { return f.bundleIn(spaceShown, key) }
+
+func (f *field) bundleIn(space byte, key []byte) (*bundle, error) {
+	b := &bundle{f: f, space: space, key: key}
 	v, err := f.get(b.headKey())
 	if err != nil {
 		return nil, err
@@ -64,20 +72,23 @@ func (f *field) bundle(key []byte) (*bundle, error) {
 
 // bundleAt reads a bundle that a scan of spaceShown yields. It copies what it keeps.
 func (f *field) bundleAt(kv store.KV) (*bundle, error) {
-	b := &bundle{f: f, key: bytes.Clone(kv.Key[1:])}
+	b := &bundle{f: f, space: kv.Key[0], key: bytes.Clone(kv.Key[1:])}
 	if !b.decode(bytes.Clone(kv.Value)) {
 		return nil, &Corrupt{Key: bytes.Clone(kv.Key), Reason: "not a bundle of ops"}
 	}
 	return b, nil
 }
 
-func (b *bundle) headKey() []byte          { return join(spaceShown, b.key, "") }
+func (b *bundle) headKey() []byte          { return join(b.space, b.key, "") }
 func (b *bundle) itemKey(id string) []byte { return join(spaceWide, b.key, id) }
 
 // decode reads the value under the bundle's key. It aliases v.
 func (b *bundle) decode(v []byte) bool {
-	if len(v) == 0 || v[0] > bundleWide {
+	if len(v) == 0 || v[0] > bundleSolo {
 		return false
+	}
+	if v[0] == bundleSolo {
+		return b.decodeSolo(v[1:])
 	}
 	b.wide, v = v[0] == bundleWide, v[1:]
 	aux, v, ok := chop(v)
@@ -116,6 +127,30 @@ func (b *bundle) decode(v []byte) bool {
 	return b.count > 0
 }
 
+func (b *bundle) decodeSolo(v []byte) bool {
+	num, n := binary.Uvarint(v)
+	if n <= 0 {
+		return false
+	}
+	index, m := binary.Uvarint(v[n:])
+	b.num, b.index, b.solo, b.count = num, uint32(index), true, 1
+	return m > 0 && n+m == len(v) && index < 1<<32
+}
+
+// open reads the only item, if only its number is known.
+func (b *bundle) open() error {
+	if !b.solo {
+		return nil
+	}
+	op, err := b.f.op(b.num, b.index)
+	if err != nil {
+		return err
+	}
+	it := item{spotOf(&op), liveAdd(b.num)}
+	b.items, b.size, b.solo = []item{it}, itemSize(it.id, it.size()), false
+	return nil
+}
+
 // chop takes a length and as many bytes off v.
 func chop(v []byte) (head, tail []byte, ok bool) {
 	n, size := binary.Uvarint(v)
@@ -132,6 +167,9 @@ func (b *bundle) search(id string) (int, bool) {
 
 // get reads one op.
 func (b *bundle) get(id string) (record, bool, error) {
+	if err := b.open(); err != nil {
+		return record{}, false, err
+	}
 	if b.wide {
 		return b.f.record(b.itemKey(id))
 	}
@@ -173,7 +211,8 @@ func (b *bundle) del(id string) error {
 // all returns every op, by id.
 func (b *bundle) all() ([]item, error) {
 	if !b.wide {
-		return b.items, nil
+		err := b.open()
+		return b.items, err
 	}
 	prefix := b.itemKey("")
 	return b.scan(prefix, after(prefix))
@@ -181,6 +220,9 @@ func (b *bundle) all() ([]item, error) {
 
 // between returns the ops with lo <= id < hi.
 func (b *bundle) between(lo, hi string) ([]item, error) {
+	if err := b.open(); err != nil {
+		return nil, err
+	}
 	if !b.wide {
 		i, _ := b.search(lo)
 		j, _ := b.search(hi)
@@ -277,11 +319,53 @@ func (b *bundle) head() []byte {
 		v[0] = bundleWide
 		return binary.AppendUvarint(binary.AppendUvarint(v, b.count), b.size)
 	}
+	if num, index, ok := b.only(); ok {
+		v[0] = bundleSolo
+		return binary.AppendUvarint(binary.AppendUvarint(v[:1], num), uint64(index))
+	}
 	for _, it := range b.items {
 		v = append(binary.AppendUvarint(v, uint64(len(it.id))), it.id...)
 		v = it.append(binary.AppendUvarint(v, uint64(it.record.size())))
 	}
 	return v
+}
+
+// only returns the only item if it is a live add.
+func (b *bundle) only() (num uint64, index uint32, ok bool) {
+	if b.solo {
+		return b.num, b.index, true
+	}
+	if len(b.items) != 1 || b.items[0].flags != flagBare {
+		return 0, 0, false
+	}
+	num, ok = liveNum(b.items[0].record)
+	_, index, ok2 := parseSpot(b.items[0].id)
+	return num, index, ok && ok2
+}
+
+// first returns the op with the least id.
+func (b *bundle) first() (it item, ok bool, err error) {
+	if err := b.open(); err != nil {
+		return it, false, err
+	}
+	if !b.wide {
+		if len(b.items) == 0 {
+			return it, false, nil
+		}
+		return b.items[0], true, nil
+	}
+	prefix := b.itemKey("")
+	for kv, err := range b.f.State.Scan(prefix, after(prefix), false) {
+		if err != nil {
+			return it, false, fmt.Errorf("read state: %w", err)
+		}
+		r, ok := decodeRecord(bytes.Clone(kv.Value))
+		if !ok {
+			return it, false, &Corrupt{Key: bytes.Clone(kv.Key), Reason: "not an op's entry"}
+		}
+		return item{string(kv.Key[len(prefix):]), r}, true, nil
+	}
+	return it, false, nil
 }
 
 // reshape moves the items into keys of their own, or back under the common one.

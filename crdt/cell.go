@@ -154,19 +154,6 @@ func (c *cell) apply(op *Op, effective bool) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !c.New {
-		known, err := c.get(c.restKey(at))
-		if err != nil {
-			return nil, err
-		}
-		_, here, err := f.get(string(at))
-		if err != nil {
-			return nil, err
-		}
-		if known != nil || here {
-			return c.flip(op, effective)
-		}
-	}
 	linear, err := c.pass(op, f, effective)
 	if err != nil {
 		return nil, err

@@ -52,11 +52,11 @@ func TestCost(t *testing.T) {
 		t.Run(typ.Name(), func(t *testing.T) {
 			past := line{}
 			m := &meter{State: crdttest.NewState(), Past: past}
-			env := &crdt.Env{State: m, Past: m}
+			env := &crdt.Env{State: m, Past: m, Ops: crdttest.NewBook()}
 			ops := make([]crdt.Op, n)
 			measure := func(what string, tell func(*crdt.Env, crdt.Op, bool) ([]crdt.Change, error), op crdt.Op, effective bool) {
 				m.n = 0
-				if _, err := tell(env, op, effective); err != nil {
+				if _, err := tell(env, know(env, op), effective); err != nil {
 					t.Fatal(err)
 				}
 				if m.n > maxTouched {
@@ -91,12 +91,12 @@ func action(typ crdt.Type) string {
 	return crdt.ActionSet
 }
 
-// TestBytesPerOp holds the state to its size on disk. The commit's id is 32 bytes of it, the author's tag 16.
+// TestBytesPerOp holds the state to its size on disk. The commit's id is 32 bytes of it, tags have 16.
 func TestBytesPerOp(t *testing.T) {
 	const n, text = 1000, 40
 	for _, typ := range crdt.Types() {
 		past, state := line{}, crdttest.NewState()
-		env := &crdt.Env{State: state, Past: past}
+		env := &crdt.Env{State: state, Past: past, Ops: crdttest.NewBook()}
 		for i := range n {
 			op := crdt.Op{Ref: history.OpRef{Commit: idOf(fmt.Sprint(i))}, Height: uint64(i + 1), Author: keyOf("phone"), Identity: keyOf("alice"),
 				Time: 1700000000000, Action: action(typ), Payload: encode(t, fmt.Sprintf("%*d", text, i))}
@@ -104,12 +104,17 @@ func TestBytesPerOp(t *testing.T) {
 			apply(t, env, typ, op, true)
 		}
 		keys, size := state.Size()
-		limit := 64 // beyond the value
-		if typ.Name() == "profile" {
+		limit, perOp := text+2+64, 1
+		switch typ.Name() {
+		case "profile":
 			limit += 34 // the identity
+		case "log":
+			limit = 48 // the value is in the op
+		case "set", "growset":
+			limit, perOp = 48, 2 // one entry for the element and one for its place
 		}
-		if over := float64(size)/n - text - 2; over > float64(limit) || keys > n+2 {
-			t.Errorf("%s: %d keys, %.1f bytes an op beyond its value, at most %d", typ.Name(), keys, over, limit)
+		if each := float64(size) / n; each > float64(limit) || keys > perOp*n+2 {
+			t.Errorf("%s: %d keys, %.1f bytes an op, at most %d", typ.Name(), keys, each, limit)
 		}
 	}
 }
@@ -118,7 +123,7 @@ func TestBytesPerOp(t *testing.T) {
 func BenchmarkRead10000(b *testing.B) {
 	for _, name := range []string{"log", "set"} {
 		typ, state := typeOf(b, name), crdttest.NewState()
-		env := &crdt.Env{State: state, Past: line{}}
+		env := &crdt.Env{State: state, Past: line{}, Ops: crdttest.NewBook()}
 		for i := range 10000 {
 			op := crdt.Op{Ref: history.OpRef{Commit: idOf(fmt.Sprint(i))}, Height: uint64(i + 1), Author: keyOf(fmt.Sprint("device", i%20)),
 				Action: action(typ), Payload: encode(b, fmt.Sprint("value ", i))}
@@ -140,7 +145,7 @@ func BenchmarkApply(b *testing.B) {
 	for _, typ := range crdt.Types() {
 		b.Run(typ.Name(), func(b *testing.B) {
 			past := line{}
-			env := &crdt.Env{State: crdttest.NewState(), Past: past}
+			env := &crdt.Env{State: crdttest.NewState(), Past: past, Ops: crdttest.NewBook()}
 			for i := 0; b.Loop(); i++ {
 				op := crdt.Op{Ref: history.OpRef{Commit: idOf(fmt.Sprint(i))}, Height: uint64(i + 1), Author: keyOf("phone"), Identity: keyOf("alice"),
 					Action: action(typ), Payload: encode(b, fmt.Sprint("value ", i))}

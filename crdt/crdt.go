@@ -17,6 +17,7 @@ import (
 // a commit cannot name itself; its ops are in order of their index, and the types need no more.
 type Op struct {
 	Ref      history.OpRef
+	Num      uint64             // of its commit, among those of this replica (Ops); a zero commit has one, too
 	Height   uint64             // of the commit: 1 + the highest commit in its past
 	Author   identity.PublicKey // device key that signed
 	Identity identity.PublicKey // the person the device belongs to
@@ -50,14 +51,23 @@ type Past interface {
 	Before(a, b history.OpRef) (bool, error)
 }
 
-// Env is what a type works on: one field of one space. Readers need State only (and Past where they say so). One Env for
-// many ops saves work; it must not outlive what was written to its State.
+// Ops reads ops of the field again. A state that is large by what its ops carry keeps where they are instead: the number
+// of a commit, which each replica gives as it likes, and an index.
+type Ops interface {
+	// At returns an op that was applied, with everything but Action and Refs. Its payload is not changed by anyone.
+	At(num uint64, index uint32) (Op, error)
+	// Find returns the number and height of a commit in the past of one that was applied.
+	Find(commit object.ID) (num, height uint64, err error)
+}
+
+// Env is what a type works on: one field of one space. Readers need State, and Ops and Past where they say so. One Env
+// for many ops saves work; it must not outlive what was written to its State.
 type Env struct {
 	State  State
 	Past   Past
+	Ops    Ops
 	Schema *schema.Schema // of one value of the field; nil: any value
 	Space  object.ID
-	New    bool // the ops given to Apply were never applied: the caller knows, so the state is not asked
 
 	bundleLimit uint64 // for tests of wide bundles; 0: MaxBundle
 	wrote       writer // whom the state knows: who wrote the op before
@@ -84,9 +94,9 @@ type Type interface {
 	// stored and ignored.
 	Check(s *schema.Schema, op Op) error
 
-	// Apply takes an op into the state. It is called after every op on the same field in the past of op's commit, and
-	// for ops of one commit by index. An op that was applied already only gets the verdict told. An error is the store's
-	// or *[Corrupt]; the state is then undefined and the caller drops the transaction.
+	// Apply takes an op into the state. It is called once for each, after every op on the same field in the past of op's
+	// commit, and for ops of one commit by index. An error is the store's or *[Corrupt]; the state is then undefined and
+	// the caller drops the transaction.
 	Apply(env *Env, op Op, effective bool) ([]Change, error)
 
 	// Flip tells the verdict on an op that was applied, same content as then. Telling the present verdict again does

@@ -301,7 +301,7 @@ func TestStoreErrors(t *testing.T) {
 // story applies and flips two concurrent ops and an ignored one.
 func story(t *testing.T, w *world, typ crdt.Type) error {
 	long := encode(t, strings.Repeat("x", 150))
-	a, b, c := w.op("a", action(typ), long), w.op("b", action(typ), long), w.op("c", "nothing", nil)
+	a, b, c := know(w.env, w.op("a", action(typ), long)), know(w.env, w.op("b", action(typ), long)), w.op("c", "nothing", nil)
 	var errs []error
 	for _, step := range []func() ([]crdt.Change, error){
 		func() ([]crdt.Change, error) { return typ.Apply(w.env, a, true) },

@@ -15,6 +15,7 @@ import (
 // Entry is one visible value with where it comes from.
 type Entry struct {
 	Key      []byte // as in [Change]
+	Cursor   []byte // of a log or set: where it stands, for the next range to begin or end there
 	Value    []byte // canonical CBOR
 	Ref      history.OpRef
 	Height   uint64
@@ -51,6 +52,15 @@ func (f *field) remove(key []byte) error {
 		return fmt.Errorf("write state: %w", err)
 	}
 	return nil
+}
+
+// op reads an op again.
+func (f *field) op(num uint64, index uint32) (Op, error) {
+	op, err := f.Ops.At(num, index)
+	if err != nil {
+		return op, fmt.Errorf("read op %d of commit %d: %w", index, num, err)
+	}
+	return op, nil
 }
 
 // record reads the entry at key; ok is false when there is none.
@@ -188,6 +198,11 @@ func (f *field) wasIgnored(op *Op) error {
 func (f *field) entry(key []byte, ref history.OpRef, height uint64, r record, value []byte) (Entry, error) {
 	device, person, err := f.who(r.author)
 	return Entry{Key: key, Value: value, Ref: ref, Height: height, Author: device, Identity: person, Time: r.time}, err
+}
+
+// entry is the visible form of an op that is shown as it is.
+func (op *Op) entry(key []byte) Entry {
+	return Entry{Key: key, Value: op.Payload, Ref: op.Ref, Height: op.Height, Author: op.Author, Identity: op.Identity, Time: op.Time}
 }
 
 // Skipped is an ignored op, as [IgnoredOps] shows it.

@@ -51,10 +51,11 @@ func FuzzHostileOp(f *testing.F) {
 			for i := range refs {
 				op.Refs = append(op.Refs, w.op(string(rune('b'+i%3)), "", nil).Ref)
 			}
+			op = know(w.env, op)
+			if _, err := typ.Apply(w.env, op, true); err != nil {
+				t.Fatalf("%s: apply: %v", typ.Name(), err)
+			}
 			for _, effective := range []bool{true, false, true} {
-				if _, err := typ.Apply(w.env, op, effective); err != nil {
-					t.Fatalf("%s: apply: %v", typ.Name(), err)
-				}
 				if _, err := typ.Flip(w.env, op, !effective); err != nil {
 					t.Fatalf("%s: flip: %v", typ.Name(), err)
 				}

@@ -15,15 +15,17 @@ import (
 // key for a set); all K of one field are of fixed length or prefix-free, so that what follows can be told apart.
 //
 //	00           counter of the field: entries of a log that are shown, elements of a set
-//	01 ...       live; log: place, an entry that is shown; all others: K, a bundle (bundle.go) of a set's live adds by
-//	             ref, or of a register's shown ops and last ops by place
-//	02 ...       at rest; log: place, a void entry; register and profile: K place, replaced or void; set: K ref, a void
+//	01 ...       live; log: place, an entry that is shown; register and profile: K, a bundle (bundle.go) of shown ops and
+//	             last ops by place; set: where a commit stands, those of its ops that brought an element (roll.go)
+//	02 ...       at rest; log: place, a void entry; register and profile: K place, replaced or void; set: K spot, a void
 //	             or covered add, or a void removal
 //	03 K id      an op of a bundle that is too large for one value
 //	04 tag       an author: device key, identity key
 //	05 place     an ignored op: why
-//	06 K         set: an element too long to be its own key
-//	07 K ref     set: an effective removal
+//	06 K         set: a bundle of the element's live adds by spot
+//	07 K spot    set: an effective removal
+//
+// K of a set is a tag of the element's value. A set keeps no values and no authors: it reads them from its ops (Ops).
 //
 // Space numbers and value layouts may change: state is a cache, and the engine rebuilds it when [StateVersion] differs.
 const (
@@ -33,12 +35,12 @@ const (
 	spaceWide    = 0x03
 	spaceAuthor  = 0x04
 	spaceIgnored = 0x05
-	spaceValue   = 0x06
+	spaceElement = 0x06
 	spaceRemoval = 0x07
 )
 
 // StateVersion is the version of the layout. State written under another one is dropped and rebuilt from the ops.
-const StateVersion = 2
+const StateVersion = 3
 
 // place is where an op stands in the order (height, commit id, index), as bytes that compare like it: height, digest of
 // the commit id (all commits are dag-cbor, the rest of the id is constant), index.
@@ -106,8 +108,8 @@ func readOrdered(b []byte) (n uint64, size int) {
 	return n, size
 }
 
-// tagSize is how much of a SHA-256 stands for an author. Two authors with one tag would take 2^64 work to find and
-// could only be passed off for each other by whoever made both.
+// tagSize is how much of a SHA-256 stands for an author, for a set's element, and for a commit among those of its height.
+// Two with one tag would take 2^64 work to find and could only be passed off for each other by whoever made both.
 const tagSize = 16
 
 type authorTag [tagSize]byte
@@ -125,6 +127,7 @@ const (
 	flagTip       // cell: no later op on the key
 	flagCut       // cell: every other op on the key is before it or after it
 	flagRemoval   // set: a removal, not an add
+	flagBare      // set: an entry without author and time
 	flagsEnd      // not a flag: the first unused bit
 )
 
@@ -139,19 +142,28 @@ type record struct {
 func (r *record) encode() []byte { return r.append(make([]byte, 0, r.size())) }
 
 func (r *record) append(b []byte) []byte {
-	b = append(append(b, r.flags), r.author[:]...)
+	if b = append(b, r.flags); r.flags&flagBare != 0 {
+		return append(b, r.rest...)
+	}
+	b = append(b, r.author[:]...)
 	b = binary.AppendVarint(b, r.time)
 	return append(b, r.rest...)
 }
 
 // size is how many bytes encode gives.
 func (r *record) size() int {
+	if r.flags&flagBare != 0 {
+		return 1 + len(r.rest)
+	}
 	zigzag := uint64(r.time)<<1 ^ uint64(r.time>>63)
 	return 1 + tagSize + max(1, (bits.Len64(zigzag)+6)/7) + len(r.rest)
 }
 
 // decodeRecord aliases b.
 func decodeRecord(b []byte) (r record, ok bool) {
+	if len(b) > 0 && b[0] < flagsEnd && b[0]&flagBare != 0 {
+		return record{flags: b[0], rest: b[1:]}, true
+	}
 	if len(b) < 1+tagSize || b[0] >= flagsEnd {
 		return r, false
 	}

@@ -33,20 +33,7 @@ func (t logType) Apply(env *Env, op Op, effective bool) ([]Change, error) {
 		return nil, err
 	}
 	at := placeOf(&op)
-	if !env.New {
-		for _, space := range []byte{spaceShown, spaceRest} {
-			if v, err := f.get(join(space, nil, at)); err != nil {
-				return nil, err
-			} else if v != nil {
-				return t.Flip(env, op, effective)
-			}
-		}
-	}
-	tag, err := f.author(&op)
-	if err != nil {
-		return nil, err
-	}
-	r := record{author: tag, time: op.Time, rest: op.Payload}
+	r := liveAdd(op.Num)
 	if !effective {
 		return nil, f.put(join(spaceRest, nil, at), r.encode())
 	}
@@ -62,7 +49,7 @@ func (logType) Flip(env *Env, op Op, effective bool) ([]Change, error) {
 	if !effective {
 		from, to, delta = to, from, -1
 	}
-	r, ok, err := f.record(from)
+	_, ok, err := f.record(from)
 	if err != nil {
 		return nil, err
 	}
@@ -75,14 +62,15 @@ func (logType) Flip(env *Env, op Op, effective bool) ([]Change, error) {
 	if err := f.remove(from); err != nil {
 		return nil, err
 	}
+	r := liveAdd(op.Num)
 	if err := f.put(to, r.encode()); err != nil {
 		return nil, err
 	}
 	ch := Change{Key: []byte(at), Op: op, Effective: effective}
 	if effective {
-		ch.After = r.rest
+		ch.After = op.Payload
 	} else {
-		ch.Before = r.rest
+		ch.Before = op.Payload
 	}
 	return []Change{ch}, f.bump(delta)
 }
@@ -101,7 +89,7 @@ type LogRange struct {
 	Reverse bool   // from the last one backwards
 }
 
-// LogScan yields the entries of a range; a caller that has enough stops, and no more are read. It needs only State. An
+// LogScan yields the entries of a range; a caller that has enough stops, and no more are read. It needs State and Ops. An
 // error ends it.
 func LogScan(env *Env, r LogRange) iter.Seq2[Entry, error] {
 	lo, hi := []byte{spaceShown}, after([]byte{spaceShown})
@@ -128,9 +116,16 @@ func LogScan(env *Env, r LogRange) iter.Seq2[Entry, error] {
 
 func (f *field) logEntry(key, value []byte) (Entry, error) {
 	r, ok := decodeRecord(value)
-	height, ref, ok2 := parsePlace(key[1:])
-	if !ok || !ok2 {
+	num, ok2 := liveNum(r)
+	_, ref, ok3 := parsePlace(key[1:])
+	if !ok || !ok2 || !ok3 {
 		return Entry{}, &Corrupt{Key: bytes.Clone(key), Reason: "not an entry of a log"}
 	}
-	return f.entry(bytes.Clone(key[1:]), ref, height, r, bytes.Clone(r.rest))
+	op, err := f.op(num, ref.Index)
+	if err != nil {
+		return Entry{}, err
+	}
+	e := op.entry(bytes.Clone(key[1:]))
+	e.Cursor = e.Key
+	return e, nil
 }

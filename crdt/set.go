@@ -28,6 +28,7 @@ const (
 // rest. There an add carries how often it is covered: once for each effective removal that names it, and once more if
 // any of its own commit covers it. So of the removals in a commit only the last effective one tells: taking in another,
 // or losing one, changes nothing but the adds between it and the one before. An element is in the set iff it has a bundle.
+// Its first live add is in the roll, which is the set's order and leads to its value.
 type setType struct {
 	name     string
 	removals bool
@@ -106,58 +107,72 @@ func validKey(key []byte) bool {
 // element is one element of a set field while an op is taken in.
 type element struct {
 	*field
-	key  []byte
-	live *bundle // of adds, by ref
+	key  []byte  // as others know it
+	tag  []byte  // as the state does
+	live *bundle // of adds, by spot
+	was  *item   // the first of them before, nil for none
 }
 
-func (e *element) restKey(ref string) []byte    { return join(spaceRest, e.key, ref) }
-func (e *element) removalKey(ref string) []byte { return join(spaceRemoval, e.key, ref) }
+func (e *element) restKey(spot string) []byte    { return join(spaceRest, e.tag, spot) }
+func (e *element) removalKey(spot string) []byte { return join(spaceRemoval, e.tag, spot) }
 
 // resting reads the entry of an op that is no live add, and tells where it is.
-func (e *element) resting(op *Op, ref string) (key []byte, r record, ok bool, err error) {
+func (e *element) resting(op *Op, spot string) (key []byte, r record, ok bool, err error) {
 	if op.Action == ActionRemove {
-		key = e.removalKey(ref)
+		key = e.removalKey(spot)
 		if r, ok, err = e.record(key); ok || err != nil {
 			return key, r, ok, err
 		}
 	}
-	key = e.restKey(ref)
+	key = e.restKey(spot)
 	r, ok, err = e.record(key)
 	return key, r, ok, err
 }
 
 func (f *field) element(key []byte) (*element, error) {
-	b, err := f.bundle(key)
-	return &element{f, key, b}, err
+	tag := elementTag(key)
+	b, err := f.bundleIn(spaceElement, tag)
+	return &element{field: f, key: key, tag: tag, live: b}, err
+}
+
+// change is element for one that is about to change.
+func (f *field) change(key []byte) (*element, error) {
+	e, err := f.element(key)
+	if err != nil || e.live.gone {
+		return e, err
+	}
+	first, ok, err := e.live.first()
+	if ok {
+		e.was = &first
+	}
+	return e, err
 }
 
 // elementOf finds the element an op is about.
 func (f *field) elementOf(op *Op) (*element, error) {
 	if op.Action == ActionAdd {
-		return f.element(SetKey(op.Payload))
+		return f.change(SetKey(op.Payload))
 	}
 	key, err := removedKey(op)
 	if err != nil {
 		return nil, err
 	}
-	return f.element(key)
+	return f.change(key)
 }
 
-// Reads implements [Foreteller]: the element's bundle. A long value is not hashed twice for it.
+// Reads implements [Foreteller]: the element's bundle.
 func (t setType) Reads(op *Op) [][]byte {
-	key := op.Payload
-	switch {
-	case len(key) == 0 || op.Action == ActionAdd && len(key) > MaxInlineKey:
+	if len(op.Payload) == 0 {
 		return nil
-	case op.Action == ActionAdd:
-		key = SetKey(key)
-	default:
+	}
+	key := SetKey(op.Payload)
+	if op.Action != ActionAdd {
 		var err error
 		if key, err = removedKey(op); err != nil {
 			return nil
 		}
 	}
-	return [][]byte{(&bundle{key: key}).headKey()}
+	return [][]byte{join(spaceElement, nil, elementTag(key))}
 }
 
 func (t setType) Apply(env *Env, op Op, effective bool) ([]Change, error) {
@@ -169,32 +184,15 @@ func (t setType) Apply(env *Env, op Op, effective bool) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !env.New {
-		if here, err := e.applied(&op); err != nil {
-			return nil, err
-		} else if here {
-			return t.Flip(env, op, effective)
-		}
-	}
 	if op.Action == ActionRemove {
 		err = e.takeRemoval(&op, effective)
-	} else {
-		err = e.takeAdd(&op, effective)
+	} else { // no removal covers it yet: one that does comes after it
+		err = e.enter(spotOf(&op), op.Num, 0, effective)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return e.changes(&op, effective)
-}
-
-// applied tells whether the element has an op's entry.
-func (e *element) applied(op *Op) (bool, error) {
-	ref := string(appendRef(nil, op.Ref))
-	if _, live, err := e.live.get(ref); live || err != nil {
-		return live, err
-	}
-	_, _, rests, err := e.resting(op, ref)
-	return rests, err
 }
 
 func (t setType) Flip(env *Env, op Op, effective bool) ([]Change, error) {
@@ -206,12 +204,12 @@ func (t setType) Flip(env *Env, op Op, effective bool) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	ref := string(appendRef(nil, op.Ref))
-	live, isLive, err := e.live.get(ref)
+	spot := spotOf(&op)
+	_, isLive, err := e.live.get(spot)
 	if err != nil {
 		return nil, err
 	}
-	key, rest, isRest, err := e.resting(&op, ref)
+	key, rest, isRest, err := e.resting(&op, spot)
 	switch {
 	case err != nil:
 		return nil, err
@@ -220,16 +218,16 @@ func (t setType) Flip(env *Env, op Op, effective bool) ([]Change, error) {
 	case isLive && effective, isRest && (rest.flags&flagEffective != 0) == effective:
 		return nil, nil
 	case isLive:
-		err = e.place(ref, live, op.Height, 0, false)
+		err = e.place(spot, op.Num, 0, false)
 	case op.Action == ActionAdd:
-		_, covers, ok := heightCovers(rest)
+		_, covers, ok := restingAdd(rest)
 		if !ok {
 			return nil, &Corrupt{Key: key, Reason: "not an add that is covered or void"}
 		}
-		err = e.place(ref, rest, op.Height, covers, effective)
+		err = e.place(spot, op.Num, covers, effective)
 	default:
 		if err = e.remove(key); err == nil {
-			err = e.placeRemoval(ref, rest, effective)
+			err = e.placeRemoval(spot, effective)
 		}
 		if err == nil {
 			err = e.cover(&op, effective)
@@ -241,118 +239,114 @@ func (t setType) Flip(env *Env, op Op, effective bool) ([]Change, error) {
 	return e.changes(&op, effective)
 }
 
-// changes writes the element back and tells whether it came or went.
+// changes writes the element back, keeps the roll, and tells whether the element came or went.
 func (e *element) changes(op *Op, effective bool) ([]Change, error) {
-	was, now := !e.live.gone, e.live.count > 0
-	if err := e.live.flush(); err != nil || was == now {
+	if err := e.live.flush(); err != nil {
 		return nil, err
 	}
-	value, err := e.value()
-	if err != nil {
+	first, now, err := e.live.first()
+	switch {
+	case err != nil:
 		return nil, err
+	case e.was == nil && !now, e.was != nil && now && e.was.id == first.id:
+		return nil, nil
 	}
-	ch := Change{Key: e.key, Op: *op, Effective: effective}
-	if now {
-		ch.After = value
-		return []Change{ch}, e.bump(1)
-	}
-	ch.Before = value
-	return []Change{ch}, e.bump(-1)
-}
-
-// value returns the element's canonical bytes.
-func (e *element) value() ([]byte, error) { return e.elementValue(e.key) }
-
-func (f *field) elementValue(key []byte) ([]byte, error) {
-	if len(key) > 0 && key[0] == keyInline {
-		return key[1:], nil
-	}
-	at := join(spaceValue, key, "")
-	v, err := f.get(at)
-	if err == nil && v == nil {
-		err = &Corrupt{Key: at, Reason: "an element without its value"}
-	}
-	return v, err
-}
-
-// takeAdd takes a new add in. No removal covers it yet: one that does comes after it.
-func (e *element) takeAdd(op *Op, effective bool) error {
-	if e.key[0] == keyHashed {
-		if err := e.put(join(spaceValue, e.key, ""), op.Payload); err != nil {
-			return err
+	if e.was != nil {
+		if err := e.strike(*e.was); err != nil {
+			return nil, err
 		}
 	}
-	tag, err := e.author(op)
-	if err != nil {
-		return err
+	if now {
+		if err := e.enroll(first); err != nil {
+			return nil, err
+		}
 	}
-	return e.enter(string(appendRef(nil, op.Ref)), record{author: tag, time: op.Time}, op.Height, 0, effective)
+	ch := Change{Key: e.key, Op: *op, Effective: effective}
+	switch {
+	case e.was == nil:
+		if ch.After, err = e.value(op, first); err != nil {
+			return nil, err
+		}
+		return []Change{ch}, e.bump(1)
+	case !now:
+		if ch.Before, err = e.value(op, *e.was); err != nil {
+			return nil, err
+		}
+		return []Change{ch}, e.bump(-1)
+	}
+	return nil, nil
+}
+
+// value returns the element's canonical bytes, from one of its adds or the op at hand.
+func (e *element) value(op *Op, add item) ([]byte, error) {
+	if op.Action == ActionAdd {
+		return op.Payload, nil
+	}
+	if e.key[0] == keyInline {
+		return e.key[1:], nil
+	}
+	num, ok := liveNum(add.record)
+	_, index, ok2 := parseSpot(add.id)
+	if !ok || !ok2 {
+		return nil, &Corrupt{Key: e.live.headKey(), Reason: "not a live add"}
+	}
+	from, err := e.op(num, index)
+	return from.Payload, err
 }
 
 // takeRemoval takes a new removal in.
 func (e *element) takeRemoval(op *Op, effective bool) error {
-	tag, err := e.author(op)
-	if err != nil {
-		return err
-	}
-	r := record{author: tag, time: op.Time}
-	if err := e.placeRemoval(string(appendRef(nil, op.Ref)), r, effective); err != nil || !effective {
+	if err := e.placeRemoval(spotOf(op), effective); err != nil || !effective {
 		return err
 	}
 	return e.cover(op, true)
 }
 
 // placeRemoval puts a removal where its verdict says: effective ones are found by themselves, next to each other.
-func (e *element) placeRemoval(ref string, r record, effective bool) error {
-	r.flags = flagRemoval
+func (e *element) placeRemoval(spot string, effective bool) error {
+	r := record{flags: flagBare | flagRemoval}
 	if effective {
 		r.flags |= flagEffective
-		return e.put(e.removalKey(ref), r.encode())
+		return e.put(e.removalKey(spot), r.encode())
 	}
-	return e.put(e.restKey(ref), r.encode())
+	return e.put(e.restKey(spot), r.encode())
 }
 
 // place puts an add where its verdict and the removals covering it say, and takes it from where it was.
-func (e *element) place(ref string, r record, height, covers uint64, effective bool) error {
+func (e *element) place(spot string, num, covers uint64, effective bool) error {
 	var err error
 	if effective && covers == 0 {
-		err = e.remove(e.restKey(ref))
+		err = e.remove(e.restKey(spot))
 	} else {
-		err = e.live.del(ref)
+		err = e.live.del(spot)
 	}
 	if err != nil {
 		return err
 	}
-	return e.enter(ref, r, height, covers, effective)
+	return e.enter(spot, num, covers, effective)
 }
 
 // enter puts an add that has no entry among the live ones or at rest.
-func (e *element) enter(ref string, r record, height, covers uint64, effective bool) error {
-	r.flags, r.rest = 0, binary.AppendUvarint(nil, height)
+func (e *element) enter(spot string, num, covers uint64, effective bool) error {
+	r := liveAdd(num)
 	if effective && covers == 0 {
-		return e.live.put(ref, r)
+		return e.live.put(spot, r)
 	}
 	if effective {
-		r.flags = flagEffective
+		r.flags |= flagEffective
 	}
 	r.rest = binary.AppendUvarint(r.rest, covers)
-	return e.put(e.restKey(ref), r.encode())
+	return e.put(e.restKey(spot), r.encode())
 }
 
-// heightCovers reads, from the entry of an add that is not live, its height and how often it is covered.
-func heightCovers(r record) (height, covers uint64, ok bool) {
-	height, n := binary.Uvarint(r.rest)
+// restingAdd reads, from the entry of an add that is not live, its commit's number and how often it is covered.
+func restingAdd(r record) (num, covers uint64, ok bool) {
+	num, n := binary.Uvarint(r.rest)
 	if n <= 0 || r.flags&flagRemoval != 0 {
 		return 0, 0, false
 	}
 	covers, m := binary.Uvarint(r.rest[n:])
-	return height, covers, m > 0 && n+m == len(r.rest)
-}
-
-// liveHeight reads the height from the entry of a live add.
-func liveHeight(r record) (height uint64, ok bool) {
-	height, n := binary.Uvarint(r.rest)
-	return height, n > 0 && n == len(r.rest)
+	return num, covers, m > 0 && n+m == len(r.rest)
 }
 
 // cover makes a removal count for the adds it covers, or no longer.
@@ -361,53 +355,62 @@ func (e *element) cover(op *Op, counts bool) error {
 	if err != nil {
 		return err
 	}
-	for _, ref := range append(named(op), own...) {
-		if err := e.coverOne(ref, counts); err != nil {
+	named, err := e.named(op)
+	if err != nil {
+		return err
+	}
+	for _, spot := range append(named, own...) {
+		if err := e.coverOne(spot, counts); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (e *element) coverOne(ref string, counts bool) error {
-	r, live, err := e.live.get(ref)
+func (e *element) coverOne(spot string, counts bool) error {
+	r, live, err := e.live.get(spot)
 	if err != nil {
 		return err
 	}
 	if live {
-		height, ok := liveHeight(r)
+		num, ok := liveNum(r)
 		if !ok || !counts {
 			return &Corrupt{Key: e.live.headKey(), Reason: "not a live add, or removals covering it are miscounted"}
 		}
-		return e.place(ref, r, height, 1, true)
+		return e.place(spot, num, 1, true)
 	}
-	r, ok, err := e.record(e.restKey(ref))
+	r, ok, err := e.record(e.restKey(spot))
 	if err != nil || !ok || r.flags&flagRemoval != 0 {
 		return err // it names something that is no add of this element: that covers nothing
 	}
-	height, n, ok := heightCovers(r)
+	num, n, ok := restingAdd(r)
 	if !ok || (n == 0 && !counts) {
-		return &Corrupt{Key: e.restKey(ref), Reason: "not a covered or void add, or removals covering it are miscounted"}
+		return &Corrupt{Key: e.restKey(spot), Reason: "not a covered or void add, or removals covering it are miscounted"}
 	}
 	if counts {
 		n++
 	} else {
 		n--
 	}
-	return e.place(ref, r, height, n, r.flags&flagEffective != 0)
+	return e.place(spot, num, n, r.flags&flagEffective != 0)
 }
 
-// named lists the refs that a removal names, each once. A commit cannot name itself.
-func named(op *Op) []string {
+// named lists the spots of the ops that a removal names, each once. A commit cannot name itself.
+func (e *element) named(op *Op) ([]string, error) {
 	seen := make(map[history.OpRef]bool, len(op.Refs))
-	var refs []string
+	spots := make([]string, 0, len(op.Refs))
 	for _, r := range op.Refs {
-		if !seen[r] && !r.Commit.IsZero() && r.Commit != op.Ref.Commit {
-			seen[r] = true
-			refs = append(refs, string(appendRef(nil, r)))
+		if seen[r] || r.Commit.IsZero() || r.Commit == op.Ref.Commit {
+			continue
 		}
+		seen[r] = true
+		_, height, err := e.Ops.Find(r.Commit)
+		if err != nil {
+			return nil, fmt.Errorf("find commit %s: %w", r.Commit, err)
+		}
+		spots = append(spots, spotOf(&Op{Ref: r, Height: height}))
 	}
-	return refs
+	return spots, nil
 }
 
 // ownCovered lists the ops of a removal's own commit on the element that it covers and no other of the commit does:
@@ -416,9 +419,9 @@ func (e *element) ownCovered(op *Op) ([]string, error) {
 	if op.Ref.Index == 0 {
 		return nil, nil
 	}
-	first := string(appendRef(nil, history.OpRef{Commit: op.Ref.Commit}))
-	self := string(appendRef(nil, op.Ref))
-	end := after(e.removalKey(first[:sha256.Size]))
+	own := appendStand(nil, op.Height, op.Ref)
+	first, self := string(appendOrdered(own, 0)), spotOf(op)
+	end := after(e.removalKey(string(own)))
 	switch behind, err := e.firstRemoval(append(e.removalKey(self), 0), end, false); {
 	case err != nil:
 		return nil, err
@@ -430,30 +433,30 @@ func (e *element) ownCovered(op *Op) ([]string, error) {
 		return nil, err
 	}
 	lo = max(lo, first)
-	own, err := e.live.between(lo, self)
+	live, err := e.live.between(lo, self)
 	if err != nil {
 		return nil, err
 	}
-	var refs []string
-	for _, it := range own {
-		refs = append(refs, it.id)
+	var spots []string
+	for _, it := range live {
+		spots = append(spots, it.id)
 	}
 	for kv, err := range e.State.Scan(e.restKey(lo), e.restKey(self), false) {
 		if err != nil {
 			return nil, fmt.Errorf("read state: %w", err)
 		}
-		refs = append(refs, string(kv.Key[1+len(e.key):]))
+		spots = append(spots, string(kv.Key[1+len(e.tag):]))
 	}
-	return refs, nil
+	return spots, nil
 }
 
-// firstRemoval returns the ref of the effective removal that a scan meets first, "" if there is none.
+// firstRemoval returns the spot of the effective removal that a scan meets first, "" if there is none.
 func (e *element) firstRemoval(lo, hi []byte, reverse bool) (string, error) {
 	for kv, err := range e.State.Scan(lo, hi, reverse) {
 		if err != nil {
 			return "", fmt.Errorf("read state: %w", err)
 		}
-		return string(kv.Key[1+len(e.key):]), nil
+		return string(kv.Key[1+len(e.tag):]), nil
 	}
 	return "", nil
 }

@@ -6,8 +6,8 @@ import (
 	"slices"
 
 	"github.com/hyperhyperspace/hhs-go/history"
+	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/object"
-	"github.com/hyperhyperspace/hhs-go/store"
 )
 
 // SetAdd makes the op that adds an element. Adding one that is there already is not idle: it wins against a removal
@@ -30,14 +30,20 @@ func SetRemove(env *Env, value []byte) ([]Draft, error) {
 	}
 	var refs []history.OpRef
 	for _, it := range adds {
-		ref, ok := parseRef([]byte(it.id))
-		if !ok {
+		num, ok := liveNum(it.record)
+		_, index, ok2 := parseSpot(it.id)
+		if !ok || !ok2 {
 			return nil, &Corrupt{Key: e.live.headKey(), Reason: "not an add"}
 		}
-		if !ref.IsZero() {
-			refs = append(refs, ref)
+		op, err := e.op(num, index)
+		if err != nil {
+			return nil, err
+		}
+		if !op.Ref.IsZero() {
+			refs = append(refs, op.Ref)
 		}
 	}
+	order.By(refs, history.OpRef.Compare)
 	payload, err := object.Encode(e.key)
 	if err != nil {
 		return nil, fmt.Errorf("encode element's key: %w", err)
@@ -54,71 +60,41 @@ func SetRemove(env *Env, value []byte) ([]Draft, error) {
 
 // SetHas tells whether a value, given as canonical bytes, is in the set. It needs only State.
 func SetHas(env *Env, value []byte) (bool, error) {
-	b, err := on(env).bundle(SetKey(value))
-	return err == nil && !b.gone, err
+	e, err := on(env).element(SetKey(value))
+	return err == nil && !e.live.gone, err
 }
 
 // SetLen reads the number of elements. It is kept as a counter: no element is read.
 func SetLen(env *Env) (uint64, error) { return on(env).count() }
 
-// SetRange is a stretch of a set in the order of keys ([SetKey]): short values by their canonical bytes, then long ones
-// by their hash. The zero value is all of it. Cursors are the Key of an Entry or of a Change.
+// SetRange is a stretch of a set in its order, that of its elements' first live adds. The zero value is all of it. Cursors
+// are those of an Entry; they stay valid when elements come and go.
 type SetRange struct {
-	After   []byte // only elements after this key; nil: from the first
-	Before  []byte // only elements before this key; nil: to the last
+	After   []byte // only elements after this cursor; nil: from the first
+	Before  []byte // only elements before this cursor; nil: to the last
 	Reverse bool   // from the last one backwards
 }
 
-// SetScan yields the elements of a range. Author, time and ref are those of the element's first live add, by (height,
-// commit id, index). A caller that has enough stops, and no more are read. It needs only State. An error ends it.
+// SetScan yields the elements of a range in the order in which they were added: that of the first live add of each, by
+// (height, commit id, index). Author, time and ref are of that add. A caller that has enough stops, and no more are read.
+// It needs State and Ops. An error ends it.
 func SetScan(env *Env, r SetRange) iter.Seq2[Entry, error] {
-	lo, hi := []byte{spaceShown}, after([]byte{spaceShown})
-	if r.After != nil {
-		lo = append(join(spaceShown, r.After, ""), 0) // the least key above the cursor
-	}
-	if r.Before != nil {
-		hi = join(spaceShown, r.Before, "")
-	}
 	return func(yield func(Entry, error) bool) {
 		f := on(env)
-		for kv, err := range env.State.Scan(lo, hi, r.Reverse) {
+		for at, err := range f.roll(r.After, r.Before, r.Reverse) {
 			if err != nil {
-				yield(Entry{}, fmt.Errorf("read state: %w", err))
+				yield(Entry{}, err)
 				return
 			}
-			e, err := f.setEntry(kv)
-			if !yield(e, err) || err != nil {
+			op, err := f.op(at.num, at.index)
+			if err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			e := op.entry(SetKey(op.Payload))
+			if e.Cursor = at.spot; !yield(e, nil) {
 				return
 			}
 		}
 	}
-}
-
-// setEntry makes the visible form of an element.
-func (f *field) setEntry(kv store.KV) (Entry, error) {
-	b, err := f.bundleAt(kv)
-	if err != nil {
-		return Entry{}, err
-	}
-	adds, err := b.all()
-	if err != nil {
-		return Entry{}, err
-	}
-	var first Entry
-	var by record
-	for i, it := range adds {
-		ref, ok := parseRef([]byte(it.id))
-		height, ok2 := liveHeight(it.record)
-		if !ok || !ok2 {
-			return Entry{}, &Corrupt{Key: b.headKey(), Reason: "not a live add"}
-		}
-		if i == 0 || height < first.Height || height == first.Height && ref.Compare(first.Ref) < 0 {
-			first, by = Entry{Ref: ref, Height: height}, it.record
-		}
-	}
-	value, err := f.elementValue(b.key)
-	if err != nil {
-		return Entry{}, err
-	}
-	return f.entry(b.key, first.Ref, first.Height, by, value)
 }

@@ -91,7 +91,7 @@ func (v vector) run(t *testing.T) {
 	for _, state := range v.States {
 		for _, op := range ops {
 			void := slices.ContainsFunc(state.Void, func(name string) bool { return idOf(name) == op.Ref.Commit })
-			if _, err := typ.Flip(w.env, op, !void); err != nil {
+			if _, err := typ.Flip(w.env, know(w.env, op), !void); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -23,7 +23,7 @@ type world struct {
 
 func newWorld(s *schema.Schema) *world {
 	w := &world{state: crdttest.NewState(), past: map[object.ID]map[object.ID]bool{}, height: map[object.ID]uint64{}}
-	w.env = &crdt.Env{State: w.state, Past: w, Schema: s}
+	w.env = &crdt.Env{State: w.state, Past: w, Ops: crdttest.NewBook(), Schema: s}
 	return w
 }
 
@@ -75,10 +75,13 @@ func encode(t testing.TB, v any) []byte {
 
 func apply(t testing.TB, env *crdt.Env, typ crdt.Type, op crdt.Op, effective bool) {
 	t.Helper()
-	if _, err := typ.Apply(env, op, effective); err != nil {
+	if _, err := typ.Apply(env, know(env, op), effective); err != nil {
 		t.Fatalf("apply %s: %v", op.Action, err)
 	}
 }
+
+// know writes an op into the book of its world.
+func know(env *crdt.Env, op crdt.Op) crdt.Op { return env.Ops.(*crdttest.Book).Add(op) }
 
 func typeOf(t testing.TB, name string) crdt.Type {
 	t.Helper()
@@ -97,7 +100,7 @@ func ExampleRegisterSet() {
 		draft, _ := crdt.RegisterSet(w.env, payload)
 		op := w.op(name, draft.Action, draft.Payload)
 		op.Refs = draft.Refs
-		changes, _ := typ.Apply(w.env, op, true)
+		changes, _ := typ.Apply(w.env, know(w.env, op), true)
 		fmt.Printf("names %d, before %q, after %q\n", len(op.Refs), changes[0].Before, changes[0].After)
 	}
 	// Output:

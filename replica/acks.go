@@ -105,6 +105,7 @@ func (s *Space) maximal(nums []history.Num) ([]history.Num, error) {
 
 // HeldBy lists the other devices that acknowledged a commit as durable.
 func (s *Space) HeldBy(id object.ID) ([]identity.PublicKey, error) {
+	s.settled()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n, ok, err := s.lookup(id)

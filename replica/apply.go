@@ -17,6 +17,7 @@ type applier struct {
 	kind   *kind
 	tx     *store.Tx
 	past   crdt.Past
+	ops    crdt.Ops
 	device identity.PublicKey
 	person identity.PublicKey
 	envs   []fieldEnv // of the fields met so far
@@ -35,7 +36,7 @@ func (a *applier) env(f *field) *crdt.Env {
 			return e.env
 		}
 	}
-	env := &crdt.Env{State: f.state(a.tx), Past: a.past, Schema: f.schema, Space: a.space.id, New: true} // commits that are here do not enter again
+	env := &crdt.Env{State: f.state(a.tx), Past: a.past, Ops: a.ops, Schema: f.schema, Space: a.space.id}
 	a.envs = append(a.envs, fieldEnv{f, env})
 	return env
 }
@@ -44,7 +45,7 @@ func (a *applier) env(f *field) *crdt.Env {
 // in one go, before them.
 const foreseeFrom = 16
 
-// foresee reads what the types tell that they are going to read.
+// foresee reads what the door and the types are going to read.
 func (a *applier) foresee(kind *kind, fresh []*entering) error {
 	if kind == nil || len(fresh) < foreseeFrom {
 		return nil
@@ -54,6 +55,7 @@ func (a *applier) foresee(kind *kind, fresh []*entering) error {
 		if i%paceEvery == 0 {
 			a.space.node.cfg.Pace()
 		}
+		keys = append(keys, a.space.keys.index(in.commit.ID))
 		payloads, err := in.commit.Payloads()
 		if err != nil {
 			continue // the door says so when it is this commit's turn
@@ -80,8 +82,8 @@ func (a *applier) foresee(kind *kind, fresh []*entering) error {
 	return nil
 }
 
-// apply returns the visible changes.
-func (a *applier) apply(c *history.Commit, payloads [][]byte, height uint64, effective bool) ([]Change, error) {
+// apply takes the ops of commit num in and returns the visible changes.
+func (a *applier) apply(c *history.Commit, payloads [][]byte, num history.Num, height uint64) ([]Change, error) {
 	var changes []Change
 	for i, op := range c.Env.Ops {
 		if op.Field == "" {
@@ -91,8 +93,8 @@ func (a *applier) apply(c *history.Commit, payloads [][]byte, height uint64, eff
 		if err != nil {
 			return nil, err
 		}
-		ch, err := f.typ.Apply(a.env(f), crdt.Op{Ref: history.OpRef{Commit: c.ID, Index: uint32(i)}, Height: height, Author: a.device,
-			Identity: a.person, Time: c.Env.Time, Action: op.Action, Refs: op.Refs, Payload: payloads[i]}, effective)
+		ch, err := f.typ.Apply(a.env(f), crdt.Op{Ref: history.OpRef{Commit: c.ID, Index: uint32(i)}, Num: num, Height: height, Author: a.device,
+			Identity: a.person, Time: c.Env.Time, Action: op.Action, Refs: op.Refs, Payload: payloads[i]}, true)
 		if err != nil {
 			return nil, fmt.Errorf("field %s: %w", op.Field, err)
 		}

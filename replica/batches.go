@@ -28,7 +28,7 @@ func (s *Space) Batches(have []object.ID, max int) iter.Seq2[*history.Batch, err
 			return
 		}
 		defer snap.Close()
-		p := packer{space: s, r: snap, max: max}
+		p := newPacker(s, snap, max)
 		for _, span := range missing {
 			if !p.pack(span, yield) {
 				return
@@ -74,6 +74,7 @@ func (s *Space) CountMissing(have []object.ID) (int, error) {
 }
 
 func (s *Space) missing(have []object.ID) ([]history.Span, error) {
+	s.settled()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -106,8 +107,12 @@ type packer struct {
 
 	stretch stretch
 
-	dec   history.Decoder
-	bytes []byte // room for what is read; see keep
+	commits commits
+	bytes   []byte // room for what is read; see keep
+}
+
+func newPacker(s *Space, r store.Reader, max int) *packer {
+	return &packer{space: s, r: r, max: max, commits: commits{keys: s.keys, r: r}}
 }
 
 // stretch is what was read since everything was covered.

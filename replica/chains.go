@@ -24,6 +24,7 @@ type ChainTip struct {
 // Chains lists the ends of all author branches that are not in the past of
 // since, by author and then seq. Ids in since that are not here are ignored.
 func (s *Space) Chains(since []object.ID) ([]ChainTip, error) {
+	s.settled()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var version []history.Num

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -23,7 +24,11 @@ type Result struct {
 // error, a *Reject when the batch is at fault, store and memory are as before.
 // It returns when the batch is as durable as the node's Config asks for.
 func (s *Space) Ingest(ctx context.Context, b *history.Batch, from Source) (Result, error) {
-	res, err := s.enter(ctx, b, from)
+	return s.ingestAt(ctx, b, from, s.node.cfg.Durable)
+}
+
+func (s *Space) ingestAt(ctx context.Context, b *history.Batch, from Source, level store.Durability) (Result, error) {
+	res, err := s.enterAt(ctx, b, from, level)
 	if err != nil {
 		var r *Reject
 		if errors.As(err, &r) {
@@ -41,16 +46,20 @@ func (s *Space) Ingest(ctx context.Context, b *history.Batch, from Source) (Resu
 // enter runs the door and posts the changes to the subscribers before the next
 // batch can enter, so that they hear of them in the order of the door.
 func (s *Space) enter(ctx context.Context, b *history.Batch, from Source) (Result, error) {
+	return s.enterAt(ctx, b, from, s.node.cfg.Durable)
+}
+
+func (s *Space) enterAt(ctx context.Context, b *history.Batch, from Source, level store.Durability) (Result, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	res, changes, err := s.ingest(ctx, b, from)
+	res, changes, err := s.ingest(ctx, b, from, level)
 	if err == nil {
 		s.subs.post(changes)
 	}
 	return res, err
 }
 
-func (s *Space) ingest(ctx context.Context, b *history.Batch, from Source) (Result, []Change, error) {
+func (s *Space) ingest(ctx context.Context, b *history.Batch, from Source, level store.Durability) (Result, []Change, error) {
 	if s.closed {
 		return Result{}, nil, ErrClosed
 	}
@@ -72,7 +81,7 @@ func (s *Space) ingest(ctx context.Context, b *history.Batch, from Source) (Resu
 	}
 	changes, err := d.admit(ctx)
 	if err == nil {
-		err = d.write(ctx)
+		err = d.write(ctx, level)
 	}
 	if err != nil {
 		d.undo()
@@ -95,6 +104,7 @@ type entering struct {
 	covered  bool
 	known    authority.Known
 	judged   bool
+	payloads [][]byte
 }
 
 // door carries one batch through its checks.
@@ -231,7 +241,7 @@ func (d *door) objects(blocks [][]byte) error {
 // admit judges the new commits in order and applies them to the transaction.
 func (d *door) admit(ctx context.Context) ([]Change, error) {
 	s := d.space
-	a := applier{space: s, tx: d.tx, past: doorPast{d}}
+	a := applier{space: s, tx: d.tx, past: doorPast{d}, ops: doorOps{&commits{keys: s.keys, r: d.snap}, d}}
 	if err := a.foresee(d.kind, d.fresh); err != nil {
 		return nil, err
 	}
@@ -247,8 +257,8 @@ func (d *door) admit(ctx context.Context) ([]Change, error) {
 		if err := d.number(in); err != nil {
 			return nil, err
 		}
-		payloads, perr := c.Payloads()
-		if errors.Is(perr, history.ErrNoPart) {
+		var perr error
+		if in.payloads, perr = c.Payloads(); errors.Is(perr, history.ErrNoPart) {
 			return nil, d.reject(c, RuleMissingPart, perr)
 		}
 		// A part that does not fit its ops leaves them without a value: they are
@@ -262,7 +272,7 @@ func (d *door) admit(ctx context.Context) ([]Change, error) {
 			return nil, err
 		}
 		a.kind, a.device, a.person = d.kind, c.Env.Author, in.known.Identity
-		ch, err := a.apply(c, payloads, c.Height, true)
+		ch, err := a.apply(c, in.payloads, in.num, c.Height)
 		if err != nil {
 			return nil, fmt.Errorf("apply commit %s: %w", c.ID, err)
 		}
@@ -355,15 +365,19 @@ func (d *door) chain(device identity.PublicKey) (*chain, error) {
 // store puts the commit's records into the transaction.
 func (d *door) store(in *entering, b *branch) error {
 	s, c := d.space, in.commit
-	d.tx.Put(s.keys.index(c.ID), appendNum(nil, in.num))
-	d.tx.Put(s.keys.commit(in.num), encodeCommitRecord(c, in.sig != nil, b))
+	index := s.keys.index(c.ID)
+	same, err := d.tx.Get(index) // of commits whose ids begin alike
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("index of commit %s: %w", c.ID, err)
+	}
+	d.tx.Put(index, binary.AppendUvarint(same, in.num))
+	d.tx.Put(s.keys.commit(in.num), encodeCommitRecord(c, in.num, in.sig != nil, b))
 	if in.sig != nil {
 		d.tx.Put(s.keys.attest(in.num), in.sig)
 	}
 	d.bytes += len(c.Raw)
-	for i, part := range c.Parts {
+	for _, part := range c.Parts {
 		d.bytes += len(part)
-		d.tx.Put(s.keys.part(in.num, i), part)
 	}
 	return d.attach(in, c.Attached())
 }
@@ -422,7 +436,7 @@ func (d *door) attached(key []byte, id object.ID) (block []byte, known bool, err
 }
 
 // write makes the whole batch one transaction of the store.
-func (d *door) write(ctx context.Context) error {
+func (d *door) write(ctx context.Context, level store.Durability) error {
 	s := d.space
 	for run := range s.graph.Dirty() {
 		d.tx.Put(s.keys.run(run.Start), history.AppendRun(nil, run))
@@ -443,7 +457,7 @@ func (d *door) write(ctx context.Context) error {
 	}
 	d.totals = s.totals.with(d.bytes, s.node.cfg.Now())
 	d.tx.Put(s.keys.key(subTotals, 0), d.totals.encode())
-	if err := s.node.cfg.Store.Apply(ctx, d.tx.Batch(), s.node.cfg.Durable); err != nil {
+	if err := s.node.cfg.Store.Apply(ctx, d.tx.Batch(), level); err != nil {
 		return fmt.Errorf("write %d commits of space %s: %w", len(d.fresh), s.id.Short(), err)
 	}
 	return nil

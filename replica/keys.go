@@ -21,9 +21,8 @@ import (
 //	m <name>                      node metadata (free for package hhs)
 //	o <codec> <digest>            an object's block, once per node
 //	s <space number:4> ...        all of one space:
-//	   c <num:8>                  commit record: flags, height, envelope
-//	   i <digest>                 commit id -> num
-//	   p <num:8> <part:1>         payload part
+//	   c <num:8>                  commit record: envelope and parts (record.go)
+//	   i <digest:8>               first bytes of commit ids -> the numbers of those that begin so
 //	   t <num:8>                  attestation signature
 //	   g <start:8>                one run of the causal graph
 //	   h <page:8>                 the heads among 64 numbers
@@ -49,7 +48,6 @@ const (
 
 	subCommit   = 'c'
 	subIndex    = 'i'
-	subPart     = 'p'
 	subAttest   = 't'
 	subRun      = 'g'
 	subHeads    = 'h'
@@ -101,20 +99,13 @@ func (k keyspace) commit(n uint64) []byte { return k.num(subCommit, n) }
 func (k keyspace) attest(n uint64) []byte { return k.num(subAttest, n) }
 func (k keyspace) run(n uint64) []byte    { return k.num(subRun, n) }
 
-func (k keyspace) part(n uint64, i int) []byte { return append(k.num(subPart, n), byte(i)) }
-
-// partOf reads the key of a part.
-func (k keyspace) partOf(key []byte) (n history.Num, i int, ok bool) {
-	const at = len(k) + 1
-	if len(key) != at+9 {
-		return 0, 0, false
-	}
-	return binary.BigEndian.Uint64(key[at:]), int(key[at+8]), true
-}
+// indexSize is how much of an id's digest the index of ids holds. Who wants two
+// commits to begin alike can have them, so an entry may name several.
+const indexSize = 8
 
 func (k keyspace) index(id object.ID) []byte {
 	d := id.Digest()
-	return append(k.key(subIndex, 32), d[:]...)
+	return append(k.key(subIndex, indexSize), d[:indexSize]...)
 }
 
 // chain is the key of the branch of an author that begins with first.

@@ -8,15 +8,28 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hyperhyperspace/hhs-go/history"
+	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/store"
 )
 
 // Update runs f and makes one commit of the ops it adds to tx. It returns
-// when the commit passed the door and is as durable as the node's Config says
-// (synced to disk by default). If f returns an error nothing is written and
-// that error is returned; if f adds no op nothing is written and the receipt
-// names no commit.
+// when the commit is acknowledged at the level asked for, which is that of the
+// node's Config (synced to disk by default) unless one is given:
+//
+//   - store.Synced, store.Written: it passed the door and is in the store.
+//   - store.Memory: it was checked and made and waits to be signed and stored,
+//     together with those after it: after lingering at the latest, or as soon as
+//     anything in this process reads the space, which then sees it. Only a signer
+//     or a store that fails can still lose it, or the end of the process; Unkept
+//     tells of a loss, and edits wait for the store from then on. A signer
+//     outside of this process may take its time, so that edits wait for the
+//     store with it.
+//
+// If f returns an error nothing is written and that error is returned; if f
+// adds no op nothing is written and the receipt names no commit.
 //
 // Reads inside f see one version of the space and the ops of this tx. f may
 // run on another goroutine, must not block on other Updates of this space,
@@ -27,10 +40,21 @@ import (
 //
 // When ctx ends first, Update returns its error. An edit that was not being
 // signed yet is then dropped; one that was may still be written.
-func (s *Space) Update(ctx context.Context, f func(tx *Tx) error) (Receipt, error) {
-	u := &update{ctx: ctx, f: f, left: make(chan struct{}), done: make(chan struct{})}
+func (s *Space) Update(ctx context.Context, f func(tx *Tx) error, level ...store.Durability) (Receipt, error) {
+	u := &update{ctx: ctx, f: f, level: s.node.cfg.Durable}
+	if len(level) > 0 {
+		u.level = level[0]
+	}
+	if u.level == store.Memory && s.prompt() && s.Unkept() == nil {
+		r, err := s.updateNow(u)
+		if err != nil {
+			return Receipt{}, s.updateError(err)
+		}
+		return r, nil
+	}
+	u.left, u.done = make(chan struct{}), make(chan struct{})
 	if err := s.lane.push(u); err != nil {
-		return Receipt{}, fmt.Errorf("update space %s: %w", s.id.Short(), err)
+		return Receipt{}, s.updateError(err)
 	}
 	go s.lane.run(s)
 	select {
@@ -44,7 +68,7 @@ func (s *Space) Update(ctx context.Context, f func(tx *Tx) error) (Receipt, erro
 		select {
 		case <-u.done:
 		default:
-			return Receipt{}, fmt.Errorf("update space %s: %w", s.id.Short(), ctx.Err())
+			return Receipt{}, s.updateError(ctx.Err())
 		}
 	}
 	if u.panicked != nil {
@@ -53,10 +77,30 @@ func (s *Space) Update(ctx context.Context, f func(tx *Tx) error) (Receipt, erro
 	return u.receipt, u.err
 }
 
+func (s *Space) updateError(err error) error {
+	return fmt.Errorf("update space %s: %w", s.id.Short(), err)
+}
+
+// prompt tells that signatures are made in this process, at once.
+func (s *Space) prompt() bool {
+	_, ok := s.node.Device().Signer.(identity.PrivateKey)
+	return ok
+}
+
+// Unkept returns why edits were lost that had been acknowledged in memory; nil
+// while none was.
+func (s *Space) Unkept() error {
+	if err := s.lane.unkept.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
 // update is one call of Update on its way through the lane.
 type update struct {
 	ctx      context.Context
 	f        func(*Tx) error
+	level    store.Durability
 	state    atomic.Int32
 	left     chan struct{} // closed when f has run and, if it was for nothing, done is closed
 	done     chan struct{} // closed when receipt and err are set
@@ -84,14 +128,51 @@ func (u *update) finish(r Receipt, err error) {
 	close(u.done)
 }
 
-// lane is the queue of Updates of one space and device key. One goroutine at
-// a time takes a group from it, makes it a chain of commits and signs the
-// last one. It lives only while there is work.
+// call runs the user's function; a panic in it goes on in the caller of Update.
+func (u *update) call(tx *Tx) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			u.panicked = p
+		}
+	}()
+	return u.f(tx)
+}
+
+// lane makes commits of the Updates of one space and device key. Whoever has
+// the turn runs functions and adds to the open group; whoever holds admitting
+// has what waits signed and put through the door. A goroutine does both for the
+// Updates that wait for the store, and lives only while there are some; an
+// Update acknowledged in memory takes its turn itself, and what it leaves is
+// admitted by a timer, by who reads, or by who finds enough waiting.
 type lane struct {
+	turn      chan struct{} // holds one while somebody has it
+	admitting sync.Mutex
+	promised  atomic.Int32 // commits acknowledged and not in the store
+	unkept    atomic.Pointer[error]
+
 	mu      sync.Mutex
 	queue   []*update
 	running bool
 	closed  bool
+	open    *group // of who has the turn; nil: none
+	pending *pending
+	timer   *time.Timer // admits what was promised
+}
+
+// pending are commits that are to be signed and admitted together.
+type pending struct {
+	group    *group
+	batch    history.Batch
+	size     int
+	level    store.Durability
+	updates  []waiter
+	promised int
+}
+
+// waiter is an update that is answered when its commit is in the store.
+type waiter struct {
+	u *update
+	r Receipt
 }
 
 func (l *lane) push(u *update) error {
@@ -128,6 +209,7 @@ func (l *lane) take() []*update {
 	return group
 }
 
+// close lets nothing more in. What was promised can still be admitted.
 func (l *lane) close() {
 	l.mu.Lock()
 	queue := l.queue
@@ -184,57 +266,257 @@ func (l *lane) abandon(s *Space, group []*update) {
 
 var errExited = errors.New("a function given to Update ended its goroutine")
 
-// runGroup makes the commits of a group, signs and admits them. What of the
-// group does not fit one batch is put through in another one.
-func (s *Space) runGroup(group []*update) {
-	for len(group) > 0 {
-		own := s.node.device()
-		g, err := s.newGroup()
-		if errors.Is(err, ErrForked) {
-			if err = s.node.renew(s.ctx, own); err == nil {
-				g, err = s.newGroup()
-			}
-		}
-		if err != nil {
-			for _, u := range group {
-				u.finish(Receipt{}, fmt.Errorf("update space %s: %w", s.id.Short(), err))
-			}
-			return
-		}
-		group = s.buildGroup(g, group)
-		err = s.admitGroup(g)
-		for i, u := range g.updates {
-			if err != nil {
-				u.finish(Receipt{}, fmt.Errorf("update space %s: %w", s.id.Short(), err))
-				continue
-			}
-			u.finish(Receipt{Space: s, Commit: g.commitOf[i]}, nil)
-		}
+// runGroup makes the commits of Updates, signs and admits them. What of them
+// does not fit one batch is put through in another one.
+func (s *Space) runGroup(updates []*update) {
+	for len(updates) > 0 {
+		updates = s.buildGroup(updates)
+		s.settle()
 	}
 }
 
 // buildGroup returns the updates that are left for another group.
-func (s *Space) buildGroup(g *group, updates []*update) (rest []*update) {
-	defer g.snap.Close()
-	n := 0
-	for n < len(updates) && g.size < maxGroupBytes {
-		g.build(updates[n])
-		n++
+func (s *Space) buildGroup(updates []*update) (rest []*update) {
+	s.lane.turn <- struct{}{}
+	defer s.endTurn()
+	for i, u := range updates {
+		if s.lane.full() {
+			return updates[i:]
+		}
+		s.build(u)
 	}
-	return updates[n:]
+	return nil
 }
 
-func (s *Space) admitGroup(g *group) error {
-	if len(g.batch.Commits) == 0 {
-		return nil
+// build runs one Update's function and leaves its commit to be admitted. A
+// function that fails, or adds nothing, is answered at once.
+func (s *Space) build(u *update) {
+	if !u.claim(taken) {
+		return // its caller gave up
 	}
-	for _, c := range g.batch.Commits {
-		if c.Env.Author != s.node.device() {
-			return errRenewed
+	defer close(u.left)
+	r, made, err := s.make(u)
+	switch {
+	case err != nil && u.panicked == nil:
+		u.finish(Receipt{}, s.updateError(err))
+	case !made:
+		u.finish(r, err)
+	}
+}
+
+// updateNow is Update at the level of memory.
+func (s *Space) updateNow(u *update) (Receipt, error) {
+	select {
+	case s.lane.turn <- struct{}{}:
+	case <-u.ctx.Done():
+		return Receipt{}, u.ctx.Err()
+	}
+	full := false
+	r, err := func() (Receipt, error) {
+		defer s.endTurn() // also when the function ends its goroutine
+		r, _, err := s.make(u)
+		full = s.lane.full()
+		return r, err
+	}()
+	if u.panicked != nil {
+		panic(u.panicked)
+	}
+	if full {
+		s.settle()
+	}
+	return r, err
+}
+
+// make runs the function of an update and makes its commit, which then waits to
+// be admitted; made tells whether there is one. The caller has the turn.
+func (s *Space) make(u *update) (r Receipt, made bool, err error) {
+	if err := u.ctx.Err(); err != nil {
+		return r, false, err
+	}
+	g, err := s.openGroup()
+	if err != nil {
+		return r, false, err
+	}
+	tx := g.begin(u)
+	switch err := u.call(tx); {
+	case err != nil || u.panicked != nil:
+		return r, false, err
+	case tx.Len() == 0:
+		return Receipt{Space: s}, false, nil
+	}
+	list, err := g.commit(tx)
+	if err == nil {
+		r = Receipt{Space: s, Commit: list[len(list)-1].ID}
+	}
+	return r, err == nil, errors.Join(err, s.lane.leave(s, g, list, tx, waiter{u, r}, err == nil))
+}
+
+// openGroup returns the group to build on.
+func (s *Space) openGroup() (*group, error) {
+	l := &s.lane
+	l.mu.Lock()
+	g, closed := l.open, l.closed
+	stale := g != nil && (g.waiting == 0 || g.broken != nil)
+	l.mu.Unlock()
+	if closed {
+		return nil, ErrClosed
+	}
+	if g != nil && !stale {
+		return g, nil
+	}
+	if g != nil {
+		g.close()
+	}
+	own := s.node.device()
+	g, err := s.newGroup()
+	if errors.Is(err, ErrForked) {
+		if err = s.node.renew(s.ctx, own); err == nil {
+			g, err = s.newGroup()
 		}
 	}
-	last := g.batch.Commits[len(g.batch.Commits)-1]
-	ctx, cancel := g.context()
+	l.mu.Lock()
+	l.open = g
+	l.mu.Unlock()
+	return g, err
+}
+
+// endTurn gives the turn back, and with it a version that nothing builds on.
+func (s *Space) endTurn() {
+	l := &s.lane
+	l.mu.Lock()
+	g := l.open
+	if g != nil && g.waiting == 0 {
+		l.open = nil
+	} else {
+		g = nil
+	}
+	l.mu.Unlock()
+	if g != nil {
+		g.close()
+	}
+	<-l.turn
+}
+
+// full tells that no more should wait before what does is admitted.
+func (l *lane) full() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.pending != nil && (len(l.pending.batch.Commits) >= maxGroup || l.pending.size >= maxGroupBytes)
+}
+
+// leave adds commits to those that wait. whole tells that the update got its own.
+func (l *lane) leave(s *Space, g *group, list []*history.Commit, tx *Tx, w waiter, whole bool) error {
+	if len(list) == 0 {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if g.broken != nil {
+		return g.broken
+	}
+	if l.closed {
+		return ErrClosed
+	}
+	p := l.pending
+	if p == nil {
+		p = &pending{group: g, level: store.Memory}
+		l.pending = p
+	}
+	p.batch.Commits = append(p.batch.Commits, list...)
+	for _, c := range list {
+		p.size += len(c.Raw)
+		for _, part := range c.Parts {
+			p.size += len(part)
+		}
+	}
+	g.waiting += len(list)
+	if !whole {
+		return nil
+	}
+	p.batch.Objects = append(p.batch.Objects, tx.blocks...)
+	p.size += tx.carried
+	p.level = min(p.level, w.u.level)
+	if w.u.done != nil {
+		p.updates = append(p.updates, w)
+		return nil
+	}
+	p.promised++
+	l.promised.Add(1)
+	if p.promised > 1 {
+		return nil
+	}
+	if l.timer == nil {
+		l.timer = time.AfterFunc(lingering, s.settle)
+	} else {
+		l.timer.Reset(lingering)
+	}
+	return nil
+}
+
+// settled makes a reader see what was acknowledged in memory.
+func (s *Space) settled() {
+	if s.lane.promised.Load() > 0 {
+		s.settle()
+	}
+}
+
+// settle has what waits signed and admitted.
+func (s *Space) settle() {
+	l := &s.lane
+	l.admitting.Lock()
+	defer l.admitting.Unlock()
+	l.mu.Lock()
+	p := l.pending
+	l.pending = nil
+	l.mu.Unlock()
+	if p == nil {
+		return
+	}
+	err := s.admit(p)
+	l.mu.Lock()
+	var after *pending // made meanwhile, on what is not there now
+	if err != nil {
+		p.group.broken = err
+		if l.pending != nil && l.pending.group == p.group {
+			after, l.pending = l.pending, nil
+		}
+	}
+	l.mu.Unlock()
+	s.answer(p, err)
+	if after != nil {
+		s.answer(after, err)
+	}
+}
+
+// answer tells the outcome to all who wait for it.
+func (s *Space) answer(p *pending, err error) {
+	l := &s.lane
+	l.mu.Lock()
+	p.group.waiting -= len(p.batch.Commits)
+	l.mu.Unlock()
+	if err != nil && p.promised > 0 {
+		err := fmt.Errorf("%d edits of space %s that were acknowledged in memory are lost: %w", p.promised, s.id.Short(), err)
+		s.node.cfg.Log.Error("edits are lost", "error", err)
+		l.unkept.CompareAndSwap(nil, &err)
+	}
+	l.promised.Add(-int32(p.promised))
+	for _, w := range p.updates {
+		if err != nil {
+			w.u.finish(Receipt{}, s.updateError(err))
+			continue
+		}
+		w.u.finish(w.r, nil)
+	}
+	select { // nobody builds on the group: its version need not be kept
+	case l.turn <- struct{}{}:
+		s.endTurn()
+	default:
+	}
+}
+
+func (s *Space) admit(p *pending) error {
+	last := p.batch.Commits[len(p.batch.Commits)-1]
+	ctx, cancel := p.context(s)
 	defer cancel()
 	sig, err := s.node.sign(ctx, history.AttestationStatement(s.id, last.Env.Seq, last.ID))
 	if s.ctx.Err() != nil {
@@ -243,23 +525,23 @@ func (s *Space) admitGroup(g *group) error {
 	if err != nil {
 		return err
 	}
-	if last.Env.Author != s.node.device() {
-		return errRenewed
-	}
-	g.batch.Attestations = []history.Attestation{{Commit: last.ID, Sig: sig}}
-	_, err = s.Ingest(context.WithoutCancel(ctx), &g.batch, Source{})
+	p.batch.Attestations = []history.Attestation{{Commit: last.ID, Sig: sig}}
+	_, err = s.ingestAt(context.WithoutCancel(ctx), &p.batch, Source{}, p.level)
 	return err
 }
 
-// context ends when every caller of the group has given up, or the space is
-// closed.
-func (g *group) context() (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(g.space.ctx)
+// context ends when every caller has given up, none of whom was promised
+// anything, or the space is closed.
+func (p *pending) context(s *Space) (context.Context, context.CancelFunc) {
+	if p.promised > 0 {
+		return s.ctx, func() {}
+	}
+	ctx, cancel := context.WithCancelCause(s.ctx)
 	var mu sync.Mutex
-	left := len(g.updates)
+	left := len(p.updates)
 	stops := make([]func() bool, 0, left)
-	for _, u := range g.updates {
-		stops = append(stops, context.AfterFunc(u.ctx, func() {
+	for _, w := range p.updates {
+		stops = append(stops, context.AfterFunc(w.u.ctx, func() {
 			mu.Lock()
 			defer mu.Unlock()
 			if left--; left == 0 {

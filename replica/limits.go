@@ -1,6 +1,10 @@
 package replica
 
-import "github.com/hyperhyperspace/hhs-go/history"
+import (
+	"time"
+
+	"github.com/hyperhyperspace/hhs-go/history"
+)
 
 // Limits of a replica. None of them is part of a format: a node may be given
 // other ones, except where the comment says that peers rely on it.
@@ -26,6 +30,10 @@ const (
 	// attestation and one store transaction.
 	maxGroup      = 256
 	maxGroupBytes = 512 << 10
+	// lingering is how long an edit acknowledged in memory waits for others to
+	// share its signature and transaction: less than a person notices, more than
+	// a program takes to write a few hundred.
+	lingering = 20 * time.Millisecond
 	// maxPendingChanges bounds what one slow subscriber may keep waiting;
 	// past it its changes are replaced by one that says "read again".
 	maxPendingChanges = 4096

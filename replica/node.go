@@ -305,6 +305,9 @@ func (n *Node) Leave(ctx context.Context, id object.ID) error {
 	} else if err != nil {
 		return fmt.Errorf("leave space %s: %w", id.Short(), err)
 	}
+	if s != nil {
+		s.settled()
+	}
 	if s != nil { // nothing enters while it is deleted, and nothing of it is lost if that fails
 		s.mu.Lock()
 		defer s.mu.Unlock()

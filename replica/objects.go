@@ -86,6 +86,7 @@ func closure(r store.Reader, root object.ID) (ids []object.ID, blocks [][]byte, 
 // Object returns an object that this space attaches, or ErrNotFound when no
 // commit of the space does, even if the node has it for another reason.
 func (s *Space) Object(id object.ID) (block []byte, err error) {
+	s.settled()
 	err = s.node.view(func(r store.Reader) error {
 		if _, err := r.Get(s.keys.attached(id)); errors.Is(err, store.ErrNotFound) {
 			return fmt.Errorf("object %s is outside space %s: %w", id, s.id.Short(), ErrNotFound)

@@ -1,8 +1,8 @@
 package replica
 
 import (
+	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -45,6 +45,7 @@ type Readmitted struct {
 	Damaged []*Damage // at most maxDamage of them
 	Lost    int       // how many there are
 	wanted  map[object.ID]bool
+	unnamed bool // something damaged is not in wanted, because its id is not known
 }
 
 // whole tells that nothing stayed behind.
@@ -257,10 +258,15 @@ func (m *readmission) batch(list []stored) *history.Batch {
 // leave notes what stayed behind, and what it would need.
 func (m *readmission) leave(r store.Reader) {
 	for _, st := range m.list {
+		var id object.ID
+		if st.damage != nil {
+			id = st.damage.Commit
+		}
 		if st.commit != nil {
-			if here, err := m.here(st.commit.ID); err == nil && here {
-				continue // also when it is damaged: it has come again
-			}
+			id = st.commit.ID
+		}
+		if here, err := m.here(id); err == nil && here {
+			continue // also when it is damaged: it has come again
 		}
 		if damage := m.damageOf(r, st); damage != nil {
 			m.lose(damage)
@@ -287,17 +293,11 @@ func (m *readmission) damageOf(r store.Reader, st stored) *Damage {
 		d.What, d.Cause = "attestation", errors.New("it is not valid")
 		return d
 	}
-	if n, known, err := m.indexed(r, id); err == nil && (!known || n != st.num) {
+	if nums, err := indexedIn(r, m.from, m.version, id); err == nil && !slices.Contains(nums, st.num) {
 		d.What, d.Cause = "envelope", errOtherHash
 		return d
 	}
 	return nil
-}
-
-// indexed looks a commit up in the index of the keyspace that is read.
-func (m *readmission) indexed(r store.Reader, id object.ID) (history.Num, bool, error) {
-	old := Space{node: &Node{}, keys: m.from}
-	return old.lookupFrom(r, id)
 }
 
 func (m *readmission) lose(d *Damage) {
@@ -315,11 +315,35 @@ func (m *readmission) want(r store.Reader, id object.ID) {
 	if here, err := m.here(id); err != nil || here {
 		return
 	}
-	n, known, err := m.indexed(r, id)
-	if err == nil && known && m.lost[n] == nil {
+	nums, err := indexedIn(r, m.from, m.version, id)
+	if err == nil && slices.ContainsFunc(nums, func(n history.Num) bool { return m.lost[n] == nil }) {
 		return
 	}
 	m.result.wanted[id] = true
+}
+
+// name tells what is known of the id of a damaged commit, of which the index
+// has the beginning or all.
+func (m *readmission) name(d *Damage, begins []byte) error {
+	id, here, err := m.to.beginning(begins)
+	if err != nil {
+		return err
+	}
+	if here {
+		d.Commit = id
+		delete(m.lost, d.Num)
+		m.result.Lost--
+		return nil
+	}
+	if len(begins) == digestSize {
+		d.Commit = object.IDFromDigest(object.DagCBOR, [digestSize]byte(begins))
+	}
+	if told := d.Commit.Digest(); d.Commit.IsZero() || !bytes.HasPrefix(told[:], begins) {
+		d.Commit, m.result.unnamed = object.ID{}, true
+	} else if len(m.result.wanted) < maxDamage {
+		m.result.wanted[d.Commit] = true
+	}
+	return nil
 }
 
 // identify finds out by the index which commits the damaged ones were: bytes that
@@ -337,23 +361,17 @@ func (m *readmission) identify(r store.Reader) error {
 		if err != nil {
 			return err
 		}
-		if len(kv.Key) != len(prefix)+32 || len(kv.Value) != 8 {
-			continue
-		}
-		d := m.lost[binary.BigEndian.Uint64(kv.Value)]
-		if d == nil {
-			continue
-		}
-		d.Commit = object.IDFromDigest(object.DagCBOR, [32]byte(kv.Key[len(prefix):]))
-		here, err := m.here(d.Commit)
+		begins := kv.Key[len(prefix):]
+		nums, err := indexedAt(m.version, begins, kv.Value)
 		if err != nil {
-			return err
+			continue
 		}
-		if here {
-			delete(m.lost, d.Num)
-			m.result.Lost--
-		} else if len(m.result.wanted) < maxDamage {
-			m.result.wanted[d.Commit] = true
+		for _, n := range nums {
+			if d := m.lost[n]; d != nil {
+				if err := m.name(d, begins); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	nums := make([]history.Num, 0, len(m.lost))

@@ -202,7 +202,7 @@ func TestRebuildState(t *testing.T) {
 // older makes a store one of an older version.
 func older(t testing.TB, mem store.Store) {
 	t.Helper()
-	old := []byte{1, 1} // data version 1, a state of before
+	old := []byte{2, 1} // data version 2, a state of before
 	put(t, mem, []byte{'V'}, old)
 	for _, kv := range dump(t, mem) {
 		if kv.Key[0] == 's' && kv.Key[5] == 'y' {

@@ -74,7 +74,7 @@ const ProfileField = authority.ProfileField
 
 func newSpace(n *Node, id object.ID, num uint32) *Space {
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &Space{ctx: ctx, end: cancel, node: n, id: id, keys: newKeyspace(num), acked: make(chan struct{})}
+	s := &Space{ctx: ctx, end: cancel, node: n, id: id, keys: newKeyspace(num), acked: make(chan struct{}), lane: lane{turn: make(chan struct{}, 1)}}
 	s.graph = history.NewGraph(s.runs)
 	return s
 }
@@ -97,6 +97,7 @@ func (s *Space) Founding() (*authority.Founding, error) {
 // Heads are the ids of the commits that no other commit has in its past,
 // sorted. Everything they name is durable here.
 func (s *Space) Heads() []object.ID {
+	s.settled()
 	return slices.Clone(s.headIDs())
 }
 
@@ -110,6 +111,7 @@ func (s *Space) headIDs() []object.ID {
 
 // Len is the number of commits.
 func (s *Space) Len() int {
+	s.settled()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return int(s.graph.Len())
@@ -117,6 +119,7 @@ func (s *Space) Len() int {
 
 // Has tells whether a commit is here. A store that cannot be read has nothing.
 func (s *Space) Has(id object.ID) bool {
+	s.settled()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, ok, err := s.lookup(id)
@@ -253,6 +256,7 @@ func (s *Space) View() (*View, error) {
 	if s.ctx.Err() != nil {
 		return nil, fmt.Errorf("read space %s: %w", s.id.Short(), ErrClosed)
 	}
+	s.settled()
 	snap, err := s.node.cfg.Store.Snapshot()
 	if err != nil {
 		return nil, fmt.Errorf("read space %s: %w", s.id.Short(), closedError(err))
@@ -266,7 +270,7 @@ func (v *View) Env(name string) (*crdt.Env, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &crdt.Env{State: f.reading(v.snap), Past: viewPast{v.space}, Schema: f.schema, Space: v.space.id}, nil
+	return &crdt.Env{State: f.reading(v.snap), Past: viewPast{v.space}, Ops: v.space.opsFrom(v.snap), Schema: f.schema, Space: v.space.id}, nil
 }
 
 // Close releases the version.
@@ -336,10 +340,19 @@ func (s *Space) lookupFrom(r store.Reader, id object.ID) (history.Num, bool, err
 	if err != nil {
 		return 0, false, err
 	}
-	if len(v) != 8 {
-		return 0, false, fmt.Errorf("index of commit %s: %w", id, store.ErrCorrupt)
+	nums, err := indexed(v)
+	if err != nil {
+		return 0, false, fmt.Errorf("index of commit %s: %w", id, err)
 	}
-	return binary.BigEndian.Uint64(v), true, nil
+	for _, n := range nums {
+		if v, err = r.Get(s.keys.commit(n)); err != nil {
+			return 0, false, fmt.Errorf("look up commit %s as number %d: %w", id, n, err)
+		}
+		if isCommit(v, id) {
+			return n, true, nil
+		}
+	}
+	return 0, false, nil
 }
 
 func appendNum(b []byte, n history.Num) []byte { return binary.BigEndian.AppendUint64(b, n) }
@@ -381,6 +394,8 @@ func (r *recent) put(space keyspace, id object.ID, n history.Num) {
 func (s *Space) Done() <-chan struct{} { return s.ctx.Done() }
 
 func (s *Space) close() {
+	s.lane.close()
+	s.settled()
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()

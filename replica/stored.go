@@ -24,6 +24,7 @@ type stored struct {
 type errLost struct {
 	what string
 	err  error
+	id   object.ID // of the commit, if that can still be told
 }
 
 func (e *errLost) Error() string { return e.what + ": " + e.err.Error() }
@@ -34,7 +35,7 @@ func lost(what string, err error) error {
 	if errors.Is(err, store.ErrClosed) {
 		return err
 	}
-	return &errLost{what, err}
+	return &errLost{what: what, err: err}
 }
 
 // readStored reads the commit with a number and checks all of it that has a
@@ -43,8 +44,10 @@ func (s *Space) readStored(r store.Reader, k keyspace, version uint64, n history
 	st := stored{num: n}
 	var err error
 	switch version {
-	case 1, 2:
+	case 1:
 		st.commit, st.sig, err = readStoredV1(r, k, n)
+	case dataVersion:
+		st.commit, st.sig, err = readStoredCommit(r, k, n)
 	default:
 		return st, fmt.Errorf("commits of data version %d cannot be read", version)
 	}
@@ -60,7 +63,7 @@ func (s *Space) readStored(r store.Reader, k keyspace, version uint64, n history
 	var broken *errLost
 	if errors.As(err, &broken) {
 		st.damage = &Damage{Space: s.id, Num: n, What: broken.what, Cause: broken.err}
-		if st.commit != nil {
+		if st.damage.Commit = broken.id; st.commit != nil {
 			st.damage.Commit = st.commit.ID
 		}
 		return st, nil

@@ -45,6 +45,7 @@ func (s *Space) loadTotals(r store.Reader) error {
 // Bytes is how much the commits of the space and the objects they attach take,
 // without what is derived from them.
 func (s *Space) Bytes() int64 {
+	s.settled()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return int64(s.totals.bytes)

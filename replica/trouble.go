@@ -22,9 +22,10 @@ type Trouble struct {
 	// are intact, for the commits they need.
 	Damaged, Aside int
 
-	repair bool // to be rebuilt
-	asides []aside
-	wanted []object.ID // whose arrival is worth another try; none: any is
+	repair  bool // to be rebuilt
+	asides  []aside
+	wanted  []object.ID // whose arrival is worth another try; none: any is
+	unnamed bool        // what is not wanted by its id is missing, too, so that any arrival is worth one
 }
 
 // aside is a damaged copy of the space that is kept until all that can be read
@@ -50,7 +51,7 @@ func (t *Trouble) want(res *Readmitted) {
 			t.wanted = append(t.wanted, id)
 		}
 	}
-	if len(t.wanted) >= maxDamage { // some are not named
+	if t.unnamed = t.unnamed || res.unnamed; t.unnamed || len(t.wanted) >= maxDamage { // some are not named
 		t.wanted = nil
 	}
 	order.By(t.wanted, object.ID.Compare)
@@ -65,7 +66,7 @@ func (t *Trouble) encode() []byte {
 		wanted = append(wanted, id)
 	}
 	block, err := object.Encode(map[string]any{"what": t.What, "since": t.Since.UnixMilli(), "damaged": int64(t.Damaged),
-		"aside": int64(t.Aside), "repair": t.repair, "asides": asides, "wanted": wanted})
+		"aside": int64(t.Aside), "repair": t.repair, "asides": asides, "wanted": wanted, "unnamed": t.unnamed})
 	if err != nil {
 		panic(err) // all of it can be encoded
 	}
@@ -81,7 +82,7 @@ func decodeTrouble(v []byte) (t Trouble, err error) {
 	var since, damaged, set int64
 	var asides, wanted []any
 	ok = take(m, "what", &t.What) && take(m, "since", &since) && take(m, "damaged", &damaged) && take(m, "aside", &set) &&
-		take(m, "repair", &t.repair) && take(m, "asides", &asides) && take(m, "wanted", &wanted)
+		take(m, "repair", &t.repair) && take(m, "asides", &asides) && take(m, "wanted", &wanted) && take(m, "unnamed", &t.unnamed)
 	t.Since, t.Damaged, t.Aside = time.UnixMilli(since), int(damaged), int(set)
 	for _, one := range asides {
 		var num, version int64

@@ -14,7 +14,8 @@ import (
 // its own. A store's engine keeps another one for the files under it.
 //
 //	1  first
-//	2  runs of the graph with height and floor, pages of heads
+//	2  runs of the graph with height and floor, pages of heads; envelopes without what can be had
+//	   elsewhere, with their parts; a short index of ids
 const dataVersion = 2
 
 // stateVersion is the version of the state of the fields.

@@ -2,7 +2,6 @@ package replica
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 
 	"github.com/hyperhyperspace/hhs-go/history"
@@ -50,7 +49,7 @@ func (p *packer) window(span history.Span) ([]record, error) {
 			return nil, err
 		}
 		read = append(read, rec)
-		size += estimate(rec.commit)
+		size += len(kv.Value)
 		if len(read) == windowCommits || size >= p.max {
 			break
 		}
@@ -58,28 +57,7 @@ func (p *packer) window(span history.Span) ([]record, error) {
 	if len(read) == 0 {
 		return nil, fmt.Errorf("commit %d: %w", span.Start, store.ErrNotFound)
 	}
-	return read, p.parts(read)
-}
-
-// parts reads the parts of commits that follow each other; some may be absent.
-func (p *packer) parts(read []record) error {
-	k, i := p.space.keys, 0
-	for kv, err := range p.r.Scan(k.part(read[0].num, 0), k.part(read[len(read)-1].num+1, 0), false) {
-		if err != nil {
-			return err
-		}
-		n, at, ok := k.partOf(kv.Key)
-		for ok && i < len(read) && read[i].num < n {
-			i++
-		}
-		if !ok || i == len(read) || read[i].num != n || at >= len(read[i].commit.Parts) {
-			return fmt.Errorf("part of commit %d: %w", n, store.ErrCorrupt)
-		}
-		if err := p.load(read[i].commit, at, p.keep(kv.Value)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return read, nil
 }
 
 // windowByKey reads a whole short span.
@@ -94,49 +72,18 @@ func (p *packer) windowByKey(span history.Span) (read []record, err error) {
 		if err != nil {
 			return nil, err
 		}
-		for i := range rec.commit.Parts {
-			part, err := p.r.Get(k.part(n, i))
-			if errors.Is(err, store.ErrNotFound) {
-				continue
-			}
-			if err == nil {
-				err = p.load(rec.commit, i, part)
-			}
-			if err != nil {
-				return nil, err
-			}
-		}
 		read = append(read, rec)
-		size += estimate(rec.commit)
+		size += len(v)
 	}
 	return read, nil
 }
 
 func (p *packer) decode(n history.Num, v []byte) (record, error) {
-	rec, err := decodeCommitRecord(&p.dec, v)
+	rec, err := p.commits.decode(n, v)
 	if err != nil {
 		return record{}, fmt.Errorf("commit %d: %w", n, err)
 	}
 	return record{n, rec.commit, rec.attested}, nil
-}
-
-// load adds a part. One that is not as it was written is found here, and not by
-// the peer, who would blame this side.
-func (p *packer) load(c *history.Commit, i int, part []byte) error {
-	if err := p.dec.Load(c, i, part); err != nil {
-		return fmt.Errorf("%w: %w", store.ErrCorrupt, err)
-	}
-	return nil
-}
-
-// estimate is what a commit takes in a batch, its parts included, whether they
-// are read already or not.
-func estimate(c *history.Commit) int {
-	n := len(c.Raw)
-	for i := range c.Env.Ops {
-		n += c.Env.Ops[i].Size
-	}
-	return n
 }
 
 // keep copies what a scan shows for a moment, many values into one allocation.

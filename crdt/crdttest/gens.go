@@ -208,7 +208,7 @@ func paged(all []Shown, scan func(after, before []byte, reverse bool) iter.Seq2[
 				if len(want) == 0 || want[0].Ref != e.Ref || !bytes.Equal(want[0].Value, e.Value) {
 					return fmt.Errorf("paging (reverse %v) after %x shows %s, the scan does not", reverse, cursor, show(e.Value))
 				}
-				want, cursor = want[1:], e.Key
+				want, cursor = want[1:], e.Cursor
 				if n++; n == page {
 					break
 				}

@@ -119,7 +119,6 @@ func modelSet(removable bool) func([]Fact, func(a, b history.OpRef) bool) []Show
 				shown = append(shown, s)
 			}
 		}
-		slices.SortFunc(shown, func(a, b Shown) int { return bytes.Compare(a.Key, b.Key) })
 		return shown
 	}
 }

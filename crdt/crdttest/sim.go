@@ -96,7 +96,7 @@ func (s *sim) before(a, b history.OpRef) bool {
 }
 
 func (s *sim) env(p *replica) *crdt.Env {
-	env := &crdt.Env{State: p.state, Past: s, Schema: s.gen.Schema}
+	env := &crdt.Env{State: p.state, Past: s, Ops: s, Schema: s.gen.Schema}
 	if s.gen.Env != nil {
 		s.gen.Env(env)
 	}
@@ -151,7 +151,7 @@ func (s *sim) write(a int) *failure {
 		if !ok {
 			continue
 		}
-		op := crdt.Op{Ref: history.OpRef{Commit: c.id, Index: uint32(len(c.ops))}, Height: c.height, Author: s.keys[a],
+		op := crdt.Op{Ref: history.OpRef{Commit: c.id, Index: uint32(len(c.ops))}, Num: uint64(n), Height: c.height, Author: s.keys[a],
 			Identity: s.people[a], Time: int64(s.r.Uint64() >> 20), Action: d.Action, Refs: d.Refs, Payload: d.Payload}
 		c.ops = append(c.ops, op)
 		if f := s.apply(p, op, s.r.IntN(10) > 0); f != nil {
@@ -184,12 +184,10 @@ func (s *sim) hostile(d crdt.Draft, p *replica) crdt.Draft {
 	return d
 }
 
-// apply gives an op to a replica, follows the changes, and now and then gives it again.
+// apply gives an op to a replica, follows the changes, and now and then tells its verdict again.
 func (s *sim) apply(p *replica, op crdt.Op, effective bool) *failure {
 	p.verdict[op.Ref] = effective
-	env := s.env(p)
-	env.New = s.r.IntN(2) == 0 // whether it is told makes no difference
-	changes, err := s.typ.Apply(env, op, effective)
+	changes, err := s.typ.Apply(s.env(p), op, effective)
 	if err != nil {
 		return s.fail("apply %s: %v", s.opName(op), err)
 	}
@@ -213,14 +211,12 @@ func (s *sim) flip(p *replica, op crdt.Op, effective bool) *failure {
 	return s.again(p, op)
 }
 
-// again tells what is known already, both ways.
+// again tells what is known already.
 func (s *sim) again(p *replica, op crdt.Op) *failure {
 	was := p.state.bytes()
-	for _, tell := range []func(*crdt.Env, crdt.Op, bool) ([]crdt.Change, error){s.typ.Apply, s.typ.Flip} {
-		changes, err := tell(s.env(p), op, p.verdict[op.Ref])
-		if err != nil || len(changes) > 0 || p.state.bytes() != was {
-			return s.fail("telling %s again: changes %v, error %v, state\n%sthen\n%s", s.opName(op), changes, err, dump(was), p.state.Dump())
-		}
+	changes, err := s.typ.Flip(s.env(p), op, p.verdict[op.Ref])
+	if err != nil || len(changes) > 0 || p.state.bytes() != was {
+		return s.fail("telling %s again: changes %v, error %v, state\n%sthen\n%s", s.opName(op), changes, err, dump(was), p.state.Dump())
 	}
 	return nil
 }

@@ -82,7 +82,7 @@ export class SetHandle<T> {
     return (await this.access.read({ limit: 1 })).size as number
   }
 
-  /** All values, in the order of their bytes: the same everywhere. */
+  /** All values, in the order in which they were added: the same everywhere. */
   async list(): Promise<T[]> {
     return (await this.entries()).map(e => e.value)
   }

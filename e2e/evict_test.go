@@ -48,6 +48,7 @@ func TestRemovedWhileOpen(t *testing.T) {
 	p.until(`d.store === 'removed'`)
 	p.says("lost", "The browser has just removed what this page kept. What you see here is not stored any more: copy what you need before you start again. "+
 		"A room that others have comes back then.")
+	p.until(`document.getElementById('status-text').textContent === 'Nothing more is saved in this tab.'`)
 	p.shows("one")
 	p.fill("text", "two\r")
 	p.until(`document.getElementById('composer-note').textContent.startsWith('Not sent. ')`)
@@ -106,6 +107,7 @@ func TestNewerTab(t *testing.T) {
 	newer.do(`new Promise(done => { indexedDB.open('hhs', 1000).onsuccess = e => { globalThis.held = e.target.result; done() } })`)
 	p.until(`d.store === 'taken'`)
 	p.says("lost", "Another version of this page, in another tab, has taken over what is stored here. Nothing is lost; this tab only shows what it had.")
+	p.until(`document.getElementById('status-text').textContent === 'Nothing more is saved in this tab.'`)
 	p.shows("one")
 	p.fill("text", "two\r")
 	p.until(`document.getElementById('composer-note').textContent.startsWith('Not sent. ')`)

@@ -44,6 +44,8 @@ var benches = []bench{
 	{"wasm-size", 1, "bytes a browser downloads for the engine, and its largest packages", wasmSize},
 	{"page-ready", 1, "from navigation to a usable page in Chromium, first visit and warm", inChromium("ready")},
 	{"browser-ingest", 10000, "commits that a page in Chromium receives from a native peer, and the longest tasks meanwhile", inChromium("ingest")},
+	{"browser-reopen", 100000, "messages of a room that a page in Chromium opens from its own store, to its first screen", inChromium("reopen")},
+	{"tabs-takeover", 1, "three tabs share one engine and the one that runs it goes: until another writes and is connected", inChromium("takeover")},
 }
 
 // run is one run of a benchmark: its inputs and the line it prints.

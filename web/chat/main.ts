@@ -26,6 +26,8 @@ class Page {
   private shown: Shown | undefined
   private readonly topics = new Map<string, string>()
   private started = false
+  /** The browser took the store away: until the page is loaded again nothing more is kept. */
+  private readOnly = false
 
   constructor(private readonly node: HhsNode) {}
 
@@ -40,7 +42,12 @@ class Page {
     byId('leave').onclick = () => void this.guard(() => this.leave())
     byId('stored').addEventListener('toggle', () => this.shown && void this.guard(() => showStored(this.node, this.shown!.room)))
     globalThis.addEventListener('hashchange', () => void this.guard(() => this.openAddress()))
-    this.node.subscribeErrors(e => e.code === 'read_only' ? void sayTaken() : this.showError(problem(e)))
+    this.node.subscribeErrors(e => {
+      if (e.code !== 'read_only') return this.showError(problem(e))
+      this.readOnly = true
+      if (this.shown) this.showStatus(this.shown.room.status)
+      void sayTaken()
+    })
     this.node.subscribeState(s => s.phase === 'up' && this.started && void this.guard(() => this.checkRooms()))
     this.node.subscribeSpaces(spaces => void this.guard(() => this.drawRooms(spaces)))
     setText(byId('own-key'), this.node.identity.slice(-8))
@@ -147,7 +154,7 @@ class Page {
 
   private showStatus(s: Status): void {
     publish({ status: s.state, togo: s.toGo, peers: s.peers, synced: s.synced, direct: s.direct, commits: s.commits, ready: s.ready })
-    setText(byId('status-text'), statusSentence(s))
+    setText(byId('status-text'), this.readOnly ? 'Nothing more is saved in this tab.' : statusSentence(s))
     this.showError(s.error?.message ?? '')
     for (const id of ['text', 'topic']) byId<HTMLInputElement>(id).disabled = !s.ready
   }

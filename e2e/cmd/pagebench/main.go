@@ -33,7 +33,7 @@ type bench struct {
 }
 
 var measurements = map[string]func(b *bench, ctx context.Context) error{
-	"ready": (*bench).ready, "ingest": (*bench).ingest, "reopen": (*bench).reopen,
+	"ready": (*bench).ready, "ingest": (*bench).ingest, "reopen": (*bench).reopen, "takeover": (*bench).takeover,
 }
 
 func main() {

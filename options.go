@@ -77,7 +77,10 @@ func WithEndpoints(urls ...string) Option {
 
 // WithDurability changes when an edit counts as written: store.Synced, the
 // default, waits until the disk has it; store.Written until the operating
-// system has it, which a power cut can lose; store.Memory for nothing.
+// system has it, which a power cut can lose; store.Memory until it is checked
+// and made into a commit, which is signed and written a moment later, together
+// with others: whoever reads in this process sees it, and AnySpace.Unkept tells if
+// it was lost after all. Update takes a level for one edit.
 func WithDurability(d store.Durability) Option { return func(o *options) { o.durable = d } }
 
 // Logger is what the library needs of a logger. A *slog.Logger is one.

@@ -16,6 +16,7 @@ import (
 	"github.com/hyperhyperspace/hhs-go/object"
 	"github.com/hyperhyperspace/hhs-go/replica"
 	"github.com/hyperhyperspace/hhs-go/schema"
+	"github.com/hyperhyperspace/hhs-go/store"
 	"github.com/hyperhyperspace/hhs-go/words"
 )
 
@@ -95,16 +96,17 @@ func (s *Space[R]) Root() R { return bind[R](binding{space: s.rep}) }
 
 // Update makes one transaction: what f writes with tx becomes one commit, or
 // nothing does when f returns an error. Reads in f see one version and the
-// writes of f. Update returns when the commit is written durably here; other
-// devices get it when they are reachable. f must not call Update of this space.
-func (s *Space[R]) Update(ctx context.Context, f func(tx *Tx, r R) error) error {
-	_, err := s.Commit(ctx, f)
+// writes of f. Update returns when the commit is written durably here, or at
+// the level given (see WithDurability); other devices get it when they are
+// reachable. f must not call Update of this space.
+func (s *Space[R]) Update(ctx context.Context, f func(tx *Tx, r R) error, level ...store.Durability) error {
+	_, err := s.Commit(ctx, f, level...)
 	return err
 }
 
 // Commit is Update with a receipt, which tells how many other devices hold it.
-func (s *Space[R]) Commit(ctx context.Context, f func(tx *Tx, r R) error) (Receipt, error) {
-	return s.AnySpace.Commit(ctx, func(tx *Tx) error { return f(tx, bind[R](binding{space: s.rep, tx: tx})) })
+func (s *Space[R]) Commit(ctx context.Context, f func(tx *Tx, r R) error, level ...store.Durability) (Receipt, error) {
+	return s.AnySpace.Commit(ctx, func(tx *Tx) error { return f(tx, bind[R](binding{space: s.rep, tx: tx})) }, level...)
 }
 
 // Receipt is the answer to a write. Held counts the other devices known to hold
@@ -196,14 +198,18 @@ func (s *AnySpace) is(m *authority.Manifest) error {
 	return fmt.Errorf("space %s is a %s version %d of another shape: %s: %w", s.ID().Short(), have.Kind, have.Version, difference(have, m), ErrKind)
 }
 
+// Unkept returns why edits were lost that had been acknowledged in memory (see
+// WithDurability); nil while none was.
+func (s *AnySpace) Unkept() error { return s.rep.Unkept() }
+
 // Commit is the untyped transaction: f drafts ops with package crdt.
-func (s *AnySpace) Commit(ctx context.Context, f func(tx *Tx) error) (Receipt, error) {
+func (s *AnySpace) Commit(ctx context.Context, f func(tx *Tx) error, level ...store.Durability) (Receipt, error) {
 	return s.rep.Update(ctx, func(tx *Tx) error {
 		if err := f(tx); err != nil || tx.Len() == 0 {
 			return err
 		}
 		return s.introduce(tx)
-	})
+	}, level...)
 }
 
 // introduce writes this person's name into a space they write to, when it is

@@ -35,7 +35,10 @@ type bench struct {
 
 // benches are all benchmarks there are.
 var benches = []bench{
-	{"set-write", 10000, "insertions into a set, each its own signed and verified commit, on disk", setWrite},
+	{"set-write", 10000, "insertions into a set, each its own commit, acknowledged in memory, signed in stretches, on disk", setWrite},
+	{"set-write-signed", 10000, "insertions into a set, each its own signed commit, acknowledged when written", setWriteSigned},
+	{"set-write-tx", 100000, "insertions into a set, 64 in a transaction, on disk", setWriteTx},
+	{"group-commit", 6400, "commits of 64 writers at once, each acknowledged when it is on the disk", groupCommit},
 	{"sync-initial", 10000, "commits synced to an empty peer, signed and verified, CPU of both sides", syncInitial},
 	{"sync-recent", 10000, "two nodes with the same commits, each adds 10 and then 1,000 while apart, CPU and bytes of both sides", syncRecent},
 	{"cold-open", 10000, "open a node's directory and read: the first value, 50, all", coldOpen},

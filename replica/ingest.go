@@ -115,6 +115,7 @@ type door struct {
 	pending  map[object.ID]*entering
 	blocks   map[object.ID][]byte
 	tx       *store.Tx
+	records  store.Batch                   // what nothing reads through tx
 	snap     store.Snapshot                // under tx
 	chains   map[identity.PublicKey]*chain // as this batch extends them
 	kind     *kind
@@ -373,7 +374,7 @@ func (d *door) store(in *entering, b *branch) error {
 	d.tx.Put(index, binary.AppendUvarint(same, in.num))
 	d.tx.Put(s.keys.commit(in.num), encodeCommitRecord(c, in.num, in.sig != nil, b))
 	if in.sig != nil {
-		d.tx.Put(s.keys.attest(in.num), in.sig)
+		d.records.Put(s.keys.attest(in.num), in.sig)
 	}
 	d.bytes += len(c.Raw)
 	for _, part := range c.Parts {
@@ -457,7 +458,9 @@ func (d *door) write(ctx context.Context, level store.Durability) error {
 	}
 	d.totals = s.totals.with(d.bytes, s.node.cfg.Now())
 	d.tx.Put(s.keys.key(subTotals, 0), d.totals.encode())
-	if err := s.node.cfg.Store.Apply(ctx, d.tx.Batch(), level); err != nil {
+	batch := d.tx.Batch()
+	batch.Join(&d.records)
+	if err := s.node.cfg.Store.Apply(ctx, batch, level); err != nil {
 		return fmt.Errorf("write %d commits of space %s: %w", len(d.fresh), s.id.Short(), err)
 	}
 	return nil

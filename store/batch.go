@@ -67,6 +67,14 @@ func (b *Batch) DeleteRange(lo, hi []byte) {
 	}
 }
 
+// Join adds the operations of o after those of b.
+func (b *Batch) Join(o *Batch) {
+	b.buf, b.n = append(b.buf, o.buf...), b.n+o.n
+	if o.err != nil {
+		b.fail(o.err)
+	}
+}
+
 // Len returns the number of operations.
 func (b *Batch) Len() int { return b.n }
 

@@ -3,6 +3,7 @@ package syncer
 import (
 	"bytes"
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -177,6 +178,24 @@ func FuzzUnpack(f *testing.F) {
 			t.Errorf("%d bytes inflate to %d", len(data), len(wire))
 		}
 	})
+}
+
+// A long batch that does not shrink is sent as it is, one that does is deflated.
+func TestPackWorth(t *testing.T) {
+	random := make([]byte, 100_000)
+	r := rand.New(rand.NewPCG(1, 1))
+	for i := range random {
+		random[i] = byte(r.Uint32())
+	}
+	for wire, want := range map[string]byte{string(random): packStored, string(chat(t, 2000)): packDeflate, string(random[:1000]): packStored} {
+		data, err := new(packer).pack([]byte(wire))
+		if err != nil || data[0] != want {
+			t.Errorf("%d bytes are packed as %d, %v; want %d", len(wire), data[0], err, want)
+		}
+		if back, err := unpack(data, func() {}); err != nil || string(back) != wire {
+			t.Errorf("%d bytes came back as %d, %v", len(wire), len(back), err)
+		}
+	}
 }
 
 // Work on a long batch gives way again and again.

@@ -28,6 +28,13 @@ const smallest = 512
 // usualRatio is how many times its length a batch is expected to inflate to.
 const usualRatio = 4
 
+// sample is how much of a long batch is deflated to see whether all of it should be, and worthwhile what may be left of
+// that: nine tenths. Text of people comes to half; what is encrypted stays as long, and both sides would work for nothing.
+const (
+	sample     = 8 << 10
+	worthwhile = sample * 9 / 10
+)
+
 // inflateChunk is how many bytes are inflated between two pauses: a few
 // milliseconds in WASM.
 const inflateChunk = 32 << 10
@@ -57,22 +64,43 @@ func (p *packer) pack(wire []byte) ([]byte, error) {
 		if p.deflater == nil {
 			p.deflater = deflaters.Get().(*flate.Writer)
 		}
-		var b bytes.Buffer
-		b.Grow(len(wire) + 64)
-		b.WriteByte(packDeflate)
-		b.Write(binary.AppendUvarint(nil, uint64(len(wire))))
-		p.deflater.Reset(&b)
-		if _, err := p.deflater.Write(wire); err != nil {
+		worth, err := p.worth(wire)
+		if err != nil {
 			return nil, err
 		}
-		if err := p.deflater.Close(); err != nil {
-			return nil, err
-		}
-		if b.Len() < len(wire) {
-			return b.Bytes(), nil
+		if worth {
+			b := bytes.NewBuffer(make([]byte, 0, len(wire)+64))
+			b.WriteByte(packDeflate)
+			b.Write(binary.AppendUvarint(nil, uint64(len(wire))))
+			if err := p.deflate(b, wire); err != nil {
+				return nil, err
+			}
+			if b.Len() < len(wire) {
+				return b.Bytes(), nil
+			}
 		}
 	}
-	return append([]byte{packStored}, wire...), nil
+	return append(append(make([]byte, 0, 1+len(wire)), packStored), wire...), nil
+}
+
+func (p *packer) deflate(to *bytes.Buffer, wire []byte) error {
+	p.deflater.Reset(to)
+	if _, err := p.deflater.Write(wire); err != nil {
+		return err
+	}
+	return p.deflater.Close()
+}
+
+// worth tells whether a batch shrinks by so much that it is worth the time of both sides, by a piece of it if it is long.
+func (p *packer) worth(wire []byte) (bool, error) {
+	if len(wire) < 4*sample {
+		return true, nil
+	}
+	var b bytes.Buffer
+	b.Grow(sample)
+	from := (len(wire) - sample) / 2
+	err := p.deflate(&b, wire[from:from+sample])
+	return b.Len() <= worthwhile, err
 }
 
 // unpack returns the wire form of a batch. It never makes more than

@@ -40,7 +40,7 @@ func (n *Node) openEngine(ctx context.Context, dir string, o *options) error {
 		if err := finishSalvage(dir); err != nil {
 			return err
 		}
-		db, err := pebble.Open(filepath.Join(dir, storeDir), pebble.Options{Log: o.log})
+		db, err := pebble.Open(filepath.Join(dir, storeDir), pebble.Options{Log: o.log, Lost: o.lost})
 		if err != nil {
 			return err
 		}

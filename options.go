@@ -133,8 +133,10 @@ func WithPassphrase(ask func() (string, error)) Option {
 	return func(o *options) { o.passphrase = ask }
 }
 
-// WithLost is called when a browser takes the store away: another version of
-// the application wants it, or the user cleared the site's data.
+// WithLost is called when the store can be written no more until the node is
+// opened again: its disk failed, or was full beyond what was kept free for that;
+// in a browser, another version of the application wants it, or the user cleared
+// the site's data.
 func WithLost(f func(error)) Option { return func(o *options) { o.lost = f } }
 
 // Offline makes a node that never connects to anyone.

@@ -30,6 +30,7 @@ type app struct {
 const (
 	exitError = 1 // the command failed; the error says why
 	exitUsage = 2 // the command line is wrong; exitDamaged is another one
+	exitStore = 4 // the store can be written no more, so that serve, demo or chat ends
 )
 
 // run is one invocation.

@@ -48,7 +48,11 @@ func (a *app) chat(ctx context.Context, s *serving, where, name string, fresh bo
 	if err != nil {
 		return err
 	}
-	return errors.Join(a.chatAt(ctx, h, where, name, fresh), h.Close())
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	defer context.AfterFunc(h.store, end)()
+	err = a.chatAt(ctx, h, where, name, fresh)
+	return errors.Join(context.Cause(h.store), err, h.Close())
 }
 
 func (a *app) chatAt(ctx context.Context, h *host, where, name string, fresh bool) error {

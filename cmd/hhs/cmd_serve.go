@@ -22,6 +22,7 @@ type serving struct {
 	server.Options
 	noWS, noRTC bool
 	verbose     bool
+	lose        func(error) // hears why the store can be written no more
 }
 
 func (s *serving) flags(c *cobra.Command, short bool) {
@@ -50,7 +51,8 @@ func (s *serving) check() error {
 // role is that of a node behind these flags.
 func (s *serving) role(log *slog.Logger) role {
 	r := role{online: true, stays: true, options: []hhs.Option{hhs.WithLog(log), hhs.Kinds(room.Chat),
-		hhs.WithDefaultPeers(hhs.Peers{NoRTC: s.noRTC, NoWS: s.noWS})}}
+		hhs.WithDefaultPeers(hhs.Peers{NoRTC: s.noRTC, NoWS: s.noWS}),
+		hhs.WithLost(s.lose)}}
 	if s.noRTC {
 		r.options = append(r.options, hhs.WithRTC(nil))
 	}
@@ -62,6 +64,7 @@ type host struct {
 	*owner
 	server *server.Server
 	served chan error
+	store  context.Context // ends when the store can be written no more
 	stop   context.CancelFunc
 }
 
@@ -75,11 +78,13 @@ func (a *app) host(ctx context.Context, s *serving) (*host, error) {
 	if s.verbose {
 		s.Log = slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
+	store, lose := context.WithCancelCause(context.WithoutCancel(ctx))
+	s.lose = func(err error) { lose(lostStore(err)) }
 	o, err := a.own(ctx, s.role(s.Log))
 	if err != nil {
 		return nil, err
 	}
-	h := &host{owner: o, served: make(chan error, 1)}
+	h := &host{owner: o, served: make(chan error, 1), store: store}
 	s.Dir, s.NoPeer = o.service.dir, s.noWS
 	if h.server, err = server.Listen(s.Options); err != nil {
 		return nil, errors.Join(err, o.Close())
@@ -87,7 +92,9 @@ func (a *app) host(ctx context.Context, s *serving) (*host, error) {
 	o.service.meetAt(h.server.Hosts())
 	spaces, err := o.service.node.Spaces()
 	for _, space := range spaces {
-		err = errors.Join(err, space.AddLink(ctx, o.service.meeting()))
+		if o.service.node.Health() == nil {
+			err = errors.Join(err, space.AddLink(ctx, o.service.meeting()))
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, h.server.Close(), o.Close())
@@ -104,12 +111,15 @@ func (h *host) Close() error {
 	return errors.Join(<-h.served, h.owner.Close())
 }
 
-// wait returns when ctx ends, or with an error when the server does.
+// wait returns when ctx ends, or with an error when the server does or the store
+// can be written no more.
 func (h *host) wait(ctx context.Context) error {
 	select {
 	case err := <-h.served:
 		h.served <- nil // for Close
 		return err
+	case <-h.store.Done():
+		return context.Cause(h.store)
 	case <-ctx.Done():
 		return nil
 	}

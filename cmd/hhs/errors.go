@@ -40,6 +40,8 @@ func usagef(format string, args ...any) error { return failf("usage", format, ar
 var remedies = map[string]string{
 	"not_ready":     "no peer has given it yet: run hhs serve, which goes on asking, or join with a link of somebody who is online",
 	"full":          "make room on the disk and try again; nothing of this was kept",
+	"permission":    "look at the rights of the directory and of what is in it",
+	"read_only":     "what is here can be read; write again when the cause is gone",
 	"newer":         "use the newer hhs that wrote it; nothing was changed",
 	"corrupt":       "run hhs fsck --repair, or restore the directory from a backup",
 	"kind_mismatch": "use a space of this kind, or make one",
@@ -84,7 +86,19 @@ func code(err error) string {
 	case errors.Is(err, hhs.ErrBackup):
 		return "backup"
 	}
-	return hhs.Code(err)
+	if c := hhs.Code(err); c != "internal" || !errors.Is(err, fs.ErrPermission) {
+		return c
+	}
+	return "permission"
+}
+
+// lostError ends a command whose store can be written no more.
+type lostError struct{ error }
+
+// lostStore says why.
+func lostStore(err error) error {
+	return &failure{code: code(err), err: &lostError{err}, text: "the store can be written no more: " + err.Error() +
+		"; what was acknowledged is kept. Start again: it can be read at once, and written when the cause is gone"}
 }
 
 // fail prints an error and returns the exit code.
@@ -102,8 +116,12 @@ func (a *app) fail(err error) int {
 	default:
 		fmt.Fprintf(a.err, "hhs: %s [%s]\n", plain.Text(strings.TrimSuffix(f.text, ".")), f.code)
 	}
-	if f.code == "usage" {
+	var lost *lostError
+	switch {
+	case f.code == "usage":
 		return exitUsage
+	case errors.As(err, &lost):
+		return exitStore
 	}
 	return exitError
 }

@@ -32,11 +32,14 @@ type role struct {
 // other commands reach it.
 type owner struct {
 	service *service
-	control *control.Server
+	control *control.Server // nil if its note cannot be written
 }
 
 // Close gives the directory back.
 func (o *owner) Close() error {
+	if o.control == nil {
+		return o.service.node.Close()
+	}
 	return errors.Join(o.control.Close(), o.service.node.Close()) // in this order: the socket belongs to the lock's holder
 }
 
@@ -53,6 +56,12 @@ func (a *app) tryOwn(ctx context.Context, dir string, r role) (*owner, error) {
 	s := &service{node: node, dir: dir}
 	who := control.Owner{PID: os.Getpid(), Command: a.commandLine(), Online: r.online, Stays: r.stays}
 	c, err := control.Listen(dir, who, s.handle)
+	if why := node.Health(); why != nil {
+		a.notef("hhs: this node can be read and not written: %v\n", why)
+		if err != nil { // nothing can be written beside the store either: other commands read for themselves
+			return &owner{service: s}, nil
+		}
+	}
 	if err != nil {
 		return nil, errors.Join(err, node.Close())
 	}

@@ -3,6 +3,7 @@
 package pebble
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -51,7 +52,10 @@ func (g *guard) failure() error {
 
 // fail records the first failure. Closing the store is no failure.
 func (g *guard) fail(what string, cause error) {
-	err := fmt.Errorf("%w until it is opened again: %s: %w", store.ErrReadOnly, what, translate(cause))
+	err := cause
+	if !errors.Is(err, store.ErrReadOnly) {
+		err = fmt.Errorf("%w until it is opened again: %s: %w", store.ErrReadOnly, what, translate(cause))
+	}
 	if g.failed.CompareAndSwap(nil, &err) {
 		g.log.Error("store is read only from now on", "err", err)
 		if lost := g.lost.Load(); lost != nil {

@@ -174,8 +174,8 @@ func (d *DB) isClosed() bool {
 // translate gives Pebble's errors the identity that callers branch on.
 func translate(err error) error {
 	switch {
-	case err == nil:
-		return nil
+	case err == nil, errors.Is(err, store.ErrCorrupt), errors.Is(err, store.ErrFull):
+		return err
 	case pebble.IsCorruptionError(err):
 		return fmt.Errorf("%w: %w", store.ErrCorrupt, err)
 	case errors.Is(err, pebble.ErrClosed):

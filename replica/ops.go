@@ -94,7 +94,7 @@ func (o *ops) parse() (ok bool, err error) {
 		}
 		w.skip() // size
 	}
-	if w.list() != 1 || w.bad || len(w.b) > 0 {
+	if major, parts := w.head(); major != cborList || parts != 1 || w.bad || len(w.b) > 0 { // their digests are cut off
 		return false, nil
 	}
 	parts, err := o.cut.partList()

@@ -376,7 +376,7 @@ func show(to hash.Hash, view *replica.View, f authority.Field) error {
 	}
 	fmt.Fprintf(to, "%s %d\n", f.Name, len(list))
 	for _, e := range list {
-		fmt.Fprintf(to, "%x %x %s/%d %d %s %s %d", e.Key, e.Value, e.Ref.Commit, e.Ref.Index, e.Height, e.Author, e.Identity, e.Time)
+		fmt.Fprintf(to, "%x %s/%d %d %s %s %d", e.Value, e.Ref.Commit, e.Ref.Index, e.Height, e.Author, e.Identity, e.Time)
 		for _, o := range e.Others {
 			fmt.Fprintf(to, " %s/%d", o.Commit, o.Index)
 		}

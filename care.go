@@ -99,10 +99,20 @@ func (n *Node) renewal() func(context.Context) (identity.Device, error) {
 	return func(ctx context.Context) (identity.Device, error) {
 		before := n.device().Signer.Public()
 		d, err := n.renew(ctx)
-		if err == nil {
-			n.noteRenewal(ctx, before, n.why)
+		if err != nil {
+			return d, err
 		}
-		return d, err
+		n.noteRenewal(ctx, before, n.why)
+		return d, nil
+	}
+}
+
+// renewed connects anew once the device has another key.
+func (n *Node) renewed() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.closed {
+		n.caring.Go(n.net.restart)
 	}
 }
 

@@ -241,3 +241,30 @@ func waitSpace(t testing.TB, n *hhs.Node, of *hhs.AnySpace) *hhs.Space[Notes] {
 	ok(t, s.Wait(within(t)))
 	return must(hhs.As(s, Notebook))(t)
 }
+
+// Two copies of one directory that run at the same time come to be two devices.
+func TestTwoCopiesAtOnce(t *testing.T) {
+	w := &wires{}
+	dir, second := t.TempDir(), filepath.Join(t.TempDir(), "copy")
+	bob := w.listen(t, "ws://bob")
+	his := must(hhs.Create(within(t), bob, Notebook))(t)
+	ana := w.in(t, dir, "")
+	hers := must(hhs.Join(within(t), ana, Notebook, his.Link().String()))(t)
+	write(t, hers, "one")
+	ok(t, ana.Close())
+	ok(t, os.CopyFS(second, os.DirFS(dir)))
+	ok(t, os.Chmod(filepath.Join(second, "keys"), 0o600))
+
+	ana, again := w.in(t, dir, ""), w.in(t, second, "")
+	hers, copied := notebook(t, ana, his.AnySpace), notebook(t, again, his.AnySpace)
+	write(t, hers, "two")
+	await(t, copied.AnySpace, "the copy hears of it", func() bool { return len(lines(t, copied)) == 2 })
+	write(t, copied, "three")
+	await(t, hers.AnySpace, "ana hears of that", func() bool { return len(lines(t, hers)) == 3 })
+	write(t, hers, "four")
+	await(t, his.AnySpace, "bob has all", func() bool { return len(lines(t, his)) == 4 })
+	await(t, his.AnySpace, "both are connected", func() bool { return len(his.Peers()) == 2 })
+	if ana.Device() == again.Device() || len(his.Replica().Forks()) != 0 {
+		t.Errorf("%s and %s; forked %v", ana.Device(), again.Device(), his.Replica().Forks())
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -106,14 +107,48 @@ func (n *Node) Accept(conn transport.Conn) error {
 // Serve takes connections from a listener until ctx, the listener or the node
 // ends.
 func (n *Node) Serve(ctx context.Context, l transport.Listener) error {
-	m, err := n.net.open()
-	if err != nil {
+	if m, err := n.net.open(); err != nil {
 		return err
-	}
-	if m == nil {
+	} else if m == nil {
 		return ErrOffline
 	}
-	return m.Serve(ctx, l)
+	for { // each by the mesh of that moment: see restart
+		conn, err := l.Accept(ctx)
+		if errors.Is(err, transport.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := n.Accept(conn); err != nil {
+			return err
+		}
+	}
+}
+
+// restart connects anew, with the device key of now. What was connected was so
+// under the one before, which is in use elsewhere.
+func (w *network) restart() {
+	w.mu.Lock()
+	m := w.mesh
+	w.mesh = nil
+	w.mu.Unlock()
+	if m == nil {
+		return
+	}
+	w.node.mu.Lock()
+	spaces := slices.Collect(maps.Values(w.node.spaces))
+	w.node.mu.Unlock()
+	for _, s := range spaces {
+		w.remove(s)
+	}
+	m.Close()
+	for _, s := range spaces {
+		if !s.gone() {
+			w.add(s)
+			s.poke(nil)
+		}
+	}
 }
 
 // membership is a space's part in the mesh.
@@ -127,15 +162,20 @@ type membership struct {
 
 // add starts to look for peers of a space.
 func (w *network) add(s *AnySpace) {
+	s.mu.Lock()
 	s.peer.sessions = map[*mesh.Stream]syncer.Status{}
-	s.peer.changed = make(chan struct{})
+	if s.peer.changed == nil {
+		s.peer.changed = make(chan struct{})
+	}
+	s.mu.Unlock()
 	m, err := w.open()
 	if err != nil || m == nil {
 		return
 	}
-	w.learn(s.link)
+	l := s.Link()
+	w.learn(l)
 	p := s.opts.peers
-	g := mesh.Group{Space: s.ID(), Servers: s.link.Servers, Endpoints: s.link.Endpoints, Out: p.Degree, Serve: s.serve,
+	g := mesh.Group{Space: s.ID(), Servers: l.Servers, Endpoints: l.Endpoints, Out: p.Degree, Serve: s.serve,
 		Known: s.rep.HasAuthor, Announce: true, Words: words.FromID(s.ID()), Candidate: s.candidate}
 	if p.NoRTC {
 		g.Servers = nil
@@ -158,7 +198,9 @@ func (w *network) add(s *AnySpace) {
 		w.node.opts.log.Warn("space stays offline", "space", s.ID(), "error", err)
 		return
 	}
+	s.mu.Lock()
 	s.peer.group, s.peer.stop = group, stop
+	s.mu.Unlock()
 	go s.follow(ctx, group)
 }
 

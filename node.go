@@ -110,7 +110,7 @@ func Open(ctx context.Context, dir string, opts ...Option) (*Node, error) {
 	n.net.init(n)
 	rep, err := replica.Open(ctx, replica.Config{Store: o.store, Device: *o.device, Verifier: platformVerifier(),
 		Now: o.now, Rand: o.rand, Pace: platformPace, Log: o.log, Durable: o.durable,
-		Renew: n.renewal(), OnDamage: n.heal, Progress: telling(o.progress)})
+		Renew: n.renewal(), OnRenew: n.renewed, OnDamage: n.heal, Progress: telling(o.progress)})
 	if err != nil {
 		n.closeAll()
 		return nil, fmt.Errorf("open %s: %w", what, err)

@@ -32,6 +32,7 @@ type Config struct {
 	// present one turns out to be in use elsewhere. Without it such a node
 	// writes no more (ErrForked).
 	Renew    func(context.Context) (identity.Device, error)
+	OnRenew  func()          // told on a goroutine of its own when the node writes under another key
 	OnDamage func(object.ID) // told once, on a goroutine of its own, that something of a space was found damaged
 	Progress func(Progress)  // told how far Open has come where it must rebuild spaces
 }

@@ -107,6 +107,9 @@ func (n *Node) renew(ctx context.Context, old identity.PublicKey) error {
 		s.owed = object.ID{} // that is the old key's
 		s.mu.Unlock()
 	}
+	if f := n.cfg.OnRenew; f != nil {
+		go f()
+	}
 	n.cfg.Log.Warn("this node writes under a fresh device key: the one before was used elsewhere, too", "before", old, "now", fresh.Signer.Public())
 	return nil
 }

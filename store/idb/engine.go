@@ -146,7 +146,7 @@ func (e *engine) commit(batches []*store.Batch, size int, sync bool) error {
 	if size == 0 && !sync {
 		return nil
 	}
-	c := &change{next: e.next, strict: sync || size > inlineSize}
+	c := &change{next: e.next}
 	if size > 0 {
 		c.entry = beginRecord(kindJournal, e.next, 0, size)
 		for _, b := range batches {
@@ -154,6 +154,7 @@ func (e *engine) commit(batches []*store.Batch, size int, sync bool) error {
 		}
 		c.entry = endRecord(c.entry)
 	}
+	c.strict = sync || len(c.entry) > e.o.inlineSize
 	err := e.vals.apply(c)
 	e.mu.Lock()
 	defer e.mu.Unlock()

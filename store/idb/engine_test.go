@@ -357,3 +357,43 @@ func TestOvertaken(t *testing.T) {
 	}
 	closeEngine(t, first)
 }
+
+// TestDeleteRangeMakesRoom: deleting most of a store drops its blocks soon, without anything more being written, but not
+// while a snapshot reads them.
+func TestDeleteRangeMakesRoom(t *testing.T) {
+	d := newDisk()
+	e := mustOpenDisk(t, d)
+	for i := range 200 {
+		if err := putPair(e, fmt.Sprintf("%c/%03d", "ab"[i%2], i), "some value"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	settle(e)
+	snap, err := e.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, want := len(d.now.places[blocksPlace]), list(snap, nil, nil, false)
+	var b store.Batch
+	b.DeleteRange([]byte("a/"), []byte("a0"))
+	if err := e.Apply(t.Context(), &b, store.Synced); err != nil {
+		t.Fatal(err)
+	}
+	settle(e)
+	if got := list(snap, nil, nil, false); got != want {
+		t.Fatalf("the snapshot shows %q", got)
+	}
+	if err := snap.Close(); err != nil {
+		t.Fatal(err)
+	}
+	closeEngine(t, e) // waits for what is being dropped
+	if after := len(d.now.places[blocksPlace]); after > before*2/3 {
+		t.Fatalf("%d blocks before, %d after", before, after)
+	}
+	checkNoGarbage(t, d)
+	e = mustOpenDisk(t, d)
+	defer closeEngine(t, e)
+	if got := storetest.Dump(t, e); strings.Count(got, "=") != 100 || strings.Contains(got, "a/") {
+		t.Fatalf("holds %q", got)
+	}
+}

@@ -15,7 +15,7 @@ import (
 )
 
 // tiny sizes make a run of a few operations and a table of a few pairs.
-var tiny = sizes{memorySize: 300, blockSize: 60, tableSize: 200, writeSize: 150, cacheSize: 600}
+var tiny = sizes{memorySize: 300, blockSize: 60, tableSize: 200, writeSize: 150, cacheSize: 600, inlineSize: 100}
 
 // disk is an IndexedDB in memory, which aborts transactions and crashes on demand.
 type disk struct {
@@ -35,6 +35,26 @@ type state struct {
 	epoch    uint64
 	manifest []byte
 	places   [3]map[uint64][]byte // by place
+}
+
+// written returns what of a relaxed change is in the database's own log: values from inlineSize on are in files, which
+// nobody has synced. They are as if they were never written.
+func (c *change) written() *change {
+	log := *c
+	log.blocks = nil
+	for i, b := range c.blocks {
+		log.blocks = append(log.blocks, b)
+		if len(b) > tiny.inlineSize {
+			log.blocks[i] = []byte{}
+		}
+	}
+	if len(log.entry) > tiny.inlineSize {
+		log.entry = []byte{}
+	}
+	if len(log.manifest) > tiny.inlineSize {
+		log.manifest = []byte{}
+	}
+	return &log
 }
 
 func (s state) clone() state {
@@ -67,7 +87,7 @@ func (d *disk) restart(percent int) *disk {
 	defer d.mu.Unlock()
 	again := &disk{now: d.synced.clone()}
 	for _, c := range d.since[:len(d.since)*percent/100] {
-		again.now.perform(&c)
+		again.now.perform(c.written())
 	}
 	again.synced = again.now.clone()
 	return again
@@ -129,7 +149,10 @@ func (o *opener) takeOver() ([]byte, error) {
 	}
 	if o.waiting = o.d.full; !o.waiting {
 		o.d.now.epoch++
-		o.d.synced, o.d.since = o.d.now.clone(), nil
+		for _, before := range o.d.since {
+			o.d.synced.perform(before.written())
+		}
+		o.d.synced.epoch, o.d.since = o.d.now.epoch, nil
 	}
 	o.own, o.seen = o.d.now.epoch, o.d.now.manifest
 	return o.seen, after
@@ -187,7 +210,11 @@ func (o *opener) apply(c *change) error {
 	}
 	o.d.now.perform(c)
 	if c.strict {
-		o.d.synced, o.d.since = o.d.now.clone(), nil
+		for _, before := range o.d.since {
+			o.d.synced.perform(before.written())
+		}
+		o.d.synced.perform(c)
+		o.d.synced.epoch, o.d.since = o.d.now.epoch, nil
 	} else {
 		o.d.since = append(o.d.since, *c)
 	}

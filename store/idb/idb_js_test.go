@@ -50,7 +50,7 @@ func put(d *DB, key, value string) error {
 }
 
 // small sizes make runs and merges of what a test writes quickly.
-var small = sizes{memorySize: 64 << 10, blockSize: 4 << 10, tableSize: 32 << 10, writeSize: 16 << 10, cacheSize: 64 << 10}
+var small = sizes{memorySize: 64 << 10, blockSize: 4 << 10, tableSize: 32 << 10, writeSize: 16 << 10, cacheSize: 64 << 10, inlineSize: 60 << 10}
 
 func mustOpenSmall(t testing.TB, name string) *DB {
 	t.Helper()

@@ -44,15 +44,20 @@ func addRange(t *tree, lo string, hi []byte) {
 	t.Set(lo, hi)
 }
 
-// covered reports whether key is in one of the ranges.
-func covered(t *tree, key []byte) (in bool) {
-	if t.Len() == 0 {
-		return false
+// rangeOf returns the end of the range that key is in, if it is in one.
+func rangeOf(t *tree, key []byte) (end []byte, in bool) {
+	if t.Len() > 0 {
+		t.Descend(string(key), func(_ string, hi []byte) bool {
+			end, in = hi, hi == nil || string(key) < string(hi)
+			return false
+		})
 	}
-	t.Descend(string(key), func(_ string, end []byte) bool {
-		in = end == nil || string(key) < string(end)
-		return false
-	})
+	return end, in
+}
+
+// covered reports whether key is in one of the ranges.
+func covered(t *tree, key []byte) bool {
+	_, in := rangeOf(t, key)
 	return in
 }
 

@@ -20,9 +20,6 @@ const (
 	// maxGroup bounds what one transaction writes, in bytes, so that a small batch does not wait behind many large
 	// ones. A single batch may be larger.
 	maxGroup = 4 << 20
-	// inlineSize is the size in bytes from which Chromium keeps a value in a file of its own, which only a strict
-	// transaction syncs: larger entries ask for it, so that a barrier after them holds.
-	inlineSize = 60 << 10
 	// maxRuns is how many runs there may be before writing them waits for merging them. Merged in time there are
 	// 3 + log2(size of the store / memorySize), 12 for 2 GiB.
 	maxRuns = 16
@@ -52,6 +49,7 @@ type sizes struct {
 	tableSize  int // at which a table ends
 	writeSize  int // blocks written in one transaction
 	cacheSize  int // blocks and indexes kept
+	inlineSize int // from which a value is written in a strict transaction
 	patience   time.Duration
 }
 
@@ -60,9 +58,10 @@ type sizes struct {
 // that Chromium keeps them in its log-structured store, and half a millisecond to read. Tables: their indexes and
 // filters stay below 200 KiB, so that reading one is short and the cache holds many. Writes: what others wait for.
 // Cache: the blocks of some rooms being read and written; indexes and filters, which take 3 % of what is stored, fit
-// for half a gigabyte. Patience, with a tab of an older version that is asked to let go of the database: it does at once
+// for half a gigabyte. Inline: Chromium keeps a value from 64 KiB on in a file of its own, which only a strict transaction
+// syncs, so that a barrier after a relaxed one would not hold. Patience, with a tab of an older version that is asked to let go of the database: it does at once
 // unless it is busy or frozen.
 var standard = sizes{
-	memorySize: 4 << 20, blockSize: 32 << 10, tableSize: 8 << 20, writeSize: 512 << 10, cacheSize: 16 << 20,
+	memorySize: 4 << 20, blockSize: 32 << 10, tableSize: 8 << 20, writeSize: 512 << 10, cacheSize: 16 << 20, inlineSize: 60 << 10,
 	patience: 10 * time.Second,
 }

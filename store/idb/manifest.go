@@ -49,6 +49,17 @@ func (r *run) find(key []byte) int {
 	return sort.Search(len(r.tables), func(i int) bool { return bytes.Compare(r.tables[i].low, key) > 0 }) - 1
 }
 
+// without returns the run without the tables that lie in one of the ranges.
+func (r *run) without(ranges *tree) *run {
+	left := &run{ranges: r.ranges}
+	for _, t := range r.tables {
+		if end, in := rangeOf(ranges, t.low); !in || end != nil && bytes.Compare(t.high, end) >= 0 {
+			left.tables = append(left.tables, t)
+		}
+	}
+	return left
+}
+
 func (m *manifest) record() []byte {
 	b := beginRecord(kindManifest, 0, 0, 0)
 	num := func(n uint64) { b = binary.AppendUvarint(b, n) }

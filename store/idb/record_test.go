@@ -110,7 +110,8 @@ func FuzzBlock(f *testing.F) {
 		f.Add(sampleBlock(n))
 	}
 	f.Add([]byte{})
-	f.Add([]byte("\x00\x01\x01b\x00\x01\x01a"))
+	f.Add([]byte("\x00\x01\x01b\x00\x01\x01a"))   // in the wrong order
+	f.Add([]byte("\x00\x02\x01ab\x00\x02\x01ac")) // with a prefix that is not said to be shared
 	f.Fuzz(func(t *testing.T, data []byte) {
 		b, why := openBlock(data)
 		if why != "" {

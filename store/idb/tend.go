@@ -17,12 +17,18 @@ func (e *engine) tendLocked() {
 	if _, ok := e.vals.epoch(); !ok || e.closed || e.lost != nil {
 		return
 	}
-	if e.full == nil && e.mem.size >= e.o.memorySize {
+	// A range that was deleted is written at once: that is what drops its tables, and makes room.
+	drops := e.mem.ranges.Len() > 0 && len(e.version.runs) > 0
+	if e.full == nil && (drops || e.mem.size >= e.o.memorySize) {
 		e.full, e.mem = e.mem, newLayer()
 	}
 	if due := mergeDue(e.version.runs); due > 0 && e.readyLocked(&e.merge) {
-		runs := e.version.runs
-		e.startLocked(&e.merge, func() error { return e.mergeRuns(runs, due) })
+		v := e.version
+		v.refs++ // what is read stays
+		e.startLocked(&e.merge, func() error {
+			defer e.release(v)
+			return e.mergeRuns(v.runs, due)
+		})
 	}
 	crowded := e.merge.busy && len(e.version.runs) >= maxRuns
 	if e.full != nil && !crowded && e.readyLocked(&e.flush) {
@@ -70,7 +76,12 @@ func (e *engine) writeRun() error {
 	if err != nil {
 		return err
 	}
-	return e.replace(b, full.last, func(now []*run) []*run { return append(r, now...) })
+	return e.replace(b, full.last, func(now []*run) []*run {
+		for _, older := range now {
+			r = append(r, older.without(full.ranges))
+		}
+		return r
+	})
 }
 
 // mergeRuns makes one run of the newest n, which are the first of runs; newer ones may come meanwhile.
@@ -81,7 +92,7 @@ func (e *engine) mergeRuns(runs []*run, n int) error {
 	}
 	return e.replace(b, 0, func(now []*run) []*run {
 		newer := len(now) - len(runs)
-		return append(append(now[:newer:newer], r...), runs[n:]...)
+		return append(append(now[:newer:newer], r...), now[newer+n:]...)
 	})
 }
 

@@ -62,19 +62,21 @@ func (s *script) writeBuild(t *testing.T, path string) {
 	t.Helper()
 	mem := vfs.NewCrashableMem()
 	o := memory(mem)
-	o.tune = func(po *pebble.Options) {
-		small(po)
+	o.tune = func(po *pebble.Options) { small(po); po.DisableAutomaticCompactions = true }
+	zstd := o
+	zstd.tune = func(po *pebble.Options) {
+		o.tune(po)
 		for i := range po.Levels {
 			po.Levels[i].Compression = func() *sstable.CompressionProfile { return block.ZstdCompression }
 		}
 	}
 	var l ledger
-	d := mustOpen(t, "db", o)
+	d := mustOpen(t, "db", zstd)
 	if err := s.run(d, &l, buildBatches/2); err != nil {
 		t.Fatal(err)
 	}
 	mustClose(t, d)
-	d = mustOpen(t, "db", memory(mem))
+	d = mustOpen(t, "db", o)
 	if err := s.run(d, &l, buildBatches-5); err != nil {
 		t.Fatal(err)
 	}

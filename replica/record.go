@@ -329,6 +329,11 @@ func readStoredCommit(r store.Reader, k keyspace, n history.Num) (c *history.Com
 	}
 	reader := commits{keys: k, r: r}
 	rec, told, err := reader.join(n, v)
+	if err != nil || rec.commit.ID != told { // the record that names the author may be the damaged one
+		if r2, ok := reader.joinByBranch(n, v); ok {
+			rec, told, err = r2, r2.commit.ID, nil
+		}
+	}
 	if err == nil && rec.commit.ID != told && !indexes(r, k, rec.commit.ID, n) {
 		err = errHash
 	}
@@ -343,6 +348,34 @@ func readStoredCommit(r store.Reader, k keyspace, n history.Num) (c *history.Com
 		return rec.commit, nil, lost("attestation", err)
 	}
 	return rec.commit, sig, nil
+}
+
+// joinByBranch is join with the author that the records of branches name, for
+// when the one that the first commit of its branch names will not do.
+func (c *commits) joinByBranch(n history.Num, v []byte) (commitRecord, bool) {
+	cut, err := cutRecord(n, v)
+	if err != nil {
+		return commitRecord{}, false
+	}
+	prefix := c.keys.key(subChain, 0)
+	for kv, err := range c.r.Scan(prefix, end(prefix), false) {
+		if err != nil {
+			return commitRecord{}, false
+		}
+		key := kv.Key[len(prefix):]
+		if len(key) != keySize+8 || binary.BigEndian.Uint64(key[keySize:]) != cut.branch {
+			continue
+		}
+		device, err := identity.PublicKeyFromBytes(key[:keySize])
+		if err != nil {
+			continue
+		}
+		c.authors = map[history.Num]author{cut.branch: {device: device}} // whom it signs for is not in an envelope
+		if rec, told, err := c.join(n, v); err == nil && rec.commit.ID == told {
+			return rec, true
+		}
+	}
+	return commitRecord{}, false
 }
 
 // indexes tells whether the index has a commit's id at a number. It bears out

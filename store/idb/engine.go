@@ -32,6 +32,7 @@ type engine struct {
 	mu       sync.Mutex // guards what follows; never held while anything waits
 	mem      *layer
 	full     *layer // the memory that is being written as a run; nil: none
+	applying bool   // a copy of mem is about to take its place
 	version  *version
 	covered  uint64 // journal entries up to this one are in the runs
 	next     uint64 // number of the next journal entry
@@ -165,14 +166,35 @@ func (e *engine) commit(batches []*store.Batch, size int, sync bool) error {
 	if size == 0 {
 		return nil
 	}
-	for _, b := range batches {
-		e.mem.apply(b)
-	}
+	e.rememberLocked(batches, size)
 	e.written += size
 	e.mem.last = e.next
 	e.next++
 	e.tendLocked()
 	return nil
+}
+
+// rememberLocked applies batches to the memory, at once for who takes a snapshot. Large ones are applied to a copy, step
+// by step, while others have their turn.
+func (e *engine) rememberLocked(batches []*store.Batch, size int) {
+	mem := e.mem
+	large := size > 2*pauseWork
+	if large {
+		e.applying, mem = true, mem.snapshot()
+		e.mu.Unlock()
+	}
+	for _, b := range batches {
+		for part := range b.Split(pauseWork) {
+			mem.apply(part)
+			if large {
+				pace.Point()
+			}
+		}
+	}
+	if large {
+		e.mu.Lock()
+		e.applying, e.mem = false, mem
+	}
 }
 
 // room waits until the memory may grow. It fails if it may not because it cannot be written as a run.

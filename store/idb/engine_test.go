@@ -1,6 +1,7 @@
 package idb
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hyperhyperspace/hhs-go/internal/pace"
 	"github.com/hyperhyperspace/hhs-go/store"
 	"github.com/hyperhyperspace/hhs-go/store/storetest"
 )
@@ -395,5 +397,54 @@ func TestDeleteRangeMakesRoom(t *testing.T) {
 	defer closeEngine(t, e)
 	if got := storetest.Dump(t, e); strings.Count(got, "=") != 100 || strings.Contains(got, "a/") {
 		t.Fatalf("holds %q", got)
+	}
+}
+
+// TestLargeBatch: a batch that takes many steps to apply is seen whole or not at all.
+func TestLargeBatch(t *testing.T) {
+	e, err := openEngine(t.Context(), &opener{d: newDisk()}, standard, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeEngine(t, e)
+	done := make(chan error, 1)
+	const n, batches = 4000, 60
+	go func() {
+		for i := range batches {
+			var b store.Batch
+			for j := range n {
+				b.Put(fmt.Appendf(nil, "%04d", j), fmt.Append(nil, i))
+			}
+			if err := e.Apply(context.Background(), &b, store.Memory); err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- nil
+	}()
+	for looked := 0; ; looked++ {
+		select {
+		case err := <-done:
+			if err != nil || looked == 0 {
+				t.Fatalf("looked %d times: %v", looked, err)
+			}
+			return
+		default:
+		}
+		snap, err := e.Snapshot()
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, _ := snap.Get([]byte("0000"))
+		for _, j := range []int{1, n / 2, n - 1} {
+			if v, _ := snap.Get(fmt.Appendf(nil, "%04d", j)); string(v) != string(first) {
+				t.Fatalf("the first key has %q, key %d has %q", first, j, v)
+			}
+		}
+		if err := snap.Close(); err != nil {
+			t.Fatal(err)
+		}
+		pace.Point()
+		runtime.Gosched()
 	}
 }

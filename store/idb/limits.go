@@ -59,8 +59,8 @@ type sizes struct {
 // filters stay below 200 KiB, so that reading one is short and the cache holds many. Writes: what others wait for.
 // Cache: the blocks of some rooms being read and written; indexes and filters, which take 3 % of what is stored, fit
 // for half a gigabyte. Inline: Chromium keeps a value from 64 KiB on in a file of its own, which only a strict transaction
-// syncs, so that a barrier after a relaxed one would not hold. Patience, with a tab of an older version that is asked to let go of the database: it does at once
-// unless it is busy or frozen.
+// syncs, so that a barrier after a relaxed one would not hold. Patience, with a tab of an older version that is asked to let
+// go of the database: it does at once unless it is busy or frozen.
 var standard = sizes{
 	memorySize: 4 << 20, blockSize: 32 << 10, tableSize: 8 << 20, writeSize: 512 << 10, cacheSize: 16 << 20, inlineSize: 60 << 10,
 	patience: 10 * time.Second,

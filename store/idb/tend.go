@@ -19,7 +19,7 @@ func (e *engine) tendLocked() {
 	}
 	// A range that was deleted is written at once: that is what drops its tables, and makes room.
 	drops := e.mem.ranges.Len() > 0 && len(e.version.runs) > 0
-	if e.full == nil && (drops || e.mem.size >= e.o.memorySize) {
+	if e.full == nil && !e.applying && (drops || e.mem.size >= e.o.memorySize) {
 		e.full, e.mem = e.mem, newLayer()
 	}
 	if due := mergeDue(e.version.runs); due > 0 && e.readyLocked(&e.merge) {

@@ -214,7 +214,7 @@ func (g *Graph) run(n Num) (*Run, error) {
 	case g.tail[0].Start <= n:
 		return &g.tail[holder(g.tail, n)], nil
 	}
-	return g.older.run(n)
+	return g.older.run(n, g.tail[0].Start)
 }
 
 // holder is the index of the last of the runs that begins at n or before; the first of them does.

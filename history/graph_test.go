@@ -495,6 +495,15 @@ func TestStoredGraphKeepsLittle(t *testing.T) {
 			if most := len(built.tail)/graphPaging.block + 3; reads > most {
 				t.Errorf("%d reads of %d runs, at most %d", reads, len(built.tail), most)
 			}
+			reads = 0
+			for i := range Num(n) {
+				if _, err := g.Height(i); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if most := 4*len(built.tail)/graphPaging.block + 3; reads > most {
+				t.Errorf("%d reads of %d runs in ascending order, at most %d", reads, len(built.tail), most)
+			}
 			for i := Num(n); i < n+1000; i++ { // goes on growing
 				if _, err := g.Add(s.edges(i)); err != nil {
 					t.Fatal(err)

@@ -27,8 +27,8 @@ func (b *runBlock) end() Num {
 	return last.Start + last.Len
 }
 
-// run returns the run that holds n.
-func (o *older) run(n Num) (*Run, error) {
+// run returns the run that holds n. The tail begins with end.
+func (o *older) run(n, end Num) (*Run, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	at := 0
@@ -36,7 +36,10 @@ func (o *older) run(n Num) (*Run, error) {
 		at++
 	}
 	if at == len(o.blocks) || o.blocks[at].runs[0].Start > n {
-		runs, err := o.read(n, at)
+		if at < len(o.blocks) {
+			end = o.blocks[at].runs[0].Start
+		}
+		runs, err := o.read(n, end, at)
 		if err != nil {
 			return nil, err
 		}
@@ -48,28 +51,30 @@ func (o *older) run(n Num) (*Run, error) {
 	return &b.runs[holder(b.runs, n)], nil
 }
 
-// read reads the run that holds n and those before it, as far as they are not among the blocks before the one at at.
-func (o *older) read(n Num, at int) ([]Run, error) {
+// read reads the run that holds n with those around it, as far as they are before end and not among the blocks before the
+// one at at. Some are later ones, so that questions in ascending order read few times, too.
+func (o *older) read(n, end Num, at int) ([]Run, error) {
+	from := min(n+Num(o.limits.block/2), end-1)
 	floor := Num(0)
 	if at > 0 {
 		floor = o.blocks[at-1].end()
 	}
 	runs := make([]Run, 0, o.limits.block)
-	for r, err := range o.source(n) {
+	for r, err := range o.source(from) {
 		if err != nil {
 			return nil, err
 		}
 		switch last := len(runs) - 1; {
 		case !r.valid() || r.Start < floor:
 			return nil, &RunError{r.Start, "is damaged"}
-		case last < 0 && (r.Start > n || r.Start+r.Len <= n), last >= 0 && r.Start+r.Len != runs[last].Start:
+		case last < 0 && (r.Start > from || r.Start+r.Len <= from || r.Start+r.Len > end), last >= 0 && r.Start+r.Len != runs[last].Start:
 			return nil, &RunError{r.Start, "does not end where the next begins"}
 		}
 		if runs = append(runs, r); len(runs) == o.limits.block || r.Start == floor {
 			break
 		}
 	}
-	if len(runs) == 0 {
+	if len(runs) == 0 || runs[len(runs)-1].Start > n {
 		return nil, &RunError{n, "is not there"}
 	}
 	slices.Reverse(runs)

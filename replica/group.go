@@ -9,6 +9,7 @@ import (
 	"github.com/hyperhyperspace/hhs-go/crdt"
 	"github.com/hyperhyperspace/hhs-go/history"
 	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/object"
 	"github.com/hyperhyperspace/hhs-go/store"
 )
@@ -65,9 +66,9 @@ func (s *Space) newGroup() (*group, error) {
 		}
 		g.height = max(g.height, height)
 	}
-	for _, id := range s.headIDs() {
-		if id != g.prev {
-			g.parents = append(g.parents, id)
+	for _, h := range s.headList { // by number: what is merged together lies together
+		if h.id != g.prev {
+			g.parents = append(g.parents, h.id)
 		}
 	}
 	snap, err := s.node.cfg.Store.Snapshot()
@@ -177,7 +178,7 @@ func (g *group) commit(tx *Tx) (list []*history.Commit, err error) {
 // may have parents.
 func (g *group) mergeHeads() (list []*history.Commit, err error) {
 	for len(g.parents) > history.MaxParents {
-		rest := slices.Clone(g.parents[history.MaxParents:])
+		rest := g.parents[history.MaxParents:]
 		g.parents = g.parents[:history.MaxParents]
 		var ops []history.Op
 		if !g.cert {
@@ -200,6 +201,7 @@ func (g *group) mergeHeads() (list []*history.Commit, err error) {
 // append makes a commit and moves the end of the chain to it.
 func (g *group) append(ops []history.Op, parts [][]byte) (*history.Commit, error) {
 	node := g.space.node
+	order.By(g.parents, object.ID.Compare)
 	env := &history.Envelope{Version: history.Version, Author: g.author().device, Seq: g.seq + 1, Prev: g.prev,
 		Parents: g.parents, Time: node.cfg.Now().UnixMilli(), Ops: ops}
 	for _, p := range parts {

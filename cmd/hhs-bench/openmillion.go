@@ -7,8 +7,13 @@ import (
 	hhs "github.com/hyperhyperspace/hhs-go"
 )
 
+// crowdShare is how many times fewer commits than the others the history has in which each is by another device and none has
+// seen another one: that many signatures and certificates are checked to build it.
+const crowdShare = 20
+
 // openMillion builds a space of n commits and opens it in a process of its own, reads a value and writes one; for a history
-// in a line and for one in which two writers merge each other's commit every time. What is above an idle node is
+// in a line, for one in which two writers merge each other's commit every time, and for one of as many writers as commits,
+// all at the same time; there the write merges them all. What is above an idle node is
 // measured against one with an empty space.
 func openMillion(ctx context.Context, r *run) error {
 	none := stage{Dir: r.path("none")}
@@ -24,9 +29,10 @@ func openMillion(ctx context.Context, r *run) error {
 	for _, h := range []struct {
 		name  string
 		shape shape
-	}{{"linear", linear}, {"alternating", alternating}} {
-		s := stage{Dir: r.path(h.name), N: r.n}
-		if err := r.build(ctx, &s, r.n, h.shape); err != nil {
+		n     int
+	}{{"linear", linear, r.n}, {"alternating", alternating, r.n}, {"crowd", crowd, max(1, r.n/crowdShare)}} {
+		s := stage{Dir: r.path(h.name), N: h.n}
+		if err := r.build(ctx, &s, h.n, h.shape); err != nil {
 			return fmt.Errorf("build the %s history: %w", h.name, err)
 		}
 		for _, what := range []string{"first", "write"} {

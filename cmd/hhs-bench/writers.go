@@ -129,3 +129,21 @@ func alternating(ctx context.Context, first object.ID, values func(i int) string
 		return c, w, err
 	}, nil
 }
+
+// crowd is the history of as many writers as commits, all at the same time: every commit is a head and an author.
+func crowd(ctx context.Context, first object.ID, values func(i int) string) (func(i int) (*history.Commit, *writer, error), error) {
+	person, _, err := identity.NewDevice(ctx, rand.Reader, "bench", 1)
+	return func(i int) (*history.Commit, *writer, error) {
+		key, err := identity.NewKey(rand.Reader)
+		if err != nil {
+			return nil, nil, err
+		}
+		cert, err := identity.Certify(ctx, person, key.Public(), "bench", 1)
+		if err != nil {
+			return nil, nil, err
+		}
+		w := &writer{device: identity.Device{Signer: key, Certificate: cert}}
+		c, err := w.commit(values(i), first)
+		return c, w, err
+	}, err
+}

@@ -6,7 +6,10 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/sstable"
@@ -51,6 +54,72 @@ func BenchmarkApply(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
+		})
+	}
+}
+
+// BenchmarkGroupCommit compares 64 writers, whose batches share syncs, with one writer, who has each to itself: batches and
+// syncs in a second.
+func BenchmarkGroupCommit(b *testing.B) {
+	for _, writers := range []int{1, 64} {
+		b.Run(fmt.Sprint(writers), func(b *testing.B) {
+			d, err := Open(b.TempDir(), Options{Ballast: -1})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer d.Close()
+			groups := d.group
+			var next atomic.Int64
+			var wg sync.WaitGroup
+			b.ResetTimer()
+			for range writers {
+				wg.Go(func() {
+					var batch store.Batch
+					for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
+						batch.Reset()
+						batch.Put(record(int(i)))
+						if err := d.Apply(b.Context(), &batch, store.Synced); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "batches/s")
+			b.ReportMetric(float64(d.group-groups)/b.Elapsed().Seconds(), "syncs/s")
+		})
+	}
+}
+
+// BenchmarkClose opens a store, writes so many records and closes it: the time of opening and of closing.
+func BenchmarkClose(b *testing.B) {
+	for _, records := range []int{0, 1, 1000} {
+		b.Run(fmt.Sprint(records), func(b *testing.B) {
+			var opening, closing time.Duration
+			dir := b.TempDir()
+			for i := 0; b.Loop(); i++ {
+				start := time.Now()
+				d, err := Open(dir, Options{Ballast: -1})
+				if err != nil {
+					b.Fatal(err)
+				}
+				opening += time.Since(start)
+				var batch store.Batch
+				for j := range records {
+					batch.Put(record(i*records + j))
+				}
+				if err := d.Apply(b.Context(), &batch, store.Synced); err != nil {
+					b.Fatal(err)
+				}
+				start = time.Now()
+				if err := d.Close(); err != nil {
+					b.Fatal(err)
+				}
+				closing += time.Since(start)
+			}
+			b.ReportMetric(float64(opening.Microseconds())/float64(b.N)/1000, "open-ms")
+			b.ReportMetric(float64(closing.Microseconds())/float64(b.N)/1000, "close-ms")
 		})
 	}
 }

@@ -300,15 +300,15 @@ func (s *script) check(t *testing.T, what string, image vfs.FS, synced, begun in
 	}
 }
 
-// TestFailingDisk makes the nth write-side operation fail, alone or with all after it, for every n: with an I/O error
-// and with a full disk. The store survives it or says so, answers reads with what it acknowledged, closes, and has all of
+// TestFailingDisk makes the nth write-side operation fail, alone or with all after it, for every n: with an I/O error,
+// a full disk and a right that is lost. The store survives it or says so, answers reads with what it acknowledged, closes, and has all of
 // it when opened again (RELIABILITY G6-63, 64).
 func TestFailingDisk(t *testing.T) {
 	total, step := writes(t), int64(3)
 	if testing.Short() {
 		step = 31
 	}
-	for _, cause := range []error{syscall.EIO, syscall.ENOSPC} {
+	for _, cause := range []error{syscall.EIO, syscall.ENOSPC, syscall.EACCES} {
 		for n := int64(1); n <= total; n += step {
 			failFrom(t, n, cause, false)
 			failFrom(t, n+1, cause, true)

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -188,6 +189,43 @@ func TestReadOnlyMedium(t *testing.T) {
 				t.Errorf("a new store: %v", err)
 			}
 		}
+	}
+}
+
+// TestUnreadableBlocks: reads that the disk fails say that the store is damaged, others work, and writes go on.
+func TestUnreadableBlocks(t *testing.T) {
+	mem := filled(t, true)
+	var failing atomic.Bool
+	medium := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if failing.Load() && op.Kind == errorfs.OpFileReadAt && strings.HasSuffix(op.Path, ".sst") {
+			return syscall.EIO
+		}
+		return nil
+	}))
+	d := mustOpen(t, "db", memory(medium))
+	defer mustClose(t, d)
+	failing.Store(true)
+	var last error
+	snap, err := d.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer snap.Close()
+	for _, err := range snap.Scan(nil, nil, false) {
+		last = err
+	}
+	if _, err := snap.Get([]byte(entry(50))); !errors.Is(err, store.ErrCorrupt) || !errors.Is(last, store.ErrCorrupt) {
+		t.Errorf("get: %v, scan: %v", err, last)
+	}
+	if err := put(d, "zz", "1", store.Synced); err != nil {
+		t.Error(err)
+	}
+	if _, err := get(t, d, "zz"); err != nil {
+		t.Error(err)
+	}
+	failing.Store(false)
+	if _, err := get(t, d, entry(50)); err != nil {
+		t.Error(err)
 	}
 }
 

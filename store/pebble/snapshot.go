@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"sync"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -133,7 +134,7 @@ func (s *snapshot) Get(key []byte) (value []byte, err error) {
 		return nil, store.ErrNotFound
 	}
 	if err != nil {
-		return nil, fmt.Errorf("get key %x: %w", key, translate(err))
+		return nil, fmt.Errorf("get key %x: %w", key, readError(err))
 	}
 	value = append(make([]byte, 0, len(v)), v...)
 	return value, closer.Close()
@@ -153,17 +154,25 @@ func (s *snapshot) Fetch(keys [][]byte, found func(i int, value []byte)) (err er
 	for i, key := range keys {
 		if store.Reserved(key) || !it.SeekPrefixGE(key) {
 			if err := it.Error(); err != nil {
-				return fmt.Errorf("get key %x: %w", key, translate(err))
+				return fmt.Errorf("get key %x: %w", key, readError(err))
 			}
 			continue
 		}
 		v, err := it.ValueAndErr()
 		if err != nil {
-			return fmt.Errorf("get key %x: %w", key, translate(err))
+			return fmt.Errorf("get key %x: %w", key, readError(err))
 		}
 		found(i, v[:len(v):len(v)])
 	}
 	return s.stopped()
+}
+
+// readError is translate of what a read met: what the disk does not give back is damaged, whatever the reason.
+func readError(err error) error {
+	if errors.Is(err, syscall.EIO) {
+		return fmt.Errorf("%w: %w", store.ErrCorrupt, err)
+	}
+	return translate(err)
 }
 
 func (s *snapshot) Scan(lo, hi []byte, reverse bool) iter.Seq2[store.KV, error] {
@@ -178,7 +187,7 @@ func (s *snapshot) Scan(lo, hi []byte, reverse bool) iter.Seq2[store.KV, error] 
 			err = s.scan(l, h, reverse, yield)
 		}
 		if err = errors.Join(err, s.done()); err != nil {
-			yield(store.KV{}, fmt.Errorf("scan: %w", translate(err)))
+			yield(store.KV{}, fmt.Errorf("scan: %w", readError(err)))
 		}
 	}
 }

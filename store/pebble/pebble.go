@@ -7,9 +7,10 @@
 //
 // # What is on disk
 //
-// Besides Pebble's own files the directory holds HHS-FORMAT, the version of what the keys mean as a decimal number and
-// a line feed, which is read before anything else is touched; HHS-CREATING until a first open has succeeded; LOCK, held
-// as long as the store is open; and BALLAST.
+// Besides Pebble's own files the directory holds HHS-FORMAT, the version of this engine's files as a decimal number and a
+// line feed, which is read before anything else is touched; HHS-CREATING until a first open has succeeded; HHS-CLEAN, a
+// list of the files, after a clean close and until the next opening; LOCK, held as long as the store is open; and BALLAST.
+// Every group of batches begins with its number, at a key of the engine's own.
 //
 // # Invariants
 //
@@ -21,12 +22,24 @@
 //     store answers writes with store.ErrReadOnly and serves reads until it is closed; opening it again replays the log.
 //  4. Under the low-water mark writes fail with store.ErrFull before they reach Pebble, and work again as soon as there
 //     is room. If the disk fills up regardless, the ballast is given back, which lets the write in progress and
-//     flushes end well.
+//     flushes end well. While tables cannot be written, writes fail and do not wait.
+//  5. A store that is there and cannot be written (a full disk, a medium or rights to read only) is opened to read, and
+//     Health says why.
+//  6. A store is opened only if every group that is known to have been synced can be read from the logs, and every edit
+//     of the manifest; else nothing of it is changed. After a clean close any difference in its files but within tables
+//     is noticed, after a crash any changed bit and whatever later groups show to be missing (see check.go). The blocks of
+//     tables are checked when they are read, and by Verify.
+//
+// # What is not noticed
+//
+// After a crash: more than one changed bit in the last groups of all, which looks like what a loss of power leaves; and
+// that the newest log is gone. After a clean close: nothing but damage within tables, until it is read. A whole directory
+// replaced by an older copy of itself looks well; the replica above it notices that from its peers.
 //
 // # What it does not do
 //
-// It does not repair: a damaged block makes the reads that meet it fail with store.ErrCorrupt. Pebble is asked for no
-// application-level checksums; blocks and log records carry their own.
+// It does not repair: a damaged block makes the reads that meet it fail with store.ErrCorrupt, and Salvage copies what can
+// be read into a new store. Pebble is asked for no application-level checksums; blocks and log records carry their own.
 package pebble
 
 import (

@@ -75,22 +75,25 @@ func encodeRoll(num uint64, runs []run) []byte {
 	return v
 }
 
-// enroll makes the add at a spot one that brought its element.
-func (f *field) enroll(it item) error { return f.inRoll(it, withRun) }
+// enroll makes the add at a spot one that brought its element. alone tells that no other op of its commit is on the roll.
+func (f *field) enroll(it item, alone bool) error { return f.inRoll(it, alone, withRun) }
 
 // strike takes it out again.
-func (f *field) strike(it item) error { return f.inRoll(it, withoutRun) }
+func (f *field) strike(it item) error { return f.inRoll(it, false, withoutRun) }
 
-func (f *field) inRoll(it item, change func(runs []run, index uint32) ([]run, bool)) error {
+func (f *field) inRoll(it item, alone bool, change func(runs []run, index uint32) ([]run, bool)) error {
 	num, ok := liveNum(it.record)
 	stand, index, ok2 := parseSpot(it.id)
 	if !ok || !ok2 {
 		return &Corrupt{Key: []byte(it.id), Reason: "not a live add"}
 	}
 	key := join(spaceShown, nil, stand)
-	v, err := f.get(key)
-	if err != nil {
-		return err
+	var v []byte
+	if !alone {
+		var err error
+		if v, err = f.get(key); err != nil {
+			return err
+		}
 	}
 	var runs []run
 	if v != nil {

@@ -192,7 +192,7 @@ func (t setType) Apply(env *Env, op Op, effective bool) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	return e.changes(&op, effective)
+	return e.changes(&op, effective, op.Ref.Index == 0)
 }
 
 func (t setType) Flip(env *Env, op Op, effective bool) ([]Change, error) {
@@ -236,11 +236,12 @@ func (t setType) Flip(env *Env, op Op, effective bool) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	return e.changes(&op, effective)
+	return e.changes(&op, effective, false)
 }
 
-// changes writes the element back, keeps the roll, and tells whether the element came or went.
-func (e *element) changes(op *Op, effective bool) ([]Change, error) {
+// changes writes the element back, keeps the roll, and tells whether the element came or went. alone tells that op is the
+// first of its commit to be taken in.
+func (e *element) changes(op *Op, effective, alone bool) ([]Change, error) {
 	if err := e.live.flush(); err != nil {
 		return nil, err
 	}
@@ -257,7 +258,7 @@ func (e *element) changes(op *Op, effective bool) ([]Change, error) {
 		}
 	}
 	if now {
-		if err := e.enroll(first); err != nil {
+		if err := e.enroll(first, alone && first.id == spotOf(op)); err != nil {
 			return nil, err
 		}
 	}

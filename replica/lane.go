@@ -453,6 +453,13 @@ func (l *lane) leave(s *Space, g *group, list []*history.Commit, tx *Tx, w waite
 	return nil
 }
 
+// pause lets no more be made until resume is called, and admits what was.
+func (s *Space) pause() (resume func()) {
+	s.lane.turn <- struct{}{}
+	s.settle()
+	return s.endTurn
+}
+
 // settled makes a reader see what was acknowledged in memory.
 func (s *Space) settled() {
 	if s.lane.promised.Load() > 0 {

@@ -307,7 +307,7 @@ func (n *Node) Leave(ctx context.Context, id object.ID) error {
 		return fmt.Errorf("leave space %s: %w", id.Short(), err)
 	}
 	if s != nil {
-		s.settled()
+		defer s.pause()()
 	}
 	if s != nil { // nothing enters while it is deleted, and nothing of it is lost if that fails
 		s.mu.Lock()

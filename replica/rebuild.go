@@ -183,6 +183,7 @@ func (b *rebuild) replaceLocked(ctx context.Context, live *Space) error {
 		return fmt.Errorf("%w: it was left and joined again meanwhile", ErrUnknownSpace)
 	}
 	if live != nil {
+		defer live.pause()()
 		live.mu.Lock()
 		defer live.mu.Unlock()
 	}

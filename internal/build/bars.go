@@ -53,11 +53,11 @@ func bars(ctx context.Context, b *build, _ []string) error {
 		for _, m := range f.tests {
 			numbers, took, err := b.measure(ctx, m)
 			cpu += took
+			line = append(line, numbers...)
 			if err != nil {
 				ok = false
 				line = append(line, named{"error", err.Error()})
 			}
-			line = append(line, numbers...)
 		}
 		bad = bad || !ok
 		line = append(line, named{"holds", ok}, named{"wall_s", tenths(time.Since(start))}, named{"cpu_s", tenths(cpu)})
@@ -90,20 +90,21 @@ func (b *build) measure(ctx context.Context, m measured) (numbers fields, cpu ti
 		err = fmt.Errorf("%w: %s", err, exit.Stderr)
 	}
 	said, passed := testOutput(out)
-	if err != nil {
-		return nil, cpu, fmt.Errorf("%s in %s: %w: %s", m.test, m.pkg, err, tail(said))
+	switch {
+	case err != nil:
+		err = fmt.Errorf("%s in %s: %w: %s", m.test, m.pkg, err, tail(said))
+	case !passed:
+		err = fmt.Errorf("%s has no %s", m.pkg, m.test)
 	}
-	if !passed {
-		return nil, cpu, fmt.Errorf("%s has no %s", m.pkg, m.test)
-	}
-	for _, f := range m.find {
-		value, err := f.in(said)
-		if err != nil {
-			return numbers, cpu, fmt.Errorf("%s in %s: %w", m.test, m.pkg, err)
+	for _, f := range m.find { // of a test that fails, too: by how much
+		value, missing := f.in(said)
+		if missing == nil {
+			numbers = append(numbers, named{f.name, value})
+		} else if err == nil {
+			err = fmt.Errorf("%s in %s: %w", m.test, m.pkg, missing)
 		}
-		numbers = append(numbers, named{f.name, value})
 	}
-	return numbers, cpu, nil
+	return numbers, cpu, err
 }
 
 // testJSON is what is needed of a line of go test -json.

@@ -81,7 +81,7 @@ With --repair what is derived is made anew; damaged commits, and those that need
 again. If files of the store are damaged, which needs the node to be stopped, what can be read is copied into a new store and
 the damaged one is kept beside it.
 
-Exit code 0: all is well, or is again. 3: something is damaged, or waits for a peer.`,
+Exit code 0: all is well, or is again. 3: something is damaged, or lost until a peer gives it again.`,
 		Example: "  hhs fsck\n  hhs fsck --repair",
 		Args:    exactly(0, 0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -132,6 +132,7 @@ func (a *app) fsck(ctx context.Context, repair bool) (checked, error) {
 	}
 	report, err = long[checked](ctx, a, "care.check", checkArgs{Repair: true})
 	report.Salvaged = &salvaged
+	report.Sound = false // what was in the damaged blocks cannot be named
 	return report, err
 }
 
@@ -173,6 +174,8 @@ func (a *app) printChecked(r checked, repair bool) {
 	switch {
 	case r.Sound:
 		a.printf("All is well.\n")
+	case r.Salvaged != nil:
+		a.printf("What the damaged files held is gone here; peers give it again. A space that is not in this list: join it again with its link.\n")
 	case repair:
 		a.printf("The rest comes back from peers that have it: keep hhs serve running, and see hhs status.\n")
 	default:

@@ -63,9 +63,14 @@ func logName(number uint32) string { return fmt.Sprintf("%06d.log", number) }
 // for what could not be looked at.
 func look(fsys vfs.FS, dir string) (*contents, error) {
 	c := &contents{fs: fsys, dir: dir}
-	if version, err := readFormat(fsys, dir); err != nil {
+	var format *DamageError
+	version, err := readFormat(fsys, dir)
+	switch {
+	case errors.As(err, &format):
+		c.add(format)
+	case err != nil:
 		return nil, err
-	} else if version == 0 {
+	case version == 0:
 		return nil, fmt.Errorf("there is no store: %w", fs.ErrNotExist)
 	}
 	names, err := fsys.List(dir)
@@ -222,9 +227,12 @@ func groupIn(ch chunk) (number, synced uint64, ok bool) {
 	return parseGroup(value)
 }
 
+// beside tells which files are not needed to read what is in tables: they may be damaged.
+func beside(name string) bool { return isLog(name) || strings.HasPrefix(name, "OPTIONS-") }
+
 // groupInTables returns the number of the last group in tables.
 func (c *contents) groupInTables() (number uint64, err error) {
-	err = c.withEngine(isLog, func(db *pebble.DB) error {
+	err = c.withEngine(beside, func(db *pebble.DB) error {
 		number, _, err = lastGroup(db)
 		return err
 	})

@@ -3,10 +3,9 @@
 package pebble
 
 import (
-	"context"
 	"fmt"
 
-	"github.com/hyperhyperspace/hhs-go/store"
+	"github.com/cockroachdb/pebble/v2"
 )
 
 // migrations bring a store from the format that is their place in the list, counted from 1, to the next one. Each may be
@@ -37,5 +36,12 @@ func (d *DB) migrate(version int, progress Progress) error {
 
 // numberGroups, 1 to 2: groups are numbered (see groupKey) from the first one of this format on.
 func numberGroups(d *DB) error {
-	return d.Apply(context.Background(), new(store.Batch), store.Synced)
+	if d.group > 0 {
+		return nil // done, and cut short after it
+	}
+	if err := d.db.Set(groupKey, groupValue(1, 0), pebble.Sync); err != nil {
+		return err
+	}
+	d.group, d.synced = 1, 1
+	return d.advance()
 }

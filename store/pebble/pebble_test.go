@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -145,6 +146,34 @@ func TestNewerUntouched(t *testing.T) {
 	}
 	if _, err := Open(dir, Options{}); !errors.Is(err, store.ErrCorrupt) {
 		t.Errorf("without a format file: %v", err)
+	}
+}
+
+// TestMigration brings a store of format 1 and an older Pebble to this format, once, and says so.
+func TestMigration(t *testing.T) {
+	mem := vfs.NewMem()
+	s := newScript(30)
+	s.older(t, mem, "db", new(ledger), 30)
+	var steps []Step
+	o := memory(mem)
+	o.Progress = func(s Step) { steps = append(steps, s) }
+	d := mustOpen(t, "db", o)
+	if got := state(d); got != s.states[30] {
+		t.Error("it reads otherwise")
+	}
+	if want := []Step{{AllFiles: 1}, {Files: 1, AllFiles: 1}}; !slices.Equal(steps, want) {
+		t.Errorf("steps %+v", steps)
+	}
+	if v := d.db.FormatMajorVersion(); v != formatMajorVersion || d.group == 0 {
+		t.Errorf("Pebble's format %d, group %d", v, d.group)
+	}
+	mustClose(t, d)
+	if v, err := readFormat(mem, "db"); v != Format || err != nil {
+		t.Errorf("format %d, %v", v, err)
+	}
+	mustClose(t, mustOpen(t, "db", o))
+	if len(steps) != 2 {
+		t.Errorf("brought to it again: %+v", steps)
 	}
 }
 

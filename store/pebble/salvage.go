@@ -33,6 +33,9 @@ func Salvage(ctx context.Context, dir, into string, progress Progress) (Report, 
 }
 
 func salvage(ctx context.Context, fsys vfs.FS, dir, into string, progress Progress) (r Report, err error) {
+	if _, err := readFormat(fsys, dir); errors.Is(err, store.ErrNewer) { // before the lock's file is touched
+		return r, err
+	}
 	lock, err := lockForReading(fsys, dir)
 	if err != nil {
 		return r, err
@@ -69,7 +72,7 @@ func salvage(ctx context.Context, fsys vfs.FS, dir, into string, progress Progre
 // manifestTables lists the tables that belong to the store, and the highest number that Pebble gave to anything in them:
 // what logs hold up to it is in tables, or was deleted since.
 func (c *contents) manifestTables() (names []string, flushed uint64, err error) {
-	err = c.withEngine(isLog, func(db *pebble.DB) error {
+	err = c.withEngine(beside, func(db *pebble.DB) error {
 		levels, err := db.SSTables()
 		if err != nil {
 			return err

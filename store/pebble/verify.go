@@ -13,6 +13,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/hyperhyperspace/hhs-go/store"
 )
 
 // Verify reads a store that no process has open, changing nothing: the checksum of every block of every table, every
@@ -28,7 +30,7 @@ func Verify(ctx context.Context, dir string, progress Progress) (Report, error) 
 
 func verify(ctx context.Context, fsys vfs.FS, dir string, progress Progress) (Report, error) {
 	var r Report
-	if _, err := readFormat(fsys, dir); err != nil {
+	if _, err := readFormat(fsys, dir); errors.Is(err, store.ErrNewer) { // before the lock's file is touched
 		return r, err
 	}
 	lock, err := lockForReading(fsys, dir)

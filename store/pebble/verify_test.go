@@ -185,6 +185,35 @@ func TestSalvage(t *testing.T) {
 	}
 }
 
+// TestSalvageAround saves everything from a store that has lost a file beside its tables and logs.
+func TestSalvageAround(t *testing.T) {
+	for _, clean := range []bool{true, false} {
+		mem := filled(t, clean)
+		want := dump(t, copyStore(t, mem, "db"), "db")
+		for _, name := range slices.Concat(files(t, mem, "OPTIONS"), files(t, mem, formatFile)) {
+			for _, left := range [][]byte{nil, []byte("x\n")} {
+				broken := copyStore(t, mem, "db")
+				writeFile(t, broken, "db/"+name, left)
+				if left == nil {
+					if err := broken.Remove("db/" + name); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if r, err := verify(t.Context(), broken, "db", nil); err != nil || r.Err() == nil && (clean || left != nil) {
+					t.Errorf("clean %v, %s is %q: verify: %+v, %v", clean, name, left, r, err)
+				}
+				r, err := salvage(t.Context(), broken, "db", "into", nil)
+				if err != nil || r.Guessed {
+					t.Fatalf("clean %v, %s is %q: %+v, %v", clean, name, left, r, err)
+				}
+				if got := dump(t, broken, "into"); got != want {
+					t.Errorf("clean %v, %s is %q: salvaged something else", clean, name, left)
+				}
+			}
+		}
+	}
+}
+
 func dump(t testing.TB, fsys vfs.FS, dir string) string {
 	t.Helper()
 	d := mustOpen(t, dir, memory(fsys))

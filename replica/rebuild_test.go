@@ -288,3 +288,23 @@ func TestRebuildGivenUp(t *testing.T) {
 	}
 	line(t, a, "goes on")
 }
+
+// BenchmarkRebuild puts 4,000 commits of one op through the door again.
+func BenchmarkRebuild(b *testing.B) {
+	mem := store.NewMem()
+	n := at(b, mem, 1)
+	a := create(b, n)
+	for i := range 4000 {
+		line(b, a, fmt.Sprint(i))
+	}
+	id := a.ID()
+	b.ResetTimer()
+	for range b.N {
+		n.Close()
+		n = at(b, mem, 1) // no signature is remembered
+		if r, err := n.Rebuild(context.Background(), id, nil); err != nil || !r.Sound() {
+			b.Fatal(r, err)
+		}
+	}
+	b.ReportMetric(float64(4001*b.N)/b.Elapsed().Seconds(), "commits/s")
+}

@@ -20,7 +20,7 @@ func long[T any](ctx context.Context, a *app, method string, args any) (result T
 	m := a.meter()
 	defer m.end()
 	done := false
-	err = a.call(ctx, method, args, role{options: []hhs.Option{hhs.WithProgress(m.tell)}}, func(body json.RawMessage) error {
+	err = a.call(ctx, method, args, role{}, func(body json.RawMessage) error {
 		var u update[T]
 		if err := json.Unmarshal(body, &u); err != nil {
 			return err

@@ -45,7 +45,9 @@ func (o *owner) Close() error {
 
 // tryOwn opens the directory, or says hhs.ErrLocked.
 func (a *app) tryOwn(ctx context.Context, dir string, r role) (*owner, error) {
-	opts := append([]hhs.Option{hhs.WithPassphrase(a.passphrase)}, r.options...)
+	m := a.meter()
+	defer m.end()
+	opts := append([]hhs.Option{hhs.WithPassphrase(a.passphrase), hhs.WithProgress(m.tell)}, r.options...)
 	if !r.online {
 		opts = append(opts, hhs.Offline())
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -40,6 +41,11 @@ func TestScripts(t *testing.T) {
 			env.Setenv("HOME", env.Getenv("WORK")+"/home")
 			env.Setenv("XDG_DATA_HOME", "")
 			env.Setenv("HHS_PASSPHRASE", "")
+			golden, err := filepath.Abs("../../testdata/stores")
+			if err != nil {
+				return err
+			}
+			env.Setenv("GOLDEN", golden)
 			all := &processes{list: map[string]*process{}}
 			env.Values["processes"] = all
 			env.Defer(all.killAll)

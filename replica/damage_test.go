@@ -324,3 +324,27 @@ func tryPull(dst, src *replica.Space) error {
 	}
 	return nil
 }
+
+// Leaving a space takes what was set aside with it.
+func TestLeaveWithDamage(t *testing.T) {
+	mem := store.NewMem()
+	n := at(t, mem, 1)
+	a := create(t, n)
+	line(t, a, "one")
+	list := ofSpace(t, mem, "c")
+	flip(t, mem, list[1], len(list[1].Value)-1)
+	if _, err := n.Rebuild(context.Background(), a.ID(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, known := mustSpace(t, n, a.ID()).Trouble(); !known {
+		t.Fatal("nothing was set aside")
+	}
+	if err := n.Leave(context.Background(), a.ID()); err != nil {
+		t.Fatal(err)
+	}
+	for _, kv := range dump(t, mem) {
+		if slices.Contains([]byte("sdrn"), kv.Key[0]) {
+			t.Errorf("%q is left", kv.Key)
+		}
+	}
+}

@@ -308,3 +308,50 @@ func BenchmarkRebuild(b *testing.B) {
 	}
 	b.ReportMetric(float64(4001*b.N)/b.Elapsed().Seconds(), "commits/s")
 }
+
+// A space can be written while it is checked and rebuilt: what was acknowledged
+// is there afterwards, and who comes later is told to open it again.
+func TestRebuildWhileWriting(t *testing.T) {
+	mem := store.NewMem()
+	a := scripted(t, mem, 5, 30)
+	n := a.Node()
+	type written struct {
+		count int
+		err   error
+	}
+	started, done := make(chan struct{}), make(chan written)
+	go func() {
+		for i := 0; ; i++ {
+			if i == 20 {
+				close(started)
+			}
+			if _, err := a.Update(context.Background(), say("w")); err != nil {
+				done <- written{i, err}
+				return
+			}
+		}
+	}()
+	<-started
+	before := a.Len()
+	if r, err := n.Check(context.Background(), a.ID(), nil); err != nil || !r.Sound() {
+		t.Errorf("checked: %+v, %v", r, err)
+	}
+	if r, err := n.Rebuild(context.Background(), a.ID(), nil); err != nil || !r.Sound() {
+		t.Errorf("rebuilt: %+v, %v", r, err)
+	}
+	w := <-done
+	if !errors.Is(w.err, replica.ErrClosed) {
+		t.Errorf("the last write: %v", w.err)
+	}
+	s := mustSpace(t, n, a.ID())
+	count := 0
+	for _, l := range lines(t, s) {
+		if l == "w" {
+			count++
+		}
+	}
+	if count != w.count || s.Len() <= before {
+		t.Errorf("%d writes are there, %d were acknowledged", count, w.count)
+	}
+	records(t, mem)
+}

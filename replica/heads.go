@@ -42,13 +42,21 @@ func (t headList) after(came []head, went []history.Num) (list headList, gone []
 	return append(list, came...), gone
 }
 
-// ids are the heads' ids, sorted.
+// ids are the heads' ids, sorted: numbers are, which begin with a part of the digest, since opening a space waits for it.
 func (t headList) ids() []object.ID {
-	list := make([]object.ID, len(t))
+	keys := make([]uint64, len(t))
 	for i := range t {
-		list[i] = t[i].id
+		d := t[i].id.Digest()
+		keys[i] = uint64(binary.BigEndian.Uint32(d[:]))<<32 | uint64(i)
 	}
-	order.By(list, object.ID.Compare)
+	slices.Sort(keys)
+	list := make([]object.ID, len(t))
+	for i, key := range keys {
+		list[i] = t[uint32(key)].id
+		for j := i; j > 0 && list[j].Compare(list[j-1]) < 0; j-- { // the rest of the digest
+			list[j], list[j-1] = list[j-1], list[j]
+		}
+	}
 	return list
 }
 

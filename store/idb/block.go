@@ -39,9 +39,9 @@ func (w *blockWriter) add(key, value []byte) {
 		w.buf = binary.AppendUvarint(w.buf, n)
 	}
 	for _, v := range [...][]byte{key[shared:], value} {
-		w.buf = append(w.buf, v...)
+		w.buf = join(w.buf, v)
 	}
-	w.last = append(w.last[:0], key...)
+	w.last = join(w.last[:0], key)
 }
 
 func (w *blockWriter) reset() { w.buf, w.n = w.buf[:0], 0 }
@@ -87,7 +87,7 @@ func openBlock(data []byte) (b *block, why string) {
 		} else if len(p.rest) == 0 || p.shared < len(last) && last[p.shared] >= p.rest[0] {
 			return nil, "order"
 		}
-		last = append(last[:p.shared], p.rest...)
+		last = join(last[:p.shared], p.rest)
 		at = next
 	}
 	if len(b.starts) == 0 {
@@ -152,7 +152,7 @@ func (b *block) get(key []byte) (value []byte, found bool) {
 	k := scratch[:0]
 	for at, n := int(b.starts[i]), 0; at < len(b.data) && n < interval; n++ {
 		p, next, _ := cutPair(b.data, at)
-		k = append(k[:p.shared], p.rest...)
+		k = join(k[:p.shared], p.rest)
 		if c := bytes.Compare(k, key); c > 0 {
 			break
 		} else if c == 0 {

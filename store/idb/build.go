@@ -9,7 +9,7 @@ type builder struct {
 	alive   func() error // looked at now and then: why to give up
 	tables  []*table     // those that are complete, and the one being written
 	block   blockWriter
-	index   index // of the last table
+	firsts  blockWriter // first keys of the blocks of the last table
 	hashes  []uint64
 	last    []byte
 	next    uint64   // number of the next record
@@ -27,7 +27,7 @@ func (b *builder) add(key, value []byte) error {
 	}
 	b.block.add(key, value)
 	b.hashes = append(b.hashes, hashKey(key))
-	b.last = append(b.last[:0], key...)
+	b.last = join(b.last[:0], key)
 	if b.work += len(key) + len(value) + pairWork; b.work > pauseWork {
 		b.work = 0
 		pace.Point()
@@ -53,7 +53,7 @@ func (b *builder) begin(key []byte) error {
 		}
 		b.tables = append(b.tables, &table{first: b.next, low: clone(key)})
 	}
-	b.index.keys = append(b.index.keys, clone(key))
+	b.firsts.add(key, []byte{})
 	return nil
 }
 
@@ -75,7 +75,7 @@ func (b *builder) endBlock() error {
 
 // write takes a record, and writes those that have gathered when there are enough.
 func (b *builder) write(kind byte, payload []byte) error {
-	rec := endRecord(append(beginRecord(kind, b.next, 0, len(payload)), payload...))
+	rec := endRecord(join(beginRecord(kind, b.next, 0, len(payload)), payload))
 	b.pending = append(b.pending, rec)
 	b.next++
 	if b.size += len(rec); b.size < b.engine.o.writeSize {
@@ -105,9 +105,9 @@ func (b *builder) end() error {
 		}
 	}
 	t.high = clone(b.last)
-	b.index.filter = newFilter(b.hashes)
-	payload := b.index.bytes()
-	b.index, b.hashes = index{}, b.hashes[:0]
+	payload := indexBytes(newFilter(b.hashes), b.firsts.buf)
+	b.firsts.reset()
+	b.hashes = b.hashes[:0]
 	if err := b.write(kindIndex, payload); err != nil {
 		return err
 	}

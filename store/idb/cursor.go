@@ -22,9 +22,9 @@ func (b *batch) reset() { b.keys, b.ends, b.values = b.keys[:0], b.ends[:0], b.v
 func (b *batch) add(shared int, rest, value []byte) {
 	if shared > 0 {
 		before := b.key(len(b.ends) - 1)
-		b.keys = append(b.keys, before[:shared]...)
+		b.keys = join(b.keys, before[:shared])
 	}
-	b.keys = append(b.keys, rest...)
+	b.keys = join(b.keys, rest)
 	b.ends = append(b.ends, len(b.keys))
 	b.values = append(b.values, value)
 }
@@ -46,7 +46,7 @@ type source interface {
 // cursor stands on one pair of a source.
 type cursor struct {
 	batch
-	bounds
+	*bounds
 	source
 	ranges *tree // what the layer or run deletes from older ones
 	at     int
@@ -82,7 +82,7 @@ func (c *cursor) next() error {
 
 // memory is the source of a layer.
 type memory struct {
-	bounds
+	*bounds
 	pairs *tree
 	last  *string // the last key given
 	count int

@@ -135,11 +135,11 @@ func upgrade(t *transaction, conn js.Value, version int) {
 	conn.Call("createObjectStore", "blocks")
 	if version == 0 {
 		conn.Call("createObjectStore", "journal")
-		conn.Call("createObjectStore", "meta").Call("put", toJS(new(manifest).record()), "manifest")
+		conn.Call("createObjectStore", "meta")
+		t.put("manifest", toJS(new(manifest).record()))
 		return
 	}
-	meta := t.store("meta")
-	t.then(meta.Call("get", "snapshot"), func(v js.Value) {
+	t.get("snapshot", func(v js.Value) {
 		m, err := new(manifest), error(nil)
 		if !v.IsUndefined() {
 			if m, err = openSnapshot(toGo(v)); err != nil {
@@ -147,8 +147,8 @@ func upgrade(t *transaction, conn js.Value, version int) {
 				return
 			}
 		}
-		meta.Call("put", toJS(m.record()), "manifest")
-		meta.Call("delete", "snapshot")
+		t.put("manifest", toJS(m.record()))
+		t.store("meta").Call("delete", "snapshot")
 	})
 }
 

@@ -151,7 +151,7 @@ func (e *engine) commit(batches []*store.Batch, size int, sync bool) error {
 	if size > 0 {
 		c.entry = beginRecord(kindJournal, e.next, 0, size)
 		for _, b := range batches {
-			c.entry = append(c.entry, b.Bytes()...)
+			c.entry = join(c.entry, b.Bytes())
 		}
 		c.entry = endRecord(c.entry)
 	}

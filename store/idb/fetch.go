@@ -21,13 +21,13 @@ func (e *engine) index(t *table) (*index, error) {
 		return nil, e.blame(err)
 	}
 	x, why := openIndex(payload)
-	if x != nil && (uint64(len(x.keys)) != t.blocks || !bytes.Equal(x.keys[0], t.low)) {
+	if x != nil && (uint64(x.blocks()) != t.blocks || !bytes.Equal(x.firsts.key(0), t.low)) {
 		why = "of another table"
 	}
 	if why != "" {
 		return nil, e.blame(damaged(kindIndex, t.index(), 0, why))
 	}
-	e.cache.put(t.index(), x, len(payload)+len(x.keys)*sliceSize)
+	e.cache.put(t.index(), x, len(x.filter)+len(x.firsts.keys)+x.blocks()*8)
 	return x, nil
 }
 
@@ -37,7 +37,7 @@ func (e *engine) block(t *table, x *index, i, ahead int, reverse bool) (*block, 
 	if b, ok := e.cache.get(t.first + uint64(i)).(*block); ok {
 		return b, nil
 	}
-	from, count := i, min(max(ahead, 1), len(x.keys)-i)
+	from, count := i, min(max(ahead, 1), x.blocks()-i)
 	if reverse {
 		count = min(max(ahead, 1), i+1)
 		from = i + 1 - count
@@ -68,7 +68,7 @@ func openTableBlock(t *table, x *index, i int, rec []byte) (*block, error) {
 		return nil, err
 	}
 	b, why := openBlock(payload)
-	if why == "" && !bytes.Equal(b.startKey(0), x.keys[i]) {
+	if why == "" && !bytes.Equal(b.startKey(0), x.firsts.key(i)) {
 		why = "of another table"
 	}
 	if why != "" {
@@ -123,7 +123,7 @@ func (e *engine) get(r *run, key []byte, hash uint64) (value []byte, found bool,
 
 // stored is the source of a run.
 type stored struct {
-	bounds
+	*bounds
 	engine *engine
 	run    *run
 	began  bool
@@ -202,7 +202,7 @@ func (s *stored) load() (err error) {
 		if s.index, err = s.engine.index(t); err != nil {
 			return err
 		}
-		s.blocks, s.block = s.positions(len(s.index.keys), s.index.find), nil
+		s.blocks, s.block = s.positions(s.index.blocks(), s.index.find), nil
 	}
 	left := s.blocks.left()
 	if s.block != nil || left <= 0 {

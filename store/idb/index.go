@@ -4,54 +4,49 @@ import (
 	"bytes"
 	"encoding/binary"
 	"sort"
-
-	"github.com/hyperhyperspace/hhs-go/store"
 )
 
-// index is what a table says about its blocks: the length of the filter and the filter, then for each block the length
-// of its first key and the key, all lengths as uvarints.
+// index is what a table says about its blocks: the length of the filter as a uvarint, the filter, and a block of the
+// first keys of the blocks with empty values.
 type index struct {
 	filter filter
-	keys   [][]byte // first key of each block
+	firsts batch
 }
 
-func (x *index) bytes() []byte {
-	b := append(binary.AppendUvarint(nil, uint64(len(x.filter))), x.filter...)
-	for _, k := range x.keys {
-		b = append(binary.AppendUvarint(b, uint64(len(k))), k...)
-	}
-	return b
+// indexBytes makes an index of a filter and the payload of the block of first keys.
+func indexBytes(f filter, firsts []byte) []byte {
+	return join(join(binary.AppendUvarint(nil, uint64(len(f))), f), firsts)
 }
 
-// openIndex reads what bytes returned; the index aliases it.
+// openIndex reads what indexBytes returned; the index aliases it.
 func openIndex(data []byte) (x *index, why string) {
-	x = new(index)
-	var at int
-	var ok bool
-	if x.filter, at, ok = field(data, 0, uint64(len(data))); !ok {
+	f, at, ok := field(data, 0, uint64(len(data)))
+	if !ok {
 		return nil, "length"
 	}
-	var last []byte
-	for at < len(data) {
-		var key []byte
-		if key, at, ok = field(data, at, store.MaxKey); !ok {
-			return nil, "length"
-		}
-		if store.Reserved(key) || bytes.Compare(last, key) >= 0 {
-			return nil, "order"
-		}
-		last = key
-		x.keys = append(x.keys, key)
+	b, why := openBlock(data[at:])
+	if why != "" {
+		return nil, why
 	}
-	if len(x.keys) == 0 {
-		return nil, "empty"
+	x = &index{filter: f}
+	for i := range b.starts {
+		b.read(i, &x.firsts)
 	}
+	for _, v := range x.firsts.values {
+		if v == nil || len(v) > 0 {
+			return nil, "value"
+		}
+	}
+	x.firsts.values = nil
 	return x, ""
 }
 
+// blocks returns how many there are.
+func (x *index) blocks() int { return len(x.firsts.ends) }
+
 // find returns the last block whose first key is not above key, -1 if there is none.
 func (x *index) find(key []byte) int {
-	return sort.Search(len(x.keys), func(i int) bool { return bytes.Compare(x.keys[i], key) > 0 }) - 1
+	return sort.Search(x.blocks(), func(i int) bool { return bytes.Compare(x.firsts.key(i), key) > 0 }) - 1
 }
 
 // field reads a length and as many bytes.

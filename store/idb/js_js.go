@@ -118,6 +118,15 @@ func (t *transaction) abort(reason error) {
 
 func (t *transaction) store(name string) js.Value { return t.tx.Call("objectStore", name) }
 
+// get runs f with the value of a key of meta.
+func (t *transaction) get(key string, f func(js.Value)) { t.then(t.store("meta").Call("get", key), f) }
+
+// put sets a key of meta.
+func (t *transaction) put(key string, value any) { t.store("meta").Call("put", value, key) }
+
+// drop deletes a range of numbers.
+func (t *transaction) drop(name string, s span) { t.store(name).Call("delete", keyRange(s)) }
+
 // then runs f with the result of a request, in its success event. A request that fails aborts the transaction.
 func (t *transaction) then(request js.Value, f func(result js.Value)) {
 	t.on(request, "success", func(js.Value) {
@@ -143,6 +152,6 @@ func toGo(v js.Value) []byte {
 }
 
 // keyRange returns an IDBKeyRange of numbers.
-func keyRange(first, last uint64) js.Value {
-	return js.Global().Get("IDBKeyRange").Call("bound", float64(first), float64(last))
+func keyRange(s span) js.Value {
+	return js.Global().Get("IDBKeyRange").Call("bound", float64(s.first), float64(s.last))
 }

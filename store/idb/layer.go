@@ -111,3 +111,6 @@ func (l *layer) deleteRange(lo string, hi []byte) {
 
 // clone returns a copy that is not nil.
 func clone(v []byte) []byte { return append(make([]byte, 0, len(v)), v...) }
+
+// join appends. Compiled without inlining, as the engine of pages is, a call is a fourth of append's own code.
+func join(to, v []byte) []byte { return append(to, v...) }

@@ -38,8 +38,6 @@ const (
 	memoryFirst, memoryMost = 8, 256
 	// treeDegree is that of store.Mem, whose code this shares.
 	treeDegree = 64
-	// sliceSize is what a slice costs beside its bytes.
-	sliceSize = 24
 )
 
 // sizes are the limits that tests make smaller, in bytes where nothing else is said.

@@ -63,7 +63,7 @@ func (r *run) without(ranges *tree) *run {
 func (m *manifest) record() []byte {
 	b := beginRecord(kindManifest, 0, 0, 0)
 	num := func(n uint64) { b = binary.AppendUvarint(b, n) }
-	text := func(v []byte) { num(uint64(len(v))); b = append(b, v...) }
+	text := func(v []byte) { num(uint64(len(v))); b = join(b, v) }
 	num(m.covered)
 	num(m.generation)
 	num(m.chunks)

@@ -105,7 +105,7 @@ func (s *snapshot) Scan(lo, hi []byte, reverse bool) iter.Seq2[store.KV, error] 
 		err := s.usable()
 		l, h, ok := store.Bounds(lo, hi)
 		if err == nil && ok {
-			err = s.scan(bounds{l, h, reverse}, func(kv store.KV) bool { return yield(kv, nil) })
+			err = s.scan(&bounds{l, h, reverse}, func(kv store.KV) bool { return yield(kv, nil) })
 		}
 		if err != nil {
 			yield(store.KV{}, fmt.Errorf("scan: %w", err))
@@ -113,7 +113,7 @@ func (s *snapshot) Scan(lo, hi []byte, reverse bool) iter.Seq2[store.KV, error] 
 	}
 }
 
-func (s *snapshot) scan(r bounds, yield func(store.KV) bool) error {
+func (s *snapshot) scan(r *bounds, yield func(store.KV) bool) error {
 	m := newMerger(s.engine, s.layers, s.version.runs, r)
 	for {
 		ok, err := m.next()
@@ -137,7 +137,7 @@ type merger struct {
 	value   []byte // nil: deleted
 }
 
-func newMerger(e *engine, layers []*layer, runs []*run, r bounds) *merger {
+func newMerger(e *engine, layers []*layer, runs []*run, r *bounds) *merger {
 	m := new(merger)
 	for _, l := range layers {
 		m.add(&memory{bounds: r, pairs: l.pairs}, l.ranges, r)
@@ -148,7 +148,7 @@ func newMerger(e *engine, layers []*layer, runs []*run, r bounds) *merger {
 	return m
 }
 
-func (m *merger) add(s source, ranges *tree, r bounds) {
+func (m *merger) add(s source, ranges *tree, r *bounds) {
 	m.cursors = append(m.cursors, &cursor{source: s, ranges: ranges, bounds: r})
 }
 
@@ -187,7 +187,7 @@ func (m *merger) next() (ok bool, err error) {
 		c := m.cursors[best]
 		k := c.key(c.at)
 		hidden := m.hidden(best, k)
-		m.key, m.value = append(m.key[:0], k...), c.values[c.at]
+		m.key, m.value = join(m.key[:0], k), c.values[c.at]
 		for i, c := range m.cursors[best:] {
 			if i == 0 || c.valid && bytes.Equal(c.key(c.at), m.key) {
 				if err := c.next(); err != nil {

@@ -9,8 +9,8 @@ import (
 // tend starts what is due in the background: writing the memory as a run, merging runs, dropping blocks.
 func (e *engine) tend() {
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	e.tendLocked()
+	e.mu.Unlock()
 }
 
 func (e *engine) tendLocked() {
@@ -49,7 +49,6 @@ func (e *engine) startLocked(j *job, f func() error) {
 	e.work.Go(func() {
 		err := f()
 		e.mu.Lock()
-		defer e.mu.Unlock()
 		j.busy, j.failed, j.retry = false, nil, 0
 		if err != nil && !e.closed {
 			j.failed = e.settleLocked(err)
@@ -57,6 +56,7 @@ func (e *engine) startLocked(j *job, f func() error) {
 		}
 		e.wakeLocked()
 		e.tendLocked()
+		e.mu.Unlock()
 	})
 }
 
@@ -101,7 +101,7 @@ func (e *engine) mergeRuns(runs []*run, n int) error {
 func (e *engine) build(layers []*layer, runs []*run, bottom bool) ([]*run, *builder, error) {
 	b := &builder{engine: e, alive: e.alive}
 	ranges := newTree()
-	m := newMerger(e, layers, runs, bounds{})
+	m := newMerger(e, layers, runs, new(bounds))
 	for _, c := range m.cursors {
 		if !bottom {
 			c.ranges.Ascend("", func(lo string, hi []byte) bool {
@@ -143,11 +143,11 @@ func (e *engine) replace(b *builder, covered uint64, f func(now []*run) []*run) 
 		return err
 	}
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	if covered > 0 {
 		e.covered, e.full = covered, nil
 	}
 	e.use(m.runs)
+	e.mu.Unlock()
 	return nil
 }
 

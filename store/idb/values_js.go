@@ -32,18 +32,17 @@ func (c *connection) takeOver() ([]byte, error) {
 // begin reads epoch and manifest, and raises the epoch if it may.
 func (c *connection) begin(mode string) error {
 	return transact(c.conn, mode, "strict", []any{"meta"}, func(t *transaction) {
-		meta := t.store("meta")
-		t.then(meta.Call("get", "epoch"), func(v js.Value) {
+		t.get("epoch", func(v js.Value) {
 			c.own = 0
 			if v.Type() == js.TypeNumber {
 				c.own = uint64(v.Float())
 			}
 			if mode == "readwrite" {
 				c.own++
-				meta.Call("put", float64(c.own), "epoch")
+				t.put("epoch", float64(c.own))
 			}
 		})
-		t.then(meta.Call("get", "manifest"), func(v js.Value) { c.seen = toGo(v) })
+		t.get("manifest", func(v js.Value) { c.seen = toGo(v) })
 	})
 }
 
@@ -59,7 +58,7 @@ func (c *connection) isOurs(v js.Value) bool {
 func (c *connection) owned() bool {
 	other := false
 	err := transact(c.conn, "readonly", "default", []any{"meta"}, func(t *transaction) {
-		t.then(t.store("meta").Call("get", "epoch"), func(v js.Value) { other = !c.isOurs(v) })
+		t.get("epoch", func(v js.Value) { other = !c.isOurs(v) })
 	})
 	return err != nil || !other
 }
@@ -70,7 +69,7 @@ func (c *connection) read(p place, first uint64, count int) (values [][]byte, er
 		last = first + uint64(count) - 1
 	}
 	err = transact(c.conn, "readonly", "default", []any{stores[p]}, func(t *transaction) {
-		t.then(t.store(stores[p]).Call("getAll", keyRange(first, last), count), func(v js.Value) {
+		t.then(t.store(stores[p]).Call("getAll", keyRange(span{first, last}), count), func(v js.Value) {
 			for i := range v.Length() {
 				values = append(values, toGo(v.Index(i)))
 			}
@@ -93,16 +92,15 @@ func (c *connection) apply(ch *change) error {
 	}
 	claim := ch.fenced() && c.waiting
 	err := transact(c.conn, "readwrite", durability, names, func(t *transaction) {
-		switch {
-		case !ch.fenced():
+		if !ch.fenced() {
 			putBlocks(t, ch)
-		case claim:
-			c.claim(t, ch)
-			c.put(t, ch)
-		default:
-			c.fence(t)
-			c.put(t, ch)
+			return
 		}
+		c.fence(t)
+		if claim {
+			c.claim(t, ch)
+		}
+		c.put(t, ch)
 	})
 	if errors.Is(err, errUnknown) {
 		return fmt.Errorf("%w: %w", errUnsettled, err)
@@ -120,54 +118,44 @@ func putBlocks(t *transaction, ch *change) {
 		blocks.Call("put", toJS(b), float64(ch.first+uint64(i)))
 	}
 	for _, s := range ch.free {
-		blocks.Call("delete", keyRange(s.first, s.last))
+		t.drop("blocks", s)
 	}
 }
 
 // fence is the first request of every change of the journal or the manifest (invariant 2).
 func (c *connection) fence(t *transaction) {
-	t.then(t.store("meta").Call("get", "epoch"), func(v js.Value) {
+	t.get("epoch", func(v js.Value) {
 		if !c.isOurs(v) {
 			t.abort(errFenced)
 		}
 	})
 }
 
-// claim is the fence of a store that was opened full: with its first write it takes over, if nobody has written since
-// it was read.
+// claim is what a store that was opened full adds: with its first write it takes over, if nobody has written since it
+// was read.
 func (c *connection) claim(t *transaction, ch *change) {
-	meta := t.store("meta")
-	t.then(meta.Call("get", "epoch"), func(v js.Value) {
-		if !c.isOurs(v) {
-			t.abort(errFenced)
-			return
-		}
-		meta.Call("put", v.Float()+1, "epoch")
-	})
-	t.then(meta.Call("get", "manifest"), func(v js.Value) {
+	t.get("manifest", func(v js.Value) {
 		if string(toGo(v)) != string(c.seen) {
 			t.abort(errFenced)
 		}
 	})
-	t.then(t.store("journal").Call("count", keyRange(ch.next, maxNumber)), func(v js.Value) {
+	t.then(t.store("journal").Call("count", keyRange(span{ch.next, maxNumber})), func(v js.Value) {
 		if v.Int() > 0 {
 			t.abort(errFenced)
 		}
 	})
+	t.put("epoch", float64(c.own+1))
 }
 
 func (c *connection) put(t *transaction, ch *change) {
-	meta, journal := t.store("meta"), t.store("journal")
 	switch {
 	case ch.manifest != nil:
-		meta.Call("put", toJS(ch.manifest), "manifest")
-		journal.Call("delete", keyRange(0, ch.covered))
+		t.put("manifest", toJS(ch.manifest))
+		t.drop("journal", span{0, ch.covered})
 	case ch.entry != nil:
-		journal.Call("add", toJS(ch.entry), float64(ch.next)) // add: an entry is never replaced
-	default: // a barrier has to write something to make the browser sync
-		if !c.waiting {
-			meta.Call("put", float64(c.own), "epoch")
-		}
+		t.store("journal").Call("add", toJS(ch.entry), float64(ch.next)) // add: an entry is never replaced
+	case !c.waiting: // a barrier has to write something to make the browser sync
+		t.put("epoch", float64(c.own))
 	}
 	if ch.chunks {
 		t.store("chunks").Call("clear")

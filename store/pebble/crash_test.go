@@ -46,7 +46,7 @@ func (l *ledger) copy() (synced, acked, begun int) {
 	return l.synced, l.acked, l.begun
 }
 
-func entry(i int) string { return fmt.Sprintf("k%04d", i) }
+func entry(i int) string { return fmt.Sprintf("k%06d", i) }
 
 // workload applies batches up to the nth, going on after what the ledger has; it stops at the first error and returns it.
 func workload(d *DB, l *ledger, n int) error {
@@ -339,7 +339,7 @@ func failFrom(t *testing.T, n int64, cause error, once bool) {
 			if cause == syscall.ENOSPC && !errors.Is(err, store.ErrFull) {
 				t.Fatalf("%s: the error does not say that the disk is full: %v", what, err)
 			}
-			if err := put(d, "k9999", "more", store.Written); err == nil {
+			if err := put(d, "k999999", "more", store.Written); err == nil {
 				t.Fatalf("%s: a write after the failure was acknowledged", what)
 			}
 		}

@@ -268,3 +268,47 @@ func TestTwoCopiesAtOnce(t *testing.T) {
 		t.Errorf("%s and %s; forked %v", ana.Device(), again.Device(), his.Replica().Forks())
 	}
 }
+
+// Check finds rot, Check with repair leaves a complete space, and a peer makes it
+// whole again.
+func TestCheckAndRepair(t *testing.T) {
+	w := &wires{}
+	mem := store.NewMem()
+	ana := w.listen(t, "ws://ana")
+	hers := must(hhs.Create(within(t), ana, Notebook))(t)
+	write(t, hers, "one")
+	device := newDevice(t)
+	bob := w.open(t, hhs.WithStore(mem), hhs.WithDevice(device))
+	his := must(hhs.Join(within(t), bob, Notebook, hers.Link().String()))(t)
+	write(t, his, "two")
+	await(t, his.AnySpace, "bob has both", func() bool { return len(lines(t, his)) == 2 })
+	await(t, hers.AnySpace, "and ana", func() bool { return len(lines(t, hers)) == 2 })
+	ok(t, bob.Close())
+
+	damageCommits(t, mem)
+	bob = w.open(t, hhs.WithStore(mem), hhs.WithDevice(device), hhs.Offline())
+	for _, repair := range []bool{false, true} {
+		var last hhs.Step
+		list := must(bob.Check(within(t), repair, func(s hhs.Step) { last = s }))(t)
+		if len(list) != 1 || list[0].Sound() || list[0].Lost == 0 || list[0].Repaired != repair || !errors.Is(list[0].Damaged[0], hhs.ErrCorrupt) {
+			t.Errorf("repair %v: %+v", repair, list)
+		}
+		if last.Items != 3 || last.AllItems != 3 {
+			t.Errorf("repair %v: progress %+v", repair, last)
+		}
+	}
+	trouble, known := must(bob.Space(hers.ID()))(t).Replica().Trouble()
+	if !known || trouble.Damaged != 2 || !strings.Contains(trouble.What, "damaged in space") {
+		t.Errorf("trouble %+v", trouble)
+	}
+	ok(t, bob.Close())
+	bob = w.open(t, hhs.WithStore(mem), hhs.WithDevice(device))
+	his = waitSpace(t, bob, hers.AnySpace)
+	await(t, his.AnySpace, "it is whole", func() bool { return len(lines(t, his)) == 2 })
+	if list := must(bob.Check(within(t), false, nil))(t); !list[0].Sound() {
+		t.Errorf("afterwards: %+v", list)
+	}
+	if _, known := his.Replica().Trouble(); known {
+		t.Error("there is still trouble")
+	}
+}

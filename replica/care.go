@@ -53,7 +53,9 @@ func (n *Node) care(ctx context.Context) error {
 func (n *Node) mend(ctx context.Context, left []leftover, damaged []object.ID) error {
 	for _, l := range left {
 		var b store.Batch
-		dropKeyspace(&b, newKeyspace(l.num))
+		if l.known {
+			dropKeyspace(&b, newKeyspace(l.num))
+		}
 		b.Delete(rebuildKey(l.space))
 		if err := n.apply(ctx, &b); errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrReadOnly) {
 			n.cfg.Log.Warn("what a rebuild left cannot be deleted yet", "error", err)
@@ -65,6 +67,8 @@ func (n *Node) mend(ctx context.Context, left []leftover, damaged []object.ID) e
 	for _, id := range damaged {
 		if _, err := n.Rebuild(ctx, id, n.cfg.Progress); errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrReadOnly) {
 			n.cfg.Log.Warn("a damaged space cannot be rebuilt yet", "error", err)
+		} else if errors.Is(err, store.ErrCorrupt) || errors.Is(err, ErrUnknownSpace) {
+			n.cfg.Log.Error("a damaged space cannot be rebuilt", "error", err)
 		} else if err != nil {
 			return err
 		}
@@ -106,6 +110,7 @@ func (n *Node) migrate(ctx context.Context, from format) error {
 	if err := n.apply(ctx, &b); err != nil {
 		return err
 	}
+	behind := map[object.ID]error{}
 	for _, e := range entries {
 		var f format
 		err := n.view(func(r store.Reader) (err error) {
@@ -115,9 +120,16 @@ func (n *Node) migrate(ctx context.Context, from format) error {
 		if err == nil && f != present {
 			_, err = n.Rebuild(ctx, e.Space, n.cfg.Progress)
 		}
-		if err != nil {
+		if errors.Is(err, store.ErrCorrupt) { // it keeps no other space from being opened
+			n.cfg.Log.Error("a space cannot be brought up to date", "error", err)
+			behind[e.Space] = err
+		} else if err != nil {
 			return err
 		}
+	}
+	if len(behind) > 0 {
+		n.behind = behind
+		return nil // it is tried again at the next opening
 	}
 	b.Reset()
 	putVersion(&b)
@@ -133,6 +145,7 @@ func migratingKey() []byte           { return []byte{prefixMigrating} }
 type leftover struct {
 	space object.ID
 	num   uint32
+	known bool
 }
 
 func leftovers(r store.Reader) (list []leftover, err error) {
@@ -141,10 +154,14 @@ func leftovers(r store.Reader) (list []leftover, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(kv.Key) != 33 || len(kv.Value) != 4 {
-			return nil, fmt.Errorf("note of a rebuild: %w", store.ErrCorrupt)
+		if len(kv.Key) != 33 {
+			continue
 		}
-		list = append(list, leftover{object.IDFromDigest(object.DagCBOR, [32]byte(kv.Key[1:])), binary.BigEndian.Uint32(kv.Value)})
+		l := leftover{space: object.IDFromDigest(object.DagCBOR, [32]byte(kv.Key[1:]))}
+		if l.known = len(kv.Value) == 4; l.known { // else it is damaged: what it names stays, and is no harm
+			l.num = binary.BigEndian.Uint32(kv.Value)
+		}
+		list = append(list, l)
 	}
 	return list, nil
 }
@@ -157,13 +174,9 @@ func inNeed(r store.Reader) (list []object.ID, err error) {
 			return nil, err
 		}
 		if len(kv.Key) != 33 {
-			return nil, fmt.Errorf("note of damage: %w", store.ErrCorrupt)
+			continue
 		}
-		t, err := decodeTrouble(kv.Value)
-		if err != nil {
-			return nil, err
-		}
-		if t.repair {
+		if troubleFrom(kv.Value).repair {
 			list = append(list, object.IDFromDigest(object.DagCBOR, [32]byte(kv.Key[1:])))
 		}
 	}
@@ -173,6 +186,9 @@ func inNeed(r store.Reader) (list []object.ID, err error) {
 // loadSpace loads a space. One whose own records cannot be loaded is rebuilt
 // from its commits first; it needs mu.
 func (n *Node) loadSpace(e Entry) (*Space, error) {
+	if err := n.behind[e.Space]; err != nil {
+		return nil, err
+	}
 	s := newSpace(n, e.Space, e.num)
 	err := s.load()
 	if err == nil {

@@ -48,7 +48,7 @@ func TestRot(t *testing.T) {
 	for _, c := range []struct {
 		name, kinds string
 		lost        bool // commits are
-	}{{"commits", "cptv", true}, {"objects", "o", true}, {"what follows from them", "igaqf", false}} {
+	}{{"commits", "cptv", true}, {"objects", "o", true}, {"what follows from them", "igahqfyzk", false}} {
 		t.Run(c.name, func(t *testing.T) {
 			damaged := 0
 			for seed := range uint64(12) {
@@ -346,5 +346,37 @@ func TestLeaveWithDamage(t *testing.T) {
 		if slices.Contains([]byte("sdrn"), kv.Key[0]) {
 			t.Errorf("%q is left", kv.Key)
 		}
+	}
+}
+
+// Damaged notes about damage and rebuilds keep no node from opening, and a
+// damaged registry makes no space lose another one's data.
+func TestRotOfNotes(t *testing.T) {
+	mem := store.NewMem()
+	n := at(t, mem, 1)
+	a, b := create(t, n), create(t, n)
+	line(t, a, "one")
+	line(t, b, "two")
+	n.Close()
+	da, db := a.ID().Digest(), b.ID().Digest()
+	put(t, mem, append([]byte{'d'}, da[:]...), []byte{0xff})
+	put(t, mem, append([]byte{'r'}, da[:]...), []byte{1})
+	put(t, mem, []byte("dx"), nil)
+	n = at(t, mem, 1)
+	if _, known := mustSpace(t, n, a.ID()).Trouble(); known || len(lines(t, mustSpace(t, n, a.ID()))) != 1 {
+		t.Error("the damaged note was not dealt with")
+	}
+	n.Close()
+	for _, kv := range dump(t, mem) {
+		if string(kv.Key) == string(append([]byte{'n'}, da[:]...)) {
+			put(t, mem, append([]byte{'n'}, db[:]...), kv.Value) // b's data is at a's place now
+		}
+	}
+	n = at(t, mem, 1)
+	if _, err := n.Space(b.ID()); !errors.Is(err, store.ErrCorrupt) {
+		t.Errorf("opened: %v", err)
+	}
+	if got := lines(t, mustSpace(t, n, a.ID())); len(got) != 1 {
+		t.Errorf("lines %q", got)
 	}
 }

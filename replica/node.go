@@ -46,6 +46,7 @@ type Node struct {
 	recent  recent
 	signing chan struct{} // holds one for each signature that is asked for
 
+	behind    map[object.ID]error // why a space is not in the present version; set by Open
 	renewing  sync.Mutex
 	elsewhere atomic.Bool // the key's chain goes on elsewhere
 

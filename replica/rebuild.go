@@ -106,12 +106,15 @@ func (n *Node) beginRebuildLocked(ctx context.Context, id object.ID, tell func(P
 	if err != nil {
 		return nil, err
 	}
+	if err := n.alone(e); err != nil {
+		return nil, err
+	}
 	var version uint64
 	err = n.view(func(r store.Reader) error {
 		if _, err := r.Get(rebuildKey(id)); !errors.Is(err, store.ErrNotFound) {
 			return errors.Join(err, fmt.Errorf("%w: it is being checked or rebuilt already", ErrBusy))
 		}
-		f, err := readFormat(r, newKeyspace(e.num))
+		f, err := sourceFormat(r, newKeyspace(e.num))
 		version = f.data
 		return err
 	})
@@ -131,6 +134,35 @@ func (n *Node) beginRebuildLocked(ctx context.Context, id object.ID, tell func(P
 	to := newSpace(n.beside(), id, num)
 	to.verbatim = true
 	return &rebuild{node: n, entry: e, to: to, fill: newReadmission(newKeyspace(e.num), version, to, tell)}, nil
+}
+
+// sourceFormat is the format of a space that is to be rebuilt. Its own record
+// counts only while spaces are brought up to date: it may be damaged.
+func sourceFormat(r store.Reader, k keyspace) (format, error) {
+	whole, err := storeFormat(r)
+	if err != nil {
+		return whole, err
+	}
+	if _, err = r.Get(migratingKey()); errors.Is(err, store.ErrNotFound) && whole == present {
+		return present, nil
+	}
+	f, err := readFormat(r, k)
+	if errors.Is(err, store.ErrCorrupt) || err == nil && f.data > dataVersion {
+		return present, nil
+	}
+	return f, err
+}
+
+// alone makes sure that no other space has the same keyspace: a damaged registry
+// must not make the rebuild of one set aside what is the other's.
+func (n *Node) alone(e Entry) error {
+	entries, err := n.Entries()
+	for _, other := range entries {
+		if other.num == e.num && other.Space != e.Space {
+			return fmt.Errorf("the registry has one place for the spaces %s and %s: %w", e.Space, other.Space, store.ErrCorrupt)
+		}
+	}
+	return err
 }
 
 // beside is a node on the same store for what nobody sees yet: its batches wait
@@ -333,7 +365,7 @@ func (b *rebuild) keepTip(r store.Reader, to putter) error {
 // compare holds what was derived from the commits, field by field of the key
 // layout, against what is stored.
 func (b *rebuild) compare(r store.Reader) error {
-	f, err := readFormat(r, b.fill.from)
+	f, err := sourceFormat(r, b.fill.from)
 	if err != nil || f.data != dataVersion || !b.fill.result.whole() {
 		return err
 	}

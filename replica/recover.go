@@ -63,17 +63,15 @@ func keptAside(r store.Reader, used map[uint32]bool) error {
 		if err != nil {
 			return err
 		}
-		t, err := decodeTrouble(kv.Value)
-		if err != nil {
-			return err
-		}
-		for _, a := range t.asides {
+		for _, a := range troubleFrom(kv.Value).asides {
 			used[a.num] = true
 		}
 	}
 	list, err := leftovers(r)
 	for _, l := range list {
-		used[l.num] = true
+		if l.known {
+			used[l.num] = true
+		}
 	}
 	return err
 }

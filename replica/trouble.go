@@ -113,10 +113,17 @@ func readTrouble(r store.Reader, id object.ID) (t Trouble, known bool, err error
 	if errors.Is(err, store.ErrNotFound) {
 		return t, false, nil
 	}
-	if err == nil {
-		t, err = decodeTrouble(v)
+	return troubleFrom(v), err == nil, err
+}
+
+// troubleFrom reads a note of damage. One that is damaged itself has the space
+// rebuilt.
+func troubleFrom(v []byte) Trouble {
+	t, err := decodeTrouble(v)
+	if err != nil {
+		return Trouble{What: err.Error(), repair: true}
 	}
-	return t, err == nil, err
+	return t
 }
 
 // loadTrouble reads the note of damage. If what was waited for has come, and

@@ -222,3 +222,41 @@ func TestMissingFiles(t *testing.T) {
 		}
 	}
 }
+
+// TestLostEdit: the manifest has lost its last edit, cleanly, with which a table goes. That the log begins with a later
+// group than the tables end with shows it.
+func TestLostEdit(t *testing.T) {
+	mem := vfs.NewCrashableMem()
+	d := mustOpen(t, "db", Options{FS: mem, Ballast: -1})
+	write := func(from, to int) {
+		for i := from; i <= to; i++ {
+			if err := put(d, entry(i), "x", store.Synced); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	write(1, 5)
+	manifest := files(t, mem, "MANIFEST-")[0]
+	edits := bytes.Clone(readFile(t, mem, "db/"+manifest))
+	if err := d.flush(); err != nil {
+		t.Fatal(err)
+	}
+	write(6, 9)
+	image := copyStore(t, mem.CrashClone(vfs.CrashCloneCfg{}), "db")
+	mustClose(t, d)
+	if isDamaged(t, image) {
+		t.Fatal("a store that is well is called damaged")
+	}
+	for _, name := range files(t, image, ".log")[:1] {
+		if err := image.Remove("db/" + name); err != nil { // its groups are in the table
+			t.Fatal(err)
+		}
+	}
+	if isDamaged(t, image) {
+		t.Fatal("a store without a log that it does not need is called damaged")
+	}
+	writeFile(t, image, "db/"+manifest, edits)
+	if _, err := open("db", memory(image)); !errors.Is(err, store.ErrCorrupt) {
+		t.Errorf("open: %v", err)
+	}
+}

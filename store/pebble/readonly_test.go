@@ -155,6 +155,39 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// TestTablesFull: there is room for the log and none for tables. Writes fail instead of waiting, nothing is lost, and they
+// work again once a table could be written.
+func TestTablesFull(t *testing.T) {
+	var full atomic.Bool
+	disk := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if full.Load() && op.Kind == errorfs.OpCreate && isTable(op.Path) {
+			return syscall.ENOSPC
+		}
+		return nil
+	}))
+	d := mustOpen(t, "db", memory(disk))
+	defer mustClose(t, d)
+	full.Store(true)
+	var l ledger
+	err := workload(d, &l, 1_000_000)
+	if !errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrReadOnly) {
+		t.Fatalf("no room for tables: %v", err)
+	}
+	if err := d.Health(); !errors.Is(err, store.ErrFull) {
+		t.Errorf("health: %v", err)
+	}
+	_, acked, _ := l.copy()
+	checkPrefix(t, "no room for tables", d, acked, acked)
+	full.Store(false)
+	for d.Health() != nil {
+		<-d.guard.pressure.turn // the next try
+	}
+	if err := workload(d, &l, acked+50); err != nil {
+		t.Fatal(err)
+	}
+	checkPrefix(t, "with room again", d, acked+50, acked+50)
+}
+
 // TestReadOnlyMedium: nothing can be written, nothing is, and all can be read.
 func TestReadOnlyMedium(t *testing.T) {
 	for _, clean := range []bool{true, false} {

@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"iter"
+	"slices"
 	"sync"
 
 	"github.com/hyperhyperspace/hhs-go/crdt"
@@ -22,6 +23,22 @@ type Change struct {
 func (c *Change) size() int {
 	const refSize = 48
 	return len(c.Key) + len(c.Before) + len(c.After) + len(c.Op.Payload) + refSize*len(c.Op.Refs)
+}
+
+// own is the change in memory of its own: what the door has is a piece of a
+// batch, all of which a change that waits would keep.
+func (c *Change) own() Change {
+	o := *c
+	room := make([]byte, 0, len(c.Key)+len(c.Before)+len(c.After)+len(c.Op.Payload))
+	for _, b := range []*[]byte{&o.Key, &o.Before, &o.After, &o.Op.Payload} {
+		if *b != nil {
+			at := len(room)
+			room = append(room, *b...)
+			*b = room[at:len(room):len(room)]
+		}
+	}
+	o.Op.Refs = slices.Clone(c.Op.Refs)
+	return o
 }
 
 // subscriber is a mailbox that never makes the door wait. Changes that it has
@@ -173,8 +190,15 @@ func (u *subscribers) post(changes []Change) {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if len(u.boxes) == 0 {
+		return
+	}
+	own := make([]Change, len(changes))
+	for i := range changes {
+		own[i] = changes[i].own()
+	}
 	for b := range u.boxes {
-		b.post(changes)
+		b.post(own)
 	}
 }
 

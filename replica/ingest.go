@@ -199,6 +199,9 @@ func (d *door) attestations(ctx context.Context, list []history.Attestation) err
 	var checks []identity.Check
 	var at []*entering
 	for i := len(d.fresh) - 1; i >= 0; i-- {
+		if i%paceEvery == 0 {
+			d.space.node.cfg.Pace()
+		}
 		in := d.fresh[i]
 		c := in.commit
 		if sig, ok := sigs[c.ID]; !in.covered || ok && d.space.verbatim {

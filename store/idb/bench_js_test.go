@@ -51,8 +51,6 @@ func TestMemory(t *testing.T) {
 	settle(d.engine)
 	t.Logf("settled after %v, %d runs", time.Since(began).Round(time.Millisecond), len(d.version.runs))
 	mustClose(t, d)
-	d = nil
-
 	began = time.Now()
 	d = mustOpen(t, name)
 	defer mustClose(t, d)

@@ -79,6 +79,16 @@ func list(s store.Reader, lo, hi []byte, reverse bool) string {
 	return out.String()
 }
 
+// twins are snapshots of the same state in two stores.
+type twins struct{ got, want store.Snapshot }
+
+func (p twins) check(t *testing.T, r *rand.Rand) {
+	t.Helper()
+	if err := sameRange(r, p.got, p.want); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestAgainstMem runs random scripts on the engine and on store.Mem, with snapshots held over runs, merges and new
 // starts of the engine.
 func TestAgainstMem(t *testing.T) {
@@ -91,14 +101,7 @@ func TestAgainstMem(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 1))
 			d, mem := newDisk(), store.NewMem()
 			e := mustOpenDisk(t, d)
-			type pair struct{ got, want store.Snapshot }
-			var held []pair
-			check := func(p pair) {
-				t.Helper()
-				if err := sameRange(r, p.got, p.want); err != nil {
-					t.Fatalf("seed %d: %v", seed, err)
-				}
-			}
+			var held []twins
 			runs := 0
 			for range 200 {
 				b := randomBatch(r, 1+r.IntN(6))
@@ -110,9 +113,9 @@ func TestAgainstMem(t *testing.T) {
 				if err := errors.Join(err, err2); err != nil {
 					t.Fatal(err)
 				}
-				held = append(held, pair{got, want})
-				check(held[r.IntN(len(held))])
-				check(held[len(held)-1])
+				held = append(held, twins{got, want})
+				held[r.IntN(len(held))].check(t, r)
+				held[len(held)-1].check(t, r)
 				if i := r.IntN(len(held)); r.IntN(3) > 0 {
 					if err := held[i].got.Close(); err != nil {
 						t.Fatal(err)
@@ -131,7 +134,7 @@ func TestAgainstMem(t *testing.T) {
 				t.Fatal("no run was written")
 			}
 			for _, p := range held {
-				check(p)
+				p.check(t, r)
 				if err := p.got.Close(); err != nil {
 					t.Fatal(err)
 				}

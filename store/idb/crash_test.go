@@ -14,6 +14,9 @@ import (
 	"github.com/hyperhyperspace/hhs-go/store/storetest"
 )
 
+// errAbort is what the browser gives for a transaction that it aborts.
+var errAbort = errors.New("aborted")
+
 // script is a workload: what is on the disk at first, and the batches.
 type script struct {
 	disk    func() *disk

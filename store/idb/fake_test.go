@@ -68,7 +68,6 @@ func (s state) clone() state {
 var (
 	errCrashBefore = errors.New("crashed before the transaction")
 	errCrashAfter  = errors.New("crashed after the transaction")
-	errAbort       = errors.New("aborted")
 )
 
 func newDisk() *disk {

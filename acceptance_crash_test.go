@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -481,4 +482,41 @@ func strangerEdits(t testing.TB, s *hhs.Space[Notes]) (*hhs.Node, *hhs.Space[Not
 		ok(t, theirs.Update(ctx, func(tx *hhs.Tx, n Notes) error { return n.Lines.Append(tx, fmt.Sprint("theirs ", i)) }))
 	}
 	return node, theirs
+}
+
+// A node on a medium that cannot be written reads everything, refuses to write by name, and says why.
+func TestReadOnlyNode(t *testing.T) {
+	ctx := within(t)
+	device := newDevice(t)
+	mem := vfs.NewMem()
+	node, db := disk(t, mem, plenty, device)
+	s := must(hhs.Create(ctx, node, Notebook))(t)
+	write(t, s, "before")
+	want := allOf(t, node)
+	if err := node.Health(); err != nil {
+		t.Errorf("health: %v", err)
+	}
+	ok(t, errors.Join(node.Close(), db.Close()))
+	medium := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind.ReadOrWrite() == errorfs.OpIsRead || op.Kind == errorfs.OpFileClose {
+			return nil
+		}
+		return &fs.PathError{Op: "write", Path: op.Path, Err: syscall.EROFS}
+	}))
+	node, db = disk(t, medium, plenty, device)
+	defer db.Close()
+	defer node.Close()
+	if got := allOf(t, node); got != want {
+		t.Errorf("reads %s, want %s", got, want)
+	}
+	s = must(hhs.As(must(node.Space(s.ID()))(t), Notebook))(t)
+	err := s.Update(ctx, func(tx *hhs.Tx, n Notes) error { return n.Lines.Append(tx, "more") })
+	for what, err := range map[string]error{"update": err, "health": node.Health(), "name": node.SetName(ctx, "Ana")} {
+		if !errors.Is(err, store.ErrReadOnly) || !errors.Is(err, syscall.EROFS) || hhs.Code(err) != "read_only" {
+			t.Errorf("%s: %v [%s]", what, err, hhs.Code(err))
+		}
+	}
+	if got := allOf(t, node); got != want {
+		t.Errorf("after writes that failed it reads %s, want %s", got, want)
+	}
 }

@@ -130,6 +130,24 @@ func TestDamagedRecords(t *testing.T) {
 	}
 }
 
+// TestManyGroups: groups of every size, whose records the blocks of the log cut anywhere, are all counted.
+func TestManyGroups(t *testing.T) {
+	mem := vfs.NewCrashableMem()
+	d := mustOpen(t, "db", Options{FS: mem, Ballast: -1})
+	const groups = 4000
+	for i := range groups {
+		if err := put(d, "k", strings.Repeat("x", i*37%300), store.Synced); err != nil {
+			t.Fatal(err)
+		}
+	}
+	image := copyStore(t, mem.CrashClone(vfs.CrashCloneCfg{}), "db")
+	mustClose(t, d)
+	c, err := look(image, "db")
+	if err != nil || len(c.damaged) > 0 || c.last != groups {
+		t.Fatalf("%d groups, %v, %v", c.last, c.damaged, err)
+	}
+}
+
 // TestOneBit is the arithmetic behind TestBitFlips, over chunks of every kind and random bytes.
 func TestOneBit(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))

@@ -185,19 +185,16 @@ func (c *contents) checkLogs() error {
 
 func (c *contents) checkLog(number uint32) error {
 	name := logName(number)
-	invalid := int64(-1) // the first offset that may have been lost
 	var proof *DamageError
+	var r groupReader
 	end, ok, err := c.read(name, number, func(ch chunk) error {
-		if ch.after && invalid < 0 {
-			invalid = ch.at
-		}
-		group, synced, has := groupIn(ch)
+		group, synced, has := r.next(ch)
 		switch {
 		case !has || proof != nil:
 		case ch.after && synced > c.last:
-			proof = damaged(name, "the group at byte %d says that %d groups were synced before it, and only %d can be read", ch.at, synced, c.last)
+			proof = damaged(name, "the group at byte %d says that %d groups were synced before it, and only %d can be read", r.at, synced, c.last)
 		case !ch.after && group > c.last+1:
-			proof = damaged(name, "group %d is at byte %d, and before it only %d can be read", group, ch.at, c.last)
+			proof = damaged(name, "group %d is at byte %d, and before it only %d can be read", group, r.at, c.last)
 		case !ch.after:
 			c.last = max(c.last, group)
 		}
@@ -214,13 +211,29 @@ func (c *contents) checkLog(number uint32) error {
 	return nil
 }
 
-// groupIn reads the number of the group that begins in a chunk.
-func groupIn(ch chunk) (number, synced uint64, ok bool) {
-	if !ch.first || len(ch.data) <= batchrepr.HeaderLen {
+// groupReader reads the numbers of groups from the chunks of a log. A record may be cut between any two bytes.
+type groupReader struct {
+	at    int64 // where the record begins
+	end   int64 // where its last chunk so far ends
+	head  []byte
+	whole bool // nothing of it is missing so far
+}
+
+// next takes a chunk, and returns the numbers of the group that it completes.
+func (r *groupReader) next(ch chunk) (number, synced uint64, ok bool) {
+	if ch.first {
+		r.at, r.head, r.whole = ch.at, r.head[:0], true
+	} else if ch.at-r.end >= syncHeader { // more than what a block leaves empty at its end
+		r.whole = false
+	}
+	r.end = ch.end
+	r.head = append(r.head, ch.data[:min(len(ch.data), groupRoom-min(groupRoom, len(r.head)))]...)
+	if !ch.last || !r.whole || len(r.head) <= batchrepr.HeaderLen {
 		return 0, 0, false
 	}
-	r := batchrepr.Reader(ch.data[batchrepr.HeaderLen:])
-	kind, key, value, ok, err := r.Next()
+	r.whole = false
+	ops := batchrepr.Reader(r.head[batchrepr.HeaderLen:])
+	kind, key, value, ok, err := ops.Next()
 	if !ok || err != nil || kind != pebble.InternalKeyKindSet || string(key) != string(groupKey) {
 		return 0, 0, false
 	}

@@ -32,6 +32,7 @@ func unmaskCRC(c uint32) uint32 { c -= 0xa282ead8; return c<<15 | c>>17 }
 // chunk is one valid chunk.
 type chunk struct {
 	at     int64  // offset of its header
+	end    int64  // offset behind it
 	synced uint64 // what was known to be synced when it was written; 0 if it does not say
 	first  bool   // begins a record
 	last   bool   // ends one
@@ -88,7 +89,7 @@ func (c *chunkReader) block(visit func(chunk) error) (closed bool, err error) {
 			return true, nil
 		}
 		if ch, size, ok := c.parse(b); ok {
-			ch.at, ch.after = c.base+int64(i), c.broken
+			ch.at, ch.end, ch.after = c.base+int64(i), c.base+int64(i+size), c.broken
 			if err := visit(ch); err != nil {
 				return false, err
 			}

@@ -39,6 +39,21 @@ const (
 	whySalvaged = "the store was damaged, and the end of what the device wrote may be lost"
 )
 
+// backupWork is how the names of directories begin in which a backup is prepared.
+const backupWork = "backup-"
+
+// removeBackupWork removes what a backup left that was killed: links to old files
+// of the store, which take room. The caller holds the directory's lock.
+func removeBackupWork(dir string, to Logger) {
+	list, err := filepath.Glob(filepath.Join(dir, backupWork+"*", storeDir))
+	for _, left := range list {
+		err = errors.Join(err, os.RemoveAll(filepath.Dir(left)))
+	}
+	if err != nil {
+		to.Warn("what a backup left could not be removed", "error", err)
+	}
+}
+
 // maxBackupList bounds the list of a backup: some hundred bytes a file, of which
 // a store of a terabyte has ten thousand.
 const maxBackupList = 64 << 20
@@ -89,7 +104,7 @@ func (n *Node) Backup(ctx context.Context, path string, withoutKeys bool, tell f
 }
 
 func (n *Node) backup(ctx context.Context, b *Backup, withoutKeys bool, tell func(Step)) (err error) {
-	work, err := os.MkdirTemp(n.dir, "backup-")
+	work, err := os.MkdirTemp(n.dir, backupWork)
 	if err != nil {
 		return err
 	}
@@ -184,7 +199,7 @@ func (n *Node) backupFiles(checkpoint string, withoutKeys bool) (list []source, 
 	}
 	return list, walk(n.dir, "", func(name string, d fs.DirEntry) bool {
 		return strings.HasPrefix(name, "control.") || name == restoredFile || withoutKeys && name == keyFileName ||
-			d.IsDir() && (name == storeDir || strings.HasPrefix(name, storeDir+"-") || strings.HasPrefix(name, "backup-"))
+			d.IsDir() && (name == storeDir || strings.HasPrefix(name, storeDir+"-") || strings.HasPrefix(name, backupWork))
 	})
 }
 

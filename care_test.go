@@ -180,6 +180,10 @@ func TestBackupGivenUp(t *testing.T) {
 	if _, err := n.Backup(within(t), filepath.Join(to, "no", "b.tar"), false, nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("nowhere: %v", err)
 	}
+	ok(t, n.Close()) // one that was killed leaves something, until the next opening
+	ok(t, os.MkdirAll(filepath.Join(dir, "backup-123", "store"), 0o700))
+	n = must(hhs.Open(within(t), dir, hhs.Kinds(Notebook), hhs.Offline()))(t)
+	defer n.Close()
 	for _, d := range []string{to, dir} {
 		for _, e := range must(os.ReadDir(d))(t) {
 			if strings.Contains(e.Name(), "backup") {

@@ -44,6 +44,7 @@ func (n *Node) openEngine(ctx context.Context, dir string, o *options) error {
 		if err != nil {
 			return err
 		}
+		removeBackupWork(dir, o.log)
 		n.closers = append(n.closers, db)
 		n.engine = db
 		o.store = db

@@ -34,7 +34,8 @@ var (
 	ErrForked = replica.ErrForked
 	// ErrBusy: too many transactions wait for the device's signature.
 	ErrBusy = replica.ErrBusy
-	// ErrClosed: the node or space was closed.
+	// ErrClosed: the node was closed or the space left; or the space was rebuilt
+	// after damage, and Node.Space gives it anew.
 	ErrClosed = replica.ErrClosed
 	// ErrLocked: another process has the directory open.
 	ErrLocked = store.ErrLocked

@@ -81,11 +81,33 @@ func (e *engine) subscribe(_ context.Context, a *args) (result, error) {
 	e.subs[t.key()] = stop
 	e.mu.Unlock()
 	if s != nil {
-		go watchChanges(ctx, s, t)
-		go watchStatus(ctx, s, t)
-		go watchHeld(ctx, s, t)
+		go follow(ctx, s, t)
 	}
 	return nil, nil
+}
+
+// follow tells what happens in a space. One that was rebuilt after damage has a
+// new copy, of which it tells from then on.
+func follow(ctx context.Context, s *hhs.AnySpace, t topic) {
+	for {
+		one, stop := context.WithCancel(ctx)
+		go watchChanges(one, s, t)
+		go watchStatus(one, s, t)
+		go watchHeld(one, s, t)
+		select {
+		case <-ctx.Done():
+		case <-s.Replica().Done():
+		}
+		stop()
+		if ctx.Err() != nil {
+			return
+		}
+		var err error
+		if s, err = s.Node().Space(s.ID()); err != nil {
+			return // it was left, or the node closed
+		}
+		emit(t.sub, result{"kind": "change", "space": t.space, "fields": fieldNames(s, map[string]bool{"*": true})})
+	}
 }
 
 func (e *engine) unsubscribe(_ context.Context, a *args) (result, error) {

@@ -93,7 +93,3 @@ func (d *Decoder) Decode(raw []byte, parts [][]byte) (*Commit, error) {
 	}
 	return &pair.commit, nil
 }
-
-// Load adds part i to a commit that this Decoder has just read and nobody else has seen. *Error when the
-// part is not the one that the envelope names.
-func (d *Decoder) Load(c *Commit, i int, part []byte) error { return d.memory.load(c, i, part) }

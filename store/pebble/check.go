@@ -217,6 +217,8 @@ type groupReader struct {
 	end   int64 // where its last chunk so far ends
 	head  []byte
 	whole bool // nothing of it is missing so far
+
+	complete bool // the last chunk completed a record
 }
 
 // next takes a chunk, and returns the numbers of the group that it completes.
@@ -227,11 +229,12 @@ func (r *groupReader) next(ch chunk) (number, synced uint64, ok bool) {
 		r.whole = false
 	}
 	r.end = ch.end
+	r.complete = r.whole && ch.last
 	r.head = append(r.head, ch.data[:min(len(ch.data), groupRoom-min(groupRoom, len(r.head)))]...)
-	if !ch.last || !r.whole || len(r.head) <= batchrepr.HeaderLen {
+	r.whole = r.whole && !ch.last
+	if !r.complete || len(r.head) <= batchrepr.HeaderLen {
 		return 0, 0, false
 	}
-	r.whole = false
 	ops := batchrepr.Reader(r.head[batchrepr.HeaderLen:])
 	kind, key, value, ok, err := ops.Next()
 	if !ok || err != nil || kind != pebble.InternalKeyKindSet || string(key) != string(groupKey) {

@@ -134,12 +134,14 @@ func (s *salvager) addLog(number uint32, flushed uint64) {
 		return
 	}
 	var record []byte
+	var parts groupReader
 	r := chunkReader{number: number}
 	_, err = r.read(f, func(ch chunk) error {
+		parts.next(ch)
 		if ch.first {
 			record = record[:0]
 		}
-		if record = append(record, ch.data...); ch.last {
+		if record = append(record, ch.data...); ch.last && parts.complete {
 			s.addRecord(record, flushed)
 		}
 		s.report.Bytes += int64(len(ch.data))
@@ -151,7 +153,7 @@ func (s *salvager) addLog(number uint32, flushed uint64) {
 	s.report.Logs++
 }
 
-// addRecord takes the operations of a batch. What cannot be read of one whose beginning or middle is lost is left out.
+// addRecord takes the operations of a batch.
 func (s *salvager) addRecord(record []byte, flushed uint64) {
 	h, ok := batchrepr.ReadHeader(record)
 	if !ok || uint64(h.SeqNum) <= flushed {

@@ -185,6 +185,33 @@ func TestSalvage(t *testing.T) {
 	}
 }
 
+// TestSalvageLog saves all groups of a log but the damaged one, of which a part in the middle of a large record is lost.
+func TestSalvageLog(t *testing.T) {
+	mem := vfs.NewCrashableMem()
+	d := mustOpen(t, "db", Options{FS: mem, Ballast: -1})
+	for i, size := range []int{10, 100_000, 20, 90_000, 30} {
+		if err := put(d, entry(i), strings.Repeat(fmt.Sprint(i), size), store.Synced); err != nil {
+			t.Fatal(err)
+		}
+	}
+	image := copyStore(t, mem.CrashClone(vfs.CrashCloneCfg{}), "db")
+	mustClose(t, d)
+	logs := files(t, image, ".log")
+	patch(t, image, logs[len(logs)-1], 50_000, []byte(strings.Repeat("?", 30_000)))
+	r, err := salvage(t.Context(), image, "db", "into", nil)
+	if err != nil || len(r.Damaged) != 1 || r.Keys != 4 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	into := mustOpen(t, "into", memory(image))
+	defer mustClose(t, into)
+	for i, want := range []int{10, 0, 20, 90_000, 30} {
+		v, err := get(t, into, entry(i))
+		if len(v) != want || (want > 0) != (err == nil) {
+			t.Errorf("key %d has %d bytes, want %d: %v", i, len(v), want, err)
+		}
+	}
+}
+
 // TestSalvageAround saves everything from a store that has lost a file beside its tables and logs.
 func TestSalvageAround(t *testing.T) {
 	for _, clean := range []bool{true, false} {

@@ -68,6 +68,7 @@ type Env struct {
 	Ops    Ops
 	Schema *schema.Schema // of one value of the field; nil: any value
 	Space  object.ID
+	Quiet  bool // nobody wants the changes: Apply and Flip may leave them out
 
 	bundleLimit uint64 // for tests of wide bundles; 0: MaxBundle
 	wrote       writer // whom the state knows: who wrote the op before

@@ -40,6 +40,9 @@ func (t logType) Apply(env *Env, op Op, effective bool) ([]Change, error) {
 	if err := f.put(join(spaceShown, nil, at), r.encode()); err != nil {
 		return nil, err
 	}
+	if env.Quiet {
+		return nil, f.bump(1)
+	}
 	return []Change{{Key: []byte(at), After: op.Payload, Op: op, Effective: true}}, f.bump(1)
 }
 

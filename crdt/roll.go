@@ -76,18 +76,24 @@ func encodeRoll(num uint64, runs []run) []byte {
 }
 
 // enroll makes the add at a spot one that brought its element. alone tells that no other op of its commit is on the roll.
-func (f *field) enroll(it item, alone bool) error { return f.inRoll(it, alone, withRun) }
+func (f *field) enroll(it item, alone bool) error { return f.rollOne(it, alone, withRun) }
 
 // strike takes it out again.
-func (f *field) strike(it item) error { return f.inRoll(it, false, withoutRun) }
+func (f *field) strike(it item) error { return f.rollOne(it, false, withoutRun) }
 
-func (f *field) inRoll(it item, alone bool, change func(runs []run, index uint32) ([]run, bool)) error {
+type runChange func(runs []run, index uint32) ([]run, bool)
+
+func (f *field) rollOne(it item, alone bool, change runChange) error {
 	num, ok := liveNum(it.record)
 	stand, index, ok2 := parseSpot(it.id)
 	if !ok || !ok2 {
 		return &Corrupt{Key: []byte(it.id), Reason: "not a live add"}
 	}
-	key := join(spaceShown, nil, stand)
+	return f.inRoll(join(spaceShown, nil, stand), num, index, alone, change)
+}
+
+// inRoll changes the entry of a commit.
+func (f *field) inRoll(key []byte, num uint64, index uint32, alone bool, change runChange) error {
 	var v []byte
 	if !alone {
 		var err error
@@ -97,12 +103,13 @@ func (f *field) inRoll(it item, alone bool, change func(runs []run, index uint32
 	}
 	var runs []run
 	if v != nil {
-		var here uint64
-		if here, runs, ok = decodeRoll(v); !ok || here != num {
+		here, old, ok := decodeRoll(v)
+		if runs = old; !ok || here != num {
 			return &Corrupt{Key: key, Reason: "not the adds of this commit"}
 		}
 	}
-	if runs, ok = change(runs, index); !ok {
+	runs, ok := change(runs, index)
+	if !ok {
 		return &Corrupt{Key: key, Reason: "an add is told twice, or was not there"}
 	}
 	if len(runs) == 0 {
@@ -232,11 +239,16 @@ func liveNum(r record) (num uint64, ok bool) {
 	return num, n > 0 && n == len(r.rest)
 }
 
-// elementTag stands for an element in the state: the beginning of the hash of its value, from its key.
+// valueTag stands for an element in the state: the beginning of the hash of its value.
+func valueTag(value []byte) []byte {
+	h := sha256.Sum256(value)
+	return h[:tagSize]
+}
+
+// elementTag is valueTag from the element's key.
 func elementTag(key []byte) []byte {
 	if key[0] == keyHashed {
 		return key[1 : 1+tagSize]
 	}
-	h := sha256.Sum256(key[1:])
-	return h[:tagSize]
+	return valueTag(key[1:])
 }

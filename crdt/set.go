@@ -64,8 +64,8 @@ const (
 	keyHashed = 0x01
 )
 
-// SetKey returns the key of a value, given as canonical bytes: the order in which elements iterate, and what a removal
-// carries. It is part of the format.
+// SetKey returns the key of a value, given as canonical bytes: by it a removal and a change name the element. It is part
+// of the format.
 func SetKey(value []byte) []byte {
 	if len(value) <= MaxInlineKey {
 		return append([]byte{keyInline}, value...)
@@ -107,7 +107,7 @@ func validKey(key []byte) bool {
 // element is one element of a set field while an op is taken in.
 type element struct {
 	*field
-	key  []byte  // as others know it
+	key  []byte  // as others know it; nil: that of the value that the op at hand adds
 	tag  []byte  // as the state does
 	live *bundle // of adds, by spot
 	was  *item   // the first of them before, nil for none
@@ -129,15 +129,14 @@ func (e *element) resting(op *Op, spot string) (key []byte, r record, ok bool, e
 	return key, r, ok, err
 }
 
-func (f *field) element(key []byte) (*element, error) {
-	tag := elementTag(key)
+func (f *field) element(key, tag []byte) (*element, error) {
 	b, err := f.bundleIn(spaceElement, tag)
 	return &element{field: f, key: key, tag: tag, live: b}, err
 }
 
 // change is element for one that is about to change.
-func (f *field) change(key []byte) (*element, error) {
-	e, err := f.element(key)
+func (f *field) change(key, tag []byte) (*element, error) {
+	e, err := f.element(key, tag)
 	if err != nil || e.live.gone {
 		return e, err
 	}
@@ -151,13 +150,13 @@ func (f *field) change(key []byte) (*element, error) {
 // elementOf finds the element an op is about.
 func (f *field) elementOf(op *Op) (*element, error) {
 	if op.Action == ActionAdd {
-		return f.change(SetKey(op.Payload))
+		return f.change(nil, valueTag(op.Payload))
 	}
 	key, err := removedKey(op)
 	if err != nil {
 		return nil, err
 	}
-	return f.change(key)
+	return f.change(key, elementTag(key))
 }
 
 // Reads implements [Foreteller]: the element's bundle.
@@ -165,12 +164,12 @@ func (t setType) Reads(op *Op) [][]byte {
 	if len(op.Payload) == 0 {
 		return nil
 	}
-	key := SetKey(op.Payload)
-	if op.Action != ActionAdd {
-		var err error
-		if key, err = removedKey(op); err != nil {
-			return nil
-		}
+	if op.Action == ActionAdd {
+		return [][]byte{join(spaceElement, nil, valueTag(op.Payload))}
+	}
+	key, err := removedKey(op)
+	if err != nil {
+		return nil
 	}
 	return [][]byte{join(spaceElement, nil, elementTag(key))}
 }
@@ -184,9 +183,12 @@ func (t setType) Apply(env *Env, op Op, effective bool) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	if op.Action == ActionRemove {
+	switch { // no removal covers a new add: one that does comes after it
+	case op.Action == ActionRemove:
 		err = e.takeRemoval(&op, effective)
-	} else { // no removal covers it yet: one that does comes after it
+	case effective && e.live.gone:
+		return e.takeFirst(&op)
+	default:
 		err = e.enter(spotOf(&op), op.Num, 0, effective)
 	}
 	if err != nil {
@@ -262,26 +264,56 @@ func (e *element) changes(op *Op, effective, alone bool) ([]Change, error) {
 			return nil, err
 		}
 	}
-	ch := Change{Key: e.key, Op: *op, Effective: effective}
 	switch {
 	case e.was == nil:
-		if ch.After, err = e.value(op, first); err != nil {
+		value, err := e.value(op, first)
+		if err != nil {
 			return nil, err
 		}
-		return []Change{ch}, e.bump(1)
+		return e.changed(op, nil, value, effective), e.bump(1)
 	case !now:
-		if ch.Before, err = e.value(op, *e.was); err != nil {
+		value, err := e.value(op, *e.was)
+		if err != nil {
 			return nil, err
 		}
-		return []Change{ch}, e.bump(-1)
+		return e.changed(op, value, nil, effective), e.bump(-1)
 	}
 	return nil, nil
+}
+
+// changed tells that the element came or went.
+func (e *element) changed(op *Op, before, after []byte, effective bool) []Change {
+	if e.Quiet {
+		return nil
+	}
+	key := e.key
+	if key == nil {
+		key = SetKey(op.Payload)
+	}
+	return []Change{{Key: key, Before: before, After: after, Op: *op, Effective: effective}}
+}
+
+// takeFirst takes an effective add of an element in that has no live one: nearly all adds are such.
+func (e *element) takeFirst(op *Op) ([]Change, error) {
+	v := append(make([]byte, 0, 1+2*binary.MaxVarintLen64), bundleSolo)
+	v = binary.AppendUvarint(binary.AppendUvarint(v, op.Num), uint64(op.Ref.Index))
+	if err := e.put(e.live.headKey(), v); err != nil {
+		return nil, err
+	}
+	key := appendStand(append(make([]byte, 0, 32), spaceShown), op.Height, op.Ref)
+	if err := e.inRoll(key, op.Num, op.Ref.Index, op.Ref.Index == 0, withRun); err != nil {
+		return nil, err
+	}
+	return e.changed(op, nil, op.Payload, true), e.bump(1)
 }
 
 // value returns the element's canonical bytes, from one of its adds or the op at hand.
 func (e *element) value(op *Op, add item) ([]byte, error) {
 	if op.Action == ActionAdd {
 		return op.Payload, nil
+	}
+	if e.Quiet {
+		return nil, nil
 	}
 	if e.key[0] == keyInline {
 		return e.key[1:], nil

@@ -17,7 +17,7 @@ func SetAdd(value []byte) Draft { return Draft{Action: ActionAdd, Payload: value
 // SetRemove makes the ops that remove an element: none if it is not in the set, and more than one only if it has more
 // than MaxRefs live adds.
 func SetRemove(env *Env, value []byte) ([]Draft, error) {
-	e, err := on(env).element(SetKey(value))
+	e, err := on(env).element(SetKey(value), valueTag(value))
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func SetRemove(env *Env, value []byte) ([]Draft, error) {
 
 // SetHas tells whether a value, given as canonical bytes, is in the set. It needs only State.
 func SetHas(env *Env, value []byte) (bool, error) {
-	e, err := on(env).element(SetKey(value))
+	e, err := on(env).element(nil, valueTag(value))
 	return err == nil && !e.live.gone, err
 }
 

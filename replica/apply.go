@@ -20,6 +20,7 @@ type applier struct {
 	ops    crdt.Ops
 	device identity.PublicKey
 	person identity.PublicKey
+	quiet  bool       // nobody wants the changes
 	envs   []fieldEnv // of the fields met so far
 }
 
@@ -36,7 +37,7 @@ func (a *applier) env(f *field) *crdt.Env {
 			return e.env
 		}
 	}
-	env := &crdt.Env{State: f.state(a.tx), Past: a.past, Ops: a.ops, Schema: f.schema, Space: a.space.id}
+	env := &crdt.Env{State: f.state(a.tx), Past: a.past, Ops: a.ops, Schema: f.schema, Space: a.space.id, Quiet: a.quiet}
 	a.envs = append(a.envs, fieldEnv{f, env})
 	return env
 }
@@ -85,7 +86,8 @@ func (a *applier) foresee(kind *kind, fresh []*entering) error {
 // apply takes the ops of commit num in and returns the visible changes.
 func (a *applier) apply(c *history.Commit, payloads [][]byte, num history.Num, height uint64) ([]Change, error) {
 	var changes []Change
-	for i, op := range c.Env.Ops {
+	for i := range c.Env.Ops {
+		op := &c.Env.Ops[i]
 		if op.Field == "" {
 			continue
 		}
@@ -99,6 +101,9 @@ func (a *applier) apply(c *history.Commit, payloads [][]byte, num history.Num, h
 			return nil, fmt.Errorf("field %s: %w", op.Field, err)
 		}
 		for _, one := range ch {
+			if a.quiet {
+				break
+			}
 			changes = append(changes, Change{Field: op.Field, Change: one})
 		}
 	}

@@ -122,7 +122,7 @@ func (g *group) layer() (*store.Tx, error) {
 		g.over = store.NewTx(g.snap)
 	}
 	who := g.author()
-	a := applier{space: g.space, kind: g.space.kind.Load(), tx: g.over, past: &g.past, ops: groupOps{g}, device: who.device, person: who.person}
+	a := applier{space: g.space, kind: g.space.kind.Load(), tx: g.over, past: &g.past, ops: groupOps{g}, device: who.device, person: who.person, quiet: true}
 	for ; g.shown < len(g.made); g.shown++ {
 		m := &g.made[g.shown]
 		if _, err := a.apply(m.commit, m.payloads, openCommits+uint64(g.shown), m.height); err != nil {

@@ -52,14 +52,19 @@ func (s *Space) enter(ctx context.Context, b *history.Batch, from Source) (Resul
 func (s *Space) enterAt(ctx context.Context, b *history.Batch, from Source, level store.Durability) (Result, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	res, changes, err := s.ingest(ctx, b, from, level)
-	if err == nil {
+	quiet := !s.subs.watched()
+	res, changes, err := s.ingest(ctx, b, from, level, quiet)
+	switch {
+	case err != nil:
+	case quiet && res.New > 0:
+		s.subs.missed()
+	default:
 		s.subs.post(changes)
 	}
 	return res, err
 }
 
-func (s *Space) ingest(ctx context.Context, b *history.Batch, from Source, level store.Durability) (Result, []Change, error) {
+func (s *Space) ingest(ctx context.Context, b *history.Batch, from Source, level store.Durability, quiet bool) (Result, []Change, error) {
 	if s.closed {
 		return Result{}, nil, ErrClosed
 	}
@@ -68,7 +73,7 @@ func (s *Space) ingest(ctx context.Context, b *history.Batch, from Source, level
 		return Result{}, nil, fmt.Errorf("open door of space %s: %w", s.id.Short(), err)
 	}
 	defer snap.Close()
-	d := &door{space: s, from: from, kind: s.kind.Load(), tx: store.NewTx(snap), snap: snap,
+	d := &door{space: s, from: from, quiet: quiet, kind: s.kind.Load(), tx: store.NewTx(snap), snap: snap,
 		pending: make(map[object.ID]*entering, len(b.Commits)), chains: map[identity.PublicKey]*chain{}, base: s.graph.Len(), forked: map[object.ID]history.Num{}}
 	if err := d.open(b); err != nil || len(d.fresh) == 0 {
 		return Result{}, nil, err
@@ -112,6 +117,7 @@ type door struct {
 	space    *Space
 	from     Source
 	fresh    []*entering // commits not here yet, in batch order
+	quiet    bool        // nobody watches
 	pending  map[object.ID]*entering
 	blocks   map[object.ID][]byte
 	tx       *store.Tx
@@ -245,7 +251,7 @@ func (d *door) objects(blocks [][]byte) error {
 // admit judges the new commits in order and applies them to the transaction.
 func (d *door) admit(ctx context.Context) ([]Change, error) {
 	s := d.space
-	a := applier{space: s, tx: d.tx, past: doorPast{d}, ops: doorOps{&commits{keys: s.keys, r: d.snap}, d}}
+	a := applier{space: s, tx: d.tx, past: doorPast{d}, ops: doorOps{&commits{keys: s.keys, r: d.snap}, d}, quiet: d.quiet}
 	if err := a.foresee(d.kind, d.fresh); err != nil {
 		return nil, err
 	}

@@ -236,3 +236,31 @@ func TestLeaveAfterMemory(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Who begins to watch while a batch is at the door, of which the changes were
+// not gathered since nobody watched, is told to read again.
+func TestWatchBeginsAtTheDoor(t *testing.T) {
+	mem := store.NewMem()
+	s := create(t, newNode(t, 1, func(c *replica.Config) { c.Store = mem }))
+	line(t, s, "before")
+	release := mem.Block()
+	done := make(chan error, 1)
+	go func() { _, err := s.Update(context.Background(), say("late")); done <- err }()
+	if err := mem.Blocked(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	changes := s.Watch(ctx)
+	release()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	line(t, s, "after")
+	for c, err := range changes {
+		if err != nil || !c.Resync {
+			t.Errorf("told %+v, %v", c, err)
+		}
+		break
+	}
+}

@@ -320,6 +320,7 @@ func TestRebuildWhileWriting(t *testing.T) {
 		err   error
 	}
 	started, done := make(chan struct{}), make(chan written)
+	before := a.Len()
 	go func() {
 		for i := 0; ; i++ {
 			if i == 20 {
@@ -332,7 +333,6 @@ func TestRebuildWhileWriting(t *testing.T) {
 		}
 	}()
 	<-started
-	before := a.Len()
 	if r, err := n.Check(context.Background(), a.ID(), nil); err != nil || !r.Sound() {
 		t.Errorf("checked: %+v, %v", r, err)
 	}

@@ -82,6 +82,13 @@ func (b *subscriber) post(changes []Change) {
 	b.poke()
 }
 
+func (b *subscriber) miss() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.pending, b.index, b.size, b.resync = nil, map[string]int{}, 0, true
+	b.poke()
+}
+
 func (b *subscriber) close() {
 	b.mu.Lock()
 	b.closed = true
@@ -113,6 +120,7 @@ func (b *subscriber) take() (changes []Change, closed bool) {
 // consumer stops or ctx is done, and with ErrClosed when the space is closed.
 // The sequence can be consumed once.
 func (s *Space) Watch(ctx context.Context) iter.Seq2[Change, error] {
+	s.settled() // what was acknowledged before is nothing new
 	b := newSubscriber()
 	s.subs.add(b)
 	unwatch := context.AfterFunc(ctx, func() { s.subs.remove(b) })
@@ -199,6 +207,23 @@ func (u *subscribers) post(changes []Change) {
 	}
 	for b := range u.boxes {
 		b.post(own)
+	}
+}
+
+// watched tells whether anyone wants changes.
+func (u *subscribers) watched() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.boxes) > 0
+}
+
+// missed is for changes that were not told because nobody watched: who has come
+// meanwhile reads the fields again.
+func (u *subscribers) missed() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for b := range u.boxes {
+		b.miss()
 	}
 }
 

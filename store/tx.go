@@ -12,10 +12,22 @@ import (
 // Tx is a Reader with writes laid over another Reader: it reads its own writes and gives them out as one Batch. It is
 // not safe for concurrent use. A Tx over a Tx is a nested one, which is dropped or copied into the outer by its Batch.
 type Tx struct {
-	under Reader
-	over  *btree.Map[string, write]
-	read  map[string][]byte // the first maxRead keys read from under, and those of Fetch; nil: absent
-	kept  int               // of these, read one by one
+	under   Reader
+	at      map[string]int // where in entries a key is
+	entries []entry        // in the order in which they were met
+	wrote   int            // how many of them were written
+	kept    int            // how many were read one by one
+	size    int            // of the Batch
+
+	over  *btree.Map[string, write] // the writes in order; nil until something scans
+	bytes []byte                    // room for values
+}
+
+// entry is a key that was written, or read from under and is remembered.
+type entry struct {
+	key   string
+	value []byte // nil: deleted, or absent
+	wrote bool
 }
 
 // maxRead bounds how many reads a Tx remembers: enough for what each of many
@@ -25,42 +37,51 @@ const (
 	maxReadValue = 1 << 10
 )
 
+// txRoom is how much is allocated at once for values.
+const txRoom = 32 << 10
+
 // write is what a Tx has done to a key: the new value, or nil for a deletion.
 type write struct{ value []byte }
 
 var _ Reader = (*Tx)(nil)
 
 // NewTx returns a Tx without writes over r, which must not change while the Tx is used. It does not close r.
-func NewTx(r Reader) *Tx {
-	return &Tx{under: r, over: btree.NewMap[string, write](treeDegree)}
-}
+func NewTx(r Reader) *Tx { return &Tx{under: r, at: make(map[string]int)} }
 
 // Get returns a copy of the value that the Tx sees at key, or ErrNotFound.
 func (t *Tx) Get(key []byte) ([]byte, error) {
-	k := string(key)
-	w, ok := t.over.Get(k)
-	if !ok {
-		w.value, ok = t.read[k]
-	}
-	if ok && w.value == nil {
+	if i, ok := t.at[string(key)]; ok {
+		if v := t.entries[i].value; v != nil {
+			return clone(v), nil
+		}
 		return nil, ErrNotFound
-	}
-	if ok {
-		return clone(w.value), nil
 	}
 	v, err := t.under.Get(key)
 	if t.kept < maxRead && (err == nil && len(v) <= maxReadValue || errors.Is(err, ErrNotFound)) {
-		if t.read == nil {
-			t.read = make(map[string][]byte)
-		}
 		t.kept++
-		if err == nil {
-			t.read[k] = clone(v)
-		} else {
-			t.read[k] = nil
-		}
+		t.remember(key, v, err == nil)
 	}
 	return v, err
+}
+
+// remember keeps what is under a key that has no entry.
+func (t *Tx) remember(key, value []byte, here bool) {
+	e := entry{key: string(key)}
+	if here {
+		e.value = t.keep(value)
+	}
+	t.at[e.key] = len(t.entries)
+	t.entries = append(t.entries, e)
+}
+
+// keep copies a value into memory that many share.
+func (t *Tx) keep(v []byte) []byte {
+	if t.bytes == nil || cap(t.bytes)-len(t.bytes) < len(v) { // an empty value is not nil
+		t.bytes = make([]byte, 0, max(txRoom, len(v)))
+	}
+	from := len(t.bytes)
+	t.bytes = append(t.bytes, v...)
+	return t.bytes[from:len(t.bytes):len(t.bytes)]
 }
 
 // Fetch reads keys in one go where the Reader below is a Fetcher, so that Get has them at hand; else it does nothing. The
@@ -70,21 +91,20 @@ func (t *Tx) Fetch(keys [][]byte) error {
 	if !ok {
 		return nil
 	}
+	keys = slices.DeleteFunc(keys, func(k []byte) bool { _, known := t.at[string(k)]; return known })
 	slices.SortFunc(keys, bytes.Compare)
 	keys = slices.CompactFunc(keys, bytes.Equal)
-	if t.read == nil {
-		t.read = make(map[string][]byte, len(keys))
-	}
+	t.entries = slices.Grow(t.entries, len(keys))
 	at := 0
 	absent := func(to int) {
 		for ; at < to; at++ {
-			t.read[string(keys[at])] = nil
+			t.remember(keys[at], nil, false)
 		}
 	}
 	err := f.Fetch(keys, func(i int, value []byte) {
 		absent(i)
 		if at++; len(value) <= maxReadValue {
-			t.read[string(keys[i])] = clone(value)
+			t.remember(keys[i], value, true)
 		}
 	})
 	if err == nil {
@@ -94,15 +114,47 @@ func (t *Tx) Fetch(keys [][]byte) error {
 }
 
 // Put sets key to a copy of value. Keys and values that a Batch does not take are reported when the Batch is applied.
-func (t *Tx) Put(key, value []byte) {
-	t.over.Set(string(key), write{clone(value)})
-}
+func (t *Tx) Put(key, value []byte) { t.set(key, t.keep(value)) }
 
 // Delete removes key.
-func (t *Tx) Delete(key []byte) { t.over.Set(string(key), write{}) }
+func (t *Tx) Delete(key []byte) { t.set(key, nil) }
+
+func (t *Tx) set(key, value []byte) {
+	i, ok := t.at[string(key)]
+	if !ok {
+		i = len(t.entries)
+		t.entries = append(t.entries, entry{key: string(key)})
+		t.at[t.entries[i].key] = i
+	}
+	e := &t.entries[i]
+	if e.wrote {
+		t.size -= len(e.value)
+	} else {
+		e.wrote = true
+		t.wrote++
+		t.size += opOverhead + len(e.key)
+	}
+	t.size += len(value)
+	if e.value = value; t.over != nil {
+		t.over.Set(e.key, write{value})
+	}
+}
 
 // Len returns the number of keys written or deleted.
-func (t *Tx) Len() int { return t.over.Len() }
+func (t *Tx) Len() int { return t.wrote }
+
+// ordered returns the writes in order.
+func (t *Tx) ordered() *btree.Map[string, write] {
+	if t.over == nil {
+		t.over = btree.NewMap[string, write](treeDegree)
+		for _, e := range t.entries {
+			if e.wrote {
+				t.over.Set(e.key, write{e.value})
+			}
+		}
+	}
+	return t.over
+}
 
 // Scan yields what the Tx saw when the iteration began: writes made by the loop's body are not shown by it. As in every
 // Reader, the pair is valid until the next step.
@@ -112,27 +164,23 @@ func (t *Tx) Scan(lo, hi []byte, reverse bool) iter.Seq2[KV, error] {
 		if !ok {
 			return
 		}
-		c := newCursor(t.over.Copy(), l, h, reverse)
+		c := newCursor(t.ordered().Copy(), l, h, reverse)
 		c.merge(t.under.Scan(l, h, reverse), yield)
 	}
 }
 
-// Batch returns the writes in order of their keys.
+// Batch returns the writes, of each key the last one.
 func (t *Tx) Batch() *Batch {
-	b, size := new(Batch), 0
-	t.over.Scan(func(k string, w write) bool {
-		size += opOverhead + len(k) + len(w.value)
-		return true
-	})
-	b.buf = make([]byte, 0, size)
-	t.over.Scan(func(k string, w write) bool {
-		if w.value == nil {
-			b.Delete([]byte(k))
-		} else {
-			b.Put([]byte(k), w.value)
+	b := &Batch{buf: make([]byte, 0, t.size)}
+	for i := range t.entries {
+		switch e := &t.entries[i]; {
+		case !e.wrote:
+		case e.value == nil:
+			b.Delete([]byte(e.key))
+		default:
+			b.Put([]byte(e.key), e.value)
 		}
-		return true
-	})
+	}
 	return b
 }
 

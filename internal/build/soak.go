@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"runtime"
 	"strings"
 )
 
@@ -24,12 +25,24 @@ func soak(ctx context.Context, b *build, _ []string) error {
 		return b.loud(ctx, command{env: pure, args: []string{"go", "test", "-count=1", "-v", "-timeout=" + soakTimeout, "-run=^TestKill$", "./store/pebble",
 			"-args", "-kill.rounds=500"}})
 	}}}
+	if runtime.GOOS == "linux" {
+		parts = append(parts, part{"pages", b.soakPages})
+	}
 	for _, t := range targets {
 		parts = append(parts, part{t.pkg + "." + t.name, func(ctx context.Context) error {
 			return b.loud(ctx, command{env: pure, args: []string{"go", "test", "-run=^$", "-fuzz=^" + t.name + "$", "-fuzztime=" + fuzzTime, "./" + t.pkg}})
 		}})
 	}
 	return b.runParts(ctx, parts)
+}
+
+// soakPages ends workers and tabs of Chromium while they write, 200 and 50 times.
+func (b *build) soakPages(ctx context.Context) error {
+	if err := b.binary(ctx); err != nil {
+		return err
+	}
+	env := append(append(b.built(), pure...), "HHS_SOAK=1")
+	return b.loud(ctx, command{dir: b.path("e2e"), env: env, args: []string{"go", "test", "-count=1", "-v", "-timeout=" + soakTimeout, "-run=^Test(Worker|Tab)Killed$", "."}})
 }
 
 type fuzzTarget struct{ pkg, name string }

@@ -4,6 +4,7 @@ package pebble
 
 import (
 	"runtime"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -48,6 +49,8 @@ const (
 	maxOpenFiles = 500
 	// checkEvery is how many bytes may be written between two looks at both: looking costs as much as a small group.
 	checkEvery = 1 << 20
+	// mergePause is how long writers wait at most, for each checkEvery, while tables are merged too slowly.
+	mergePause = time.Second
 	// never is a threshold at which Pebble would let writers wait; they wait before they reach it.
 	never = 1 << 20
 	// l0Compaction and l0Stop: begin to merge at 4 files, make writers wait at 24 (a burst of 24 flushes, 384 MiB).

@@ -166,12 +166,14 @@ func (d *DB) flush() error {
 	if err := d.guard.pressure.flushError(); err != nil {
 		return err // it would wait for the one that is tried again
 	}
+	turn := d.guard.pressure.turn()
 	done, err := d.db.AsyncFlush()
 	for err == nil {
 		select {
 		case <-done:
 			return d.guard.failure()
-		case <-d.guard.pressure.turn:
+		case <-turn:
+			turn = d.guard.pressure.turn()
 			err = d.guard.pressure.flushError()
 		}
 	}

@@ -5,7 +5,9 @@ package pebble
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -15,11 +17,20 @@ import (
 // without end, and lets writers wait for it meanwhile. Here they wait only while it gets on (waitForRoom).
 type pressure struct {
 	flush, merge atomic.Pointer[error] // how the last one failed; nil if it did not
-	turn         chan struct{}         // something has ended; buffered
 	suspect      atomic.Pointer[error] // how the last flush ended
+
+	mu   sync.Mutex
+	next chan struct{} // closed when the next one ends
 }
 
-func newPressure() *pressure { return &pressure{turn: make(chan struct{}, 1)} }
+func newPressure() *pressure { return &pressure{next: make(chan struct{})} }
+
+// turn returns what is closed when the next flush or merge ends. Who waits takes it before looking whether to wait.
+func (p *pressure) turn() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.next
+}
 
 func (p *pressure) ended(last *atomic.Pointer[error], err error) {
 	if err == nil {
@@ -27,10 +38,10 @@ func (p *pressure) ended(last *atomic.Pointer[error], err error) {
 	} else {
 		last.Store(&err)
 	}
-	select {
-	case p.turn <- struct{}{}:
-	default:
-	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	close(p.next)
+	p.next = make(chan struct{})
 }
 
 // flushEnded hears of the end of a flush. That there was nothing to write is an error too in what Pebble says of it; only
@@ -71,8 +82,8 @@ func (d *DB) flushing() error {
 }
 
 // waitForRoom returns once there is room for another group: what is in memory only stays below maxMemTables tables, and
-// the tables not yet merged below l0Stop, unless merging fails, which makes reads slow and nothing worse. It looks once
-// in checkEvery bytes.
+// the tables not yet merged below l0Stop, or mergePause has passed: too many of them make reads slow and nothing worse. It
+// looks once in checkEvery bytes.
 func (d *DB) waitForRoom(size int) error {
 	if err := d.flushing(); err != nil {
 		return err
@@ -82,13 +93,18 @@ func (d *DB) waitForRoom(size int) error {
 	}
 	d.unchecked = 0
 	for {
+		turn := d.guard.pressure.turn()
 		m := d.db.Metrics()
 		full := m.MemTable.Size >= maxMemTables*memTableSize
 		behind := int(m.Levels[0].Sublevels) >= l0Stop && d.guard.pressure.merge.Load() == nil
 		if !full && !behind {
 			return nil
 		}
-		<-d.guard.pressure.turn
+		select {
+		case <-turn:
+		case <-d.afterPause(full):
+			return nil
+		}
 		if err := d.flushing(); err != nil {
 			return err
 		}
@@ -96,4 +112,12 @@ func (d *DB) waitForRoom(size int) error {
 			return err
 		}
 	}
+}
+
+// afterPause ends the wait for merges only.
+func (d *DB) afterPause(full bool) <-chan time.Time {
+	if full {
+		return nil
+	}
+	return time.After(mergePause)
 }

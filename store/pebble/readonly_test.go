@@ -179,8 +179,8 @@ func TestTablesFull(t *testing.T) {
 	_, acked, _ := l.copy()
 	checkPrefix(t, "no room for tables", d, acked, acked)
 	full.Store(false)
-	for d.Health() != nil {
-		<-d.guard.pressure.turn // the next try
+	for turn := d.guard.pressure.turn(); d.Health() != nil; turn = d.guard.pressure.turn() {
+		<-turn // the next try
 	}
 	if err := workload(d, &l, acked+50); err != nil {
 		t.Fatal(err)

@@ -298,7 +298,7 @@ func (s *Space) build(u *update) {
 	r, made, err := s.make(u)
 	switch {
 	case err != nil && u.panicked == nil:
-		u.finish(Receipt{}, s.updateError(err))
+		u.finish(Receipt{}, err)
 	case !made:
 		u.finish(r, err)
 	}
@@ -328,14 +328,15 @@ func (s *Space) updateNow(u *update) (Receipt, error) {
 }
 
 // make runs the function of an update and makes its commit, which then waits to
-// be admitted; made tells whether there is one. The caller has the turn.
+// be admitted; made tells whether there is one. An error of the function is
+// returned as it is. The caller has the turn.
 func (s *Space) make(u *update) (r Receipt, made bool, err error) {
 	if err := u.ctx.Err(); err != nil {
 		return r, false, err
 	}
 	g, err := s.openGroup()
 	if err != nil {
-		return r, false, err
+		return r, false, s.updateError(err)
 	}
 	tx := g.begin(u)
 	switch err := u.call(tx); {
@@ -348,7 +349,11 @@ func (s *Space) make(u *update) (r Receipt, made bool, err error) {
 	if err == nil {
 		r = Receipt{Space: s, Commit: list[len(list)-1].ID}
 	}
-	return r, err == nil, errors.Join(err, s.lane.leave(s, g, list, tx, waiter{u, r}, err == nil))
+	made = err == nil
+	if err = errors.Join(err, s.lane.leave(s, g, list, tx, waiter{u, r}, made)); err != nil {
+		err = s.updateError(err)
+	}
+	return r, made, err
 }
 
 // openGroup returns the group to build on.

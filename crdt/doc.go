@@ -9,8 +9,8 @@
 //
 // A type is a pure function of three things: the ops on a key, their causal order, and whether each is effective or
 // void. What Apply and Flip leave in the [State] is a cache of that function. The cache holds no trace of the way it
-// came about: two replicas with the same ops and the same verdicts have the same bytes, whatever the order of delivery
-// and however often verdicts changed in between. Package crdttest checks it, together with a naive model of each type.
+// came about: two replicas with the same ops, numbers of commits ([Ops]) and verdicts have the same bytes, whatever the
+// order of delivery and however often verdicts changed in between. Package crdttest checks it, together with a naive model of each type.
 //
 // A void op keeps its place as a coordinate: others may name it and be ordered after it. It contributes no content and
 // no deletion. An op whose shape is wrong or whose value breaks the field's schema is ignored: it is stored with the
@@ -25,7 +25,8 @@
 // # State
 //
 // A field's state is a small ordered map, laid out in layout.go: one entry per op, found by the key it touches, moved
-// rather than rewritten when it stops being visible. Authors are kept once per field. Applying an op costs a few reads
+// rather than rewritten when it stops being visible. Sets and logs keep where their values are, the others the values and,
+// once per field, the authors. Applying an op costs a few reads
 // and writes, plus some for each visible op on its key that it may have seen (a register's of lesser height, the adds that
 // a removal names or newly covers), and never depends on the size of the field.
 //

@@ -528,6 +528,9 @@ func (s *Space) answer(p *pending, err error) {
 
 func (s *Space) admit(p *pending) error {
 	last := p.batch.Commits[len(p.batch.Commits)-1]
+	if last.Env.Author != s.node.device() || s.node.elsewhere.Load() {
+		return errRenewed
+	}
 	ctx, cancel := p.context(s)
 	defer cancel()
 	sig, err := s.node.sign(ctx, history.AttestationStatement(s.id, last.Env.Seq, last.ID))

@@ -70,8 +70,9 @@ func (d *door) goesOn() bool {
 	return false
 }
 
-// errRenewed answers an Update that was under way when the key was renewed.
-var errRenewed = fmt.Errorf("%w: it has a fresh one now; try again", ErrForked)
+// errRenewed answers an Update that was under way, under the old key, when the key
+// was found to be in use elsewhere.
+var errRenewed = fmt.Errorf("%w: the next edit is made under a fresh one; try again", ErrForked)
 
 // renew makes this node write under a fresh device key. Of calls at the same time
 // one does; old is the key that the caller saw.

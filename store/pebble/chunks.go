@@ -101,7 +101,7 @@ func (c *chunkReader) block(visit func(chunk) error) (closed bool, err error) {
 		}
 		if !c.broken {
 			c.broken = true
-			c.found = ending{at: c.base + int64(i), flipped: c.flipped(b)}
+			c.found = ending{at: c.base + int64(i), flipped: !c.edged(int64(i), b) && c.flipped(b)}
 		}
 		i += c.skip(b)
 	}
@@ -159,6 +159,15 @@ func (c *chunkReader) parse(b []byte) (chunk, int, bool) {
 		ch.synced = binary.LittleEndian.Uint64(b[logHeader:])
 	}
 	return ch, size, true
+}
+
+// edged tells whether a sector holds less than 8 bytes of a chunk's beginning or end. Such a piece may differ in one bit from
+// what was there before by chance, so that a torn write looks like a changed bit.
+func (c *chunkReader) edged(i int64, b []byte) bool {
+	const sector, few = 512, 8
+	_, size, ok := c.header(b, b[6], binary.LittleEndian.Uint16(b[4:]))
+	end := (c.base + i + int64(size)) % sector
+	return (c.base+i)%sector > sector-few || ok && end > 0 && end < few
 }
 
 // flipped tells whether the chunk that begins b is valid but for one bit. That a chunk of n bytes torn by a loss of

@@ -135,9 +135,14 @@ func (g *guard) Create(name string, category vfs.DiskWriteCategory) (vfs.File, e
 	return g.create(name, func() (vfs.File, error) { return g.FS.Create(name, category) })
 }
 
-// ReuseForWrite implements vfs.FS.
+// ReuseForWrite implements vfs.FS. Nothing is written over: a torn write over a similar record of an older log looks like a
+// changed bit.
 func (g *guard) ReuseForWrite(old, name string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	return g.create(name, func() (vfs.File, error) { return g.FS.ReuseForWrite(old, name, category) })
+	f, err := g.Create(name, category)
+	if err != nil {
+		return nil, err
+	}
+	return f, g.Remove(old)
 }
 
 func (g *guard) create(name string, create func() (vfs.File, error)) (vfs.File, error) {

@@ -60,6 +60,8 @@ func TestQuota(t *testing.T) {
 	if n := p.text(`String(document.getElementById('text').value.length)`); n != "3900" {
 		t.Errorf("of the refused message %s characters are left in its field", n)
 	}
+	// The room stays readable, further up than the page has asked for, too.
+	p.do(`document.getElementById('scroll').scrollTop = 0`)
 	p.shows("before")
 	kept := p.data("messages")
 	t.Logf("%s messages were kept", kept)

@@ -366,6 +366,10 @@ func (s *Space) openGroup() (*group, error) {
 	if closed {
 		return nil, ErrClosed
 	}
+	if g != nil && !stale && len(g.made) >= maxOpen {
+		s.settle() // nothing can be added meanwhile, so that nothing waits then
+		stale = true
+	}
 	if g != nil && !stale {
 		return g, nil
 	}

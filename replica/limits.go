@@ -30,6 +30,10 @@ const (
 	// attestation and one store transaction.
 	maxGroup      = 256
 	maxGroupBytes = 512 << 10
+	// maxOpen bounds the commits made on one version of the space while others
+	// write all the time: after them what is there is looked at anew, so that
+	// reads inside an edit see what peers wrote, and the version is let go.
+	maxOpen = 4 * maxGroup
 	// lingering is how long an edit acknowledged in memory waits for others to
 	// share its signature and transaction: less than a person notices, more than
 	// a program takes to write a few hundred.

@@ -264,3 +264,46 @@ func TestWatchBeginsAtTheDoor(t *testing.T) {
 		break
 	}
 }
+
+// While edits in memory come all the time, so that one always waits for the
+// store, what a peer wrote is read inside an edit before long.
+func TestMemoryReadsPeers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := create(t, newNode(t, 1))
+		peer := join(t, newNode(t, 2), s)
+		pull(t, peer, s, 1<<20)
+		since := s.Heads()
+		line(t, peer, "theirs")
+		const most = 2000
+		seen, edits := false, uint64(0)
+		write := func(tx *replica.Tx) error {
+			s.Heads() // the edit before is stored now, and this one follows it
+			env, err := tx.Env("lines")
+			if err != nil {
+				return err
+			}
+			n, err := crdt.LogLen(env)
+			seen = n > edits
+			return errors.Join(err, tx.Do("lines", crdt.LogAppend(enc(t, "mine"))))
+		}
+		for ; edits < most && !seen; edits++ {
+			if _, err := s.Update(t.Context(), write, store.Memory); err != nil {
+				t.Fatal(err)
+			}
+			if edits > 0 {
+				continue
+			}
+			for b, err := range peer.Batches(since, 1<<20) {
+				if err == nil {
+					_, err = s.Ingest(t.Context(), rewire(t, b), replica.Source{})
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if !seen {
+			t.Errorf("not read within %d edits", edits)
+		}
+	})
+}

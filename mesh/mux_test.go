@@ -150,8 +150,10 @@ func TestStreamsTogether(t *testing.T) {
 	p.ob.maxLarge, p.oa.maxLarge = 1, 1
 	const streams, messages = 40, 6
 	var wg sync.WaitGroup
+	var ended []*Stream
 	for i := range streams {
 		s, r := p.stream(t)
+		ended = append(ended, s, r)
 		if i%2 == 1 {
 			s, r = r, s
 		}
@@ -189,6 +191,9 @@ func TestStreamsTogether(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	for _, s := range ended {
+		<-s.Done() // the answer to its end is sent by the link's writer
+	}
 	if p.oa.larges != 0 || p.ob.larges != 0 {
 		t.Errorf("large messages still reserved: %d, %d", p.oa.larges, p.ob.larges)
 	}

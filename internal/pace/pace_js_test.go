@@ -44,7 +44,7 @@ func TestSeveralBusyGoroutines(t *testing.T) {
 	n := ticks(func() {
 		var all sync.WaitGroup
 		for range 3 {
-			all.Go(func() { compute(20*pace.Slice, pace.Point) })
+			all.Go(func() { compute(60*pace.Slice, pace.Point) })
 		}
 		all.Wait()
 	})

@@ -136,13 +136,16 @@ func (g *guard) Create(name string, category vfs.DiskWriteCategory) (vfs.File, e
 }
 
 // ReuseForWrite implements vfs.FS. Nothing is written over: a torn write over a similar record of an older log looks like a
-// changed bit.
+// changed bit. An old log that cannot be removed is no failure: nothing of it is needed any more, and the next opening removes it.
 func (g *guard) ReuseForWrite(old, name string, category vfs.DiskWriteCategory) (vfs.File, error) {
 	f, err := g.Create(name, category)
 	if err != nil {
 		return nil, err
 	}
-	return f, g.Remove(old)
+	if err := g.Remove(old); err != nil {
+		g.log.Warn("store: an old log stays until the next opening", "file", old, "err", err)
+	}
+	return f, nil
 }
 
 func (g *guard) create(name string, create func() (vfs.File, error)) (vfs.File, error) {

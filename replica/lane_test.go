@@ -69,6 +69,22 @@ func say(text string) func(*replica.Tx) error {
 	}
 }
 
+// A space can be left while a signer does not answer.
+func TestLeaveWhileSigning(t *testing.T) {
+	s, signer := stuckSpace(t)
+	release := signer.hold()
+	defer release()
+	done := make(chan error, 1)
+	go func() { _, err := s.Update(context.Background(), say("never")); done <- err }()
+	<-signer.asked
+	if err := s.Node().Leave(context.Background(), s.ID()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; !errors.Is(err, replica.ErrClosed) {
+		t.Errorf("the edit under way: %v", err)
+	}
+}
+
 // A signer that never answers keeps nobody who gives up, and nothing else.
 func TestSignerNeverAnswers(t *testing.T) {
 	a, signer := stuckSpace(t)

@@ -9,10 +9,11 @@ import (
 	"github.com/hyperhyperspace/hhs-go/history"
 )
 
-// pause lets no more be made until resume is called, and admits what was.
+// pause lets no more be made until resume is called, and admits what was
+// acknowledged. What waits for a signer is not waited for: it may never come.
 func (s *Space) pause() (resume func()) {
 	s.lane.turn <- struct{}{}
-	s.settle()
+	s.settled()
 	return s.endTurn
 }
 

@@ -79,17 +79,21 @@ func code(err error) string {
 		return "passphrase"
 	case errors.Is(err, keyfile.ErrPermissions), errors.Is(err, keyfile.ErrFormat):
 		return "keys"
+	case errors.Is(err, hhs.ErrBackup):
+		return "backup"
+	}
+	c := hhs.Code(err) // before the causes: a store that is damaged may be so because a file of it is not there
+	switch {
+	case c != "internal":
+		return c
 	case errors.Is(err, fs.ErrExist):
 		return "exists"
 	case errors.Is(err, fs.ErrNotExist):
 		return "not_found"
-	case errors.Is(err, hhs.ErrBackup):
-		return "backup"
+	case errors.Is(err, fs.ErrPermission):
+		return "permission"
 	}
-	if c := hhs.Code(err); c != "internal" || !errors.Is(err, fs.ErrPermission) {
-		return c
-	}
-	return "permission"
+	return c
 }
 
 // lostError ends a command whose store can be written no more.

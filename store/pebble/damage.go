@@ -36,7 +36,7 @@ type Report struct {
 	Bytes        int64
 	// Keys counts what Salvage wrote; Verify leaves it 0.
 	Keys int64
-	// Guessed is set if the manifest could not be read, so that Salvage took every table and log in the directory:
+	// Guessed is set if the manifest is damaged, so that Salvage took every table and log in the directory:
 	// something that was deleted before may be back.
 	Guessed bool
 	// Damaged are the files that are not as they were written, in the order in which they were found.

@@ -49,12 +49,7 @@ func salvage(ctx context.Context, fsys vfs.FS, dir, into string, progress Progre
 		return r, fmt.Errorf("%s is already there", into)
 	}
 	s := &salvager{fs: fsys, dir: dir, report: &r, progress: progress}
-	r.Damaged = files.damaged
-	names, flushed, err := files.manifestTables()
-	if err != nil {
-		r.Guessed, names, flushed = true, files.tables, 0
-		s.damage(err, files.manifest)
-	}
+	names, flushed := files.ownTables(&r)
 	for _, name := range names {
 		s.addTable(ctx, name)
 	}
@@ -67,6 +62,21 @@ func salvage(ctx context.Context, fsys vfs.FS, dir, into string, progress Progre
 		return r, err
 	}
 	return r, nil
+}
+
+// ownTables reports the damage beside tables and lists the tables to read: those that the manifest names, or all that are
+// there if it is damaged, however much of it can be read.
+func (c *contents) ownTables(r *Report) (names []string, flushed uint64) {
+	r.Damaged = c.damaged
+	if !c.doubtful() {
+		names, flushed, err := c.manifestTables()
+		if err == nil {
+			return names, flushed
+		}
+		r.Damaged = append(r.Damaged, asDamage(err, c.manifest))
+	}
+	r.Guessed = true
+	return c.tables, 0
 }
 
 // manifestTables lists the tables that belong to the store, and the highest number that Pebble gave to anything in them:

@@ -42,14 +42,8 @@ func verify(ctx context.Context, fsys vfs.FS, dir string, progress Progress) (Re
 	if err != nil {
 		return r, err
 	}
-	r.Damaged = files.damaged
 	r.Logs = len(files.logs)
-	names, _, err := files.manifestTables()
-	if err != nil {
-		r.Guessed = true
-		r.Damaged = append(r.Damaged, asDamage(err, files.manifest))
-		names = files.tables
-	}
+	names, _ := files.ownTables(&r)
 	v := verifier{fs: fsys, dir: dir, report: &r, progress: progress}
 	if err := v.tables(ctx, names); err != nil {
 		return r, err

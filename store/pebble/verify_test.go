@@ -241,6 +241,40 @@ func TestSalvageAround(t *testing.T) {
 	}
 }
 
+// TestSalvageManifest saves every record of a store with intact tables whose manifest is damaged anywhere, also where the
+// engine takes what comes before the damage for all of it, and of one that was not closed.
+func TestSalvageManifest(t *testing.T) {
+	for _, clean := range []bool{true, false} {
+		mem := filled(t, clean)
+		want := dump(t, copyStore(t, mem, "db"), "db")
+		c, err := look(mem, "db")
+		if err != nil {
+			t.Fatal(err)
+		}
+		data := readFile(t, mem, "db/"+c.manifest)
+		var versions [][]byte
+		for at := 0; at < len(data)-40; at += 7 {
+			broken := bytes.Clone(data)
+			broken[at] ^= 0x10
+			versions = append(versions, broken)
+		}
+		if clean {
+			versions = append(versions, data[:len(data)-1], data[:len(data)/2], nil)
+		}
+		for i, broken := range versions {
+			fsys := copyStore(t, mem, "db")
+			writeFile(t, fsys, "db/"+c.manifest, broken)
+			r, err := salvage(t.Context(), fsys, "db", "into", nil)
+			if err != nil || !r.Guessed || r.Err() == nil {
+				t.Fatalf("clean %v, version %d: %+v, %v", clean, i, r, err)
+			}
+			if got := dump(t, fsys, "into"); got != want {
+				t.Fatalf("clean %v, version %d: salvaged %d records, something else than was there", clean, i, r.Keys)
+			}
+		}
+	}
+}
+
 func dump(t testing.TB, fsys vfs.FS, dir string) string {
 	t.Helper()
 	d := mustOpen(t, dir, memory(fsys))

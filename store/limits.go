@@ -14,9 +14,9 @@ const (
 	MaxBatch = 64 << 20
 )
 
-// treeDegree is the branching of the in-memory tree: 64 keeps copied nodes (on writes after a snapshot) at a few KiB
-// while a million keys stay four levels deep.
-const treeDegree = 64
+// treeDegree is the branching of the in-memory tree: 16 keeps copied nodes (on writes after a snapshot) at about 1 KiB
+// while a million keys stay five levels deep.
+const treeDegree = 16
 
 // opOverhead is about what an operation adds to its key and value in a Batch.
 const opOverhead = 5

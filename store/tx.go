@@ -37,8 +37,11 @@ const (
 	maxReadValue = 1 << 10
 )
 
-// txRoom is how much is allocated at once for values.
-const txRoom = 32 << 10
+// A Tx allocates room for many values at once: little at first, because most hold few, and each time twice as much.
+const (
+	minTxRoom = 512
+	maxTxRoom = 32 << 10
+)
 
 // write is what a Tx has done to a key: the new value, or nil for a deletion.
 type write struct{ value []byte }
@@ -77,7 +80,7 @@ func (t *Tx) remember(key, value []byte, here bool) {
 // keep copies a value into memory that many share.
 func (t *Tx) keep(v []byte) []byte {
 	if t.bytes == nil || cap(t.bytes)-len(t.bytes) < len(v) { // an empty value is not nil
-		t.bytes = make([]byte, 0, max(txRoom, len(v)))
+		t.bytes = make([]byte, 0, max(minTxRoom, min(2*cap(t.bytes), maxTxRoom), len(v)))
 	}
 	from := len(t.bytes)
 	t.bytes = append(t.bytes, v...)

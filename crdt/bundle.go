@@ -276,6 +276,24 @@ func (b *bundle) backward(lo, hi string) iter.Seq2[item, error] {
 	}
 }
 
+// last returns the greatest op that has all of the given flags.
+func (b *bundle) last(flags byte) (it item, ok bool, err error) {
+	if b.wide {
+		for it, err := range b.backward("", "") {
+			if err != nil || it.flags&flags == flags {
+				return it, err == nil, err
+			}
+		}
+		return item{}, false, nil
+	}
+	for i := len(b.items) - 1; i >= 0; i-- {
+		if b.items[i].flags&flags == flags {
+			return b.items[i], true, nil
+		}
+	}
+	return item{}, false, nil
+}
+
 func (b *bundle) backwardInline(lo, hi string, yield func(item, error) bool) {
 	i, _ := b.search(lo)
 	j := len(b.items)

@@ -208,13 +208,14 @@ func (c *cell) settle(f *front, join []*spot, op *Op, effective bool) ([]Change,
 	for _, s := range join {
 		changed = changed || s.shown()
 	}
-	ch := Change{Key: bytes.Clone(c.key), Op: *op, Effective: effective}
+	changed = changed && !c.Quiet
+	var before []byte
 	if changed {
 		was, _, err := shownLast(f.bundle)
 		if err != nil {
 			return nil, err
 		}
-		ch.Before = was.rest
+		before = was.rest
 	}
 	for _, s := range f.spots {
 		if err := c.move(f, s); err != nil {
@@ -226,17 +227,14 @@ func (c *cell) settle(f *front, join []*spot, op *Op, effective bool) ([]Change,
 			return nil, err
 		}
 	}
-	if changed {
-		now, _, err := shownLast(f.bundle)
-		if err != nil {
-			return nil, err
-		}
-		ch.After = now.rest
+	if !changed {
+		return nil, f.flush()
 	}
-	if err := f.flush(); err != nil || !changed {
+	now, _, err := shownLast(f.bundle)
+	if err != nil {
 		return nil, err
 	}
-	return []Change{ch}, nil
+	return []Change{{Key: bytes.Clone(c.key), Before: before, After: now.rest, Op: *op, Effective: effective}}, f.flush()
 }
 
 // move writes an op of the frontier where it belongs now.
@@ -380,12 +378,20 @@ func (c *cell) uncovered(f *front, s *spot) ([]*spot, error) {
 
 // resting reads a resting entry whose place begins at key[n]. It aliases value.
 func (c *cell) resting(key, value []byte, n int) (spot, error) {
+	r, ref, err := restingRecord(key, value, n)
+	if err != nil {
+		return spot{}, err
+	}
+	return spot{at: place(key[n:]), ref: ref, record: r}, nil
+}
+
+func restingRecord(key, value []byte, n int) (record, history.OpRef, error) {
 	r, ok := decodeRecord(value)
 	_, ref, ok2 := parsePlace(key[n:])
 	if !ok || !ok2 {
-		return spot{}, &Corrupt{Key: bytes.Clone(key), Reason: "not an entry of a register"}
+		return record{}, history.OpRef{}, &Corrupt{Key: bytes.Clone(key), Reason: "not an entry of a register"}
 	}
-	return spot{at: place(key[n:]), ref: ref, record: r}, nil
+	return r, ref, nil
 }
 
 // hidden tells whether the op is in the past of one that is shown.
@@ -411,13 +417,11 @@ func (c *cell) moveCuts(op *Op, f *front, linear bool) error {
 	}
 	at := place(f.aux)
 	if at == "" { // there is one tip: everything is before it
-		for it, err := range f.backward("", "") {
-			if err != nil {
-				return err
-			}
-			at = place(it.id)
-			break
+		tip, _, err := f.last(0)
+		if err != nil {
+			return err
 		}
+		at = place(tip.id)
 	}
 	for at != noCut {
 		_, ref, ok := parsePlace([]byte(at))
@@ -471,12 +475,12 @@ func (c *cell) cutBelow(f *front, at place) (place, error) {
 		if err != nil {
 			return "", fmt.Errorf("read state: %w", err)
 		}
-		e, err := c.resting(kv.Key, kv.Value, len(lo))
+		r, _, err := restingRecord(kv.Key, kv.Value, len(lo))
 		if err != nil {
 			return "", err
 		}
-		if e.flags&flagCut != 0 {
-			cut = e.at
+		if r.flags&flagCut != 0 {
+			cut = place(kv.Key[len(lo):])
 			break
 		}
 	}

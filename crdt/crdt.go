@@ -2,6 +2,7 @@ package crdt
 
 import (
 	"iter"
+	"slices"
 
 	"github.com/hyperhyperspace/hhs-go/history"
 	"github.com/hyperhyperspace/hhs-go/identity"
@@ -111,14 +112,14 @@ type Foreteller interface {
 	Reads(op *Op) [][]byte
 }
 
+var types = [...]Type{growSet, logType{}, profileType{}, registerType{}, addWinsSet}
+
 // Types returns all types, by name.
-func Types() []Type {
-	return []Type{growSet, logType{}, profileType{}, registerType{}, addWinsSet}
-}
+func Types() []Type { return slices.Clone(types[:]) }
 
 // ByName returns the type a manifest names.
 func ByName(name string) (Type, bool) {
-	for _, t := range Types() {
+	for _, t := range types {
 		if t.Name() == name {
 			return t, true
 		}

@@ -88,12 +88,7 @@ func (f *field) greatest(b *bundle) (e Entry, ok bool, err error) {
 
 // shownLast finds the greatest shown op of a cell's bundle.
 func shownLast(b *bundle) (it item, ok bool, err error) {
-	for it, err := range b.backward("", "") {
-		if err != nil || it.flags&flagEffective != 0 {
-			return it, err == nil, err
-		}
-	}
-	return it, false, nil
+	return b.last(flagEffective)
 }
 
 func shownIn(env *Env, key []byte) ([]Entry, error) {

@@ -62,20 +62,28 @@ func (m *chainCache) put(device identity.PublicKey, c *chain) {
 func (s *Space) chain(r store.Reader, device identity.PublicKey) (*chain, error) {
 	c := s.chains.get(device)
 	if c == nil {
-		c = &chain{}
-		prefix := s.keys.author(device)
-		for kv, err := range r.Scan(prefix, end(prefix), false) {
-			if err == nil {
-				err = c.add(kv.Key[len(prefix):], kv.Value)
-			}
-			if err != nil {
-				return nil, fmt.Errorf("read author %s: %w", device.Short(), err)
-			}
+		var err error
+		if c, err = s.readChain(r, device); err != nil {
+			return nil, err
 		}
 		s.chains.put(device, c)
 	}
 	if len(c.branches) == 0 {
 		return nil, nil
+	}
+	return c, nil
+}
+
+func (s *Space) readChain(r store.Reader, device identity.PublicKey) (*chain, error) {
+	c := &chain{}
+	prefix := s.keys.author(device)
+	for kv, err := range r.Scan(prefix, end(prefix), false) {
+		if err == nil {
+			err = c.add(kv.Key[len(prefix):], kv.Value)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read author %s: %w", device.Short(), err)
+		}
 	}
 	return c, nil
 }

@@ -220,12 +220,13 @@ type aheadRecords struct {
 	first   history.Num
 	records [][]byte
 	asked   history.Num // the latest number asked for
-	any     bool
-	size    int // how many the next scan reads
+	way     int         // 1: the latest step was up, to a neighbour; -1: down; 0: neither
+	size    int         // how many the latest scan read
 }
 
-// A scan costs as much as reading several records by their keys. minAhead are
-// read by the first one, and twice as many by each after it.
+// A scan costs as much as reading several records by their keys, so two steps in
+// one direction come before the first. minAhead are read by that one, and twice
+// as many by each after it.
 const (
 	minAhead      = 16
 	maxAhead      = 512
@@ -240,14 +241,22 @@ func (a *aheadRecords) get(c *commits, n history.Num) ([]byte, error) {
 		a.asked = n
 		return a.records[at], nil
 	}
-	up, down := a.any && n > a.asked && n-a.asked <= nearby, a.any && n < a.asked && a.asked-n <= nearby
-	a.asked, a.any = n, true
-	if !up && !down {
+	before := a.way
+	switch {
+	case n > a.asked && n-a.asked <= nearby:
+		a.way = 1
+	case n < a.asked && a.asked-n <= nearby:
+		a.way = -1
+	default:
+		a.way = 0
+	}
+	a.asked = n
+	if a.way == 0 || a.way != before {
 		a.size = 0
 		return c.r.Get(c.keys.commit(n))
 	}
 	a.size = min(max(minAhead, 2*a.size), maxAhead)
-	if down {
+	if a.way < 0 {
 		return a.scan(c, n-min(n, history.Num(a.size)-1), n+1, n)
 	}
 	return a.scan(c, n, n+history.Num(a.size), n)
@@ -267,7 +276,8 @@ func (a *aheadRecords) scan(c *commits, from, to, n history.Num) ([]byte, error)
 			return nil, fmt.Errorf("commit %d: %w", from+history.Num(len(a.records)), store.ErrNotFound)
 		}
 		if cap(kept)-len(kept) < len(kv.Value) {
-			kept = make([]byte, 0, max(keepChunk, len(kv.Value)))
+			left := int(to-from) - len(a.records) // as long as this one, or most of them are short
+			kept = make([]byte, 0, max(min(keepChunk, left*len(kv.Value)), len(kv.Value)))
 		}
 		at := len(kept)
 		kept = append(kept, kv.Value...)

@@ -56,6 +56,8 @@ type driver struct {
 	ingests chan Ingest
 	outbox  outbox
 
+	opening opening
+
 	seen   []object.ID // heads at the last change, to tell relayed ones
 	closed *CloseError
 }
@@ -137,7 +139,10 @@ func (d *driver) step(ctx context.Context, ev Event) {
 		switch e := e.(type) {
 		case Send:
 			d.outbox.put(e.Message)
-		case Open, Load, Cancel:
+		case Open:
+			d.opening.order()
+			d.loads <- e
+		case Load, Cancel:
 			d.loads <- e // the session has few of them open: never full
 		case Ingest:
 			d.ingests <- e

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
+	"sync"
 
 	"github.com/hyperhyperspace/hhs-go/history"
 	"github.com/hyperhyperspace/hhs-go/object"
@@ -24,7 +26,7 @@ func (d *driver) load(ctx context.Context) {
 			switch e := e.(type) {
 			case Open:
 				t.close()
-				t = openTransfer(d.replica, e, d.opts)
+				t = d.open(e)
 			case Cancel:
 				t.close()
 				t = nil
@@ -53,12 +55,49 @@ type transfer struct {
 	pack  packer
 	pace  func()
 	ahead *history.Batch
-	begun bool
 	total uint64 // commits in all; 0: not known
 	given uint64
 	err   error
 }
 
+// opening is what came to the door between the session's word to open a transfer and its beginning.
+type opening struct {
+	mu   sync.Mutex
+	due  int         // transfers to be opened
+	tips []object.ID // of the batches that came since
+}
+
+// order takes note that a transfer is to be opened.
+func (o *opening) order() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.due == 0 {
+		o.tips = nil // the session knows of those before
+	}
+	o.due++
+}
+
+// note tells of a batch that the session knows to come to the door, before it does.
+func (o *opening) note(tips []object.ID) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.due > 0 {
+		o.tips = append(o.tips, tips...)
+	}
+}
+
+// open begins a transfer. What the peer holds was said when the transfer was ordered: a batch of its that came to the
+// door since is here when this begins to read, and would go back to it (invariant 4). So what it
+// brought is added, and nothing comes to the door until the moment is fixed that is read.
+func (d *driver) open(e Open) *transfer {
+	o := &d.opening
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.due--
+	return openTransfer(d.replica, Open{e.Transfer, slices.Concat(e.Have, o.tips)}, d.opts)
+}
+
+// openTransfer reads the first batch, which fixes the moment.
 func openTransfer(r Replica, e Open, opts Options) *transfer {
 	t := &transfer{id: e.Transfer, pace: opts.Pace}
 	if c, ok := r.(Counter); ok {
@@ -66,6 +105,9 @@ func openTransfer(r Replica, e Open, opts Options) *transfer {
 		t.total, t.err = uint64(max(n, 0)), err
 	}
 	t.next, t.stop = iter.Pull2(r.Batches(e.Have, opts.Batch))
+	if t.err == nil {
+		t.err = t.pull()
+	}
 	return t
 }
 
@@ -89,9 +131,6 @@ func (t *transfer) pull() error {
 }
 
 func (t *transfer) load() (Loaded, error) {
-	if t.err == nil && !t.begun {
-		t.begun, t.err = true, t.pull()
-	}
 	if t.err != nil {
 		return Loaded{}, t.err
 	}
@@ -146,6 +185,7 @@ func (d *driver) admit(ctx context.Context, e Ingest, tell func(Event)) Ingested
 	d.opts.Pace()
 	d.opts.Relay.add(in.Tips) // before the door opens: others hear of it at once
 	tell(in)
+	d.opening.note(in.Tips)
 	_, ev.Err = d.replica.Ingest(ctx, b, d.opts.Source)
 	ev.Outcome = outcome(ev.Err)
 	return ev

@@ -50,3 +50,38 @@ func TestEnds(t *testing.T) {
 		}
 	}
 }
+
+// A batch of the peer that comes to the door after a transfer was ordered and before it begins is not sent back.
+func TestWhatComesBeforeTheReadingGoesNotBack(t *testing.T) {
+	ctx := t.Context()
+	a, b := newFake(t, "a"), newFake(t, "b")
+	common(t, 20, a, b)
+	both := a.Heads()
+	ours, theirs := newAuthor(2).on(t, both), newAuthor(3).on(t, both)
+	a.put(ours)
+	b.put(theirs)
+	d := &driver{replica: a, session: NewSession(a, nil), loads: make(chan Effect, maxOutbox),
+		opts:   Options{Batch: DefaultBatch, Clock: systemClock{}, Pace: func() {}},
+		outbox: outbox{wake: make(chan struct{}, 1), empty: make(chan struct{}, 1)}}
+	d.step(ctx, Start{})
+	d.step(ctx, Received{&Hello{Version, HeadsOf(b.Heads())}})
+	d.step(ctx, Received{&Chains{Base: both, Chains: b.Chains(both)}})
+	if len(d.loads) == 0 {
+		t.Fatal("no transfer was ordered")
+	}
+	order := (<-d.loads).(Open)
+	in := d.admit(ctx, Ingest{Data: batchOf(t, theirs)}, func(Event) {})
+	if in.Outcome != Admitted {
+		t.Fatal(in.Err)
+	}
+	transfer := d.open(order)
+	defer transfer.close()
+	loaded, err := transfer.load()
+	if err != nil || !loaded.Last {
+		t.Fatalf("last %v, %v", loaded.Last, err)
+	}
+	sent, err := unbatch(loaded.Data, func() {})
+	if err != nil || len(sent.Commits) != 1 || sent.Commits[0].ID != ours.ID {
+		t.Errorf("%d commits are sent, %v", len(sent.Commits), err)
+	}
+}

@@ -76,8 +76,9 @@ func WithEndpoints(urls ...string) Option {
 }
 
 // WithDurability changes when an edit counts as written: store.Synced, the
-// default, waits until the disk has it; store.Written until the operating
-// system has it, which a power cut can lose; store.Memory until it is checked
+// default, waits until the disk has it; store.Written until the store has begun
+// to write it, so that a power cut, or the end of this process within some
+// milliseconds and without Close, can lose it; store.Memory until it is checked
 // and made into a commit, which is signed and written a moment later, together
 // with others: whoever reads in this process sees it, and AnySpace.Unkept tells if
 // it was lost after all. Update takes a level for one edit.

@@ -34,9 +34,10 @@ const (
 	backupFormat = "1\n"
 	// restoredFile marks a directory that was restored and not opened since.
 	restoredFile = "restored"
-	// whyRestored and whySalvaged are in it: the reason of the Renewal that follows.
-	whyRestored = "this directory was restored from a backup, and the device may have written after that was made"
-	whySalvaged = "the store was damaged, and the end of what the device wrote may be lost"
+	// One of these is in it: the reason of the Renewal that follows.
+	whyRestored     = "this directory was restored from a backup, and the device may have written after that was made"
+	whyRestoredBare = "this directory was restored from a backup without keys"
+	whySalvaged     = "the store was damaged, and the end of what the device wrote may be lost"
 )
 
 // backupWork is how the names of directories begin in which a backup is prepared.

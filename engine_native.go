@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/hyperhyperspace/hhs-go/identity"
@@ -96,6 +97,9 @@ func (n *Node) openKeys(ctx context.Context, dir string, o *options) (identity.D
 	path := filepath.Join(dir, keyFileName)
 	keys, pass, err := loadKeys(path, o)
 	if errors.Is(err, fs.ErrNotExist) {
+		if err := n.mayBeNew(dir, path, o); err != nil {
+			return identity.Device{}, err
+		}
 		if keys, err = keyfile.New(ctx, label, now().UnixMilli()); err == nil {
 			err = keyfile.Create(path, keys)
 			n.fresh = true
@@ -110,6 +114,38 @@ func (n *Node) openKeys(ctx context.Context, dir string, o *options) (identity.D
 		return fresh.Device(), err
 	}
 	return keys.Device(), nil
+}
+
+// ErrNoKeys: a directory has data and no key file, so that nobody can go on as the
+// person who wrote it. Put the file back from a backup, or open it with NewPerson.
+var ErrNoKeys = errors.New("the key file is missing")
+
+// NewPerson lets Open make the keys of a new person in a directory that has data
+// and no key file: what is here can be read, and is somebody else's.
+func NewPerson() Option { return func(o *options) { o.newPerson = true } }
+
+// mayBeNew refuses to make keys beside a store that was written to with others, but
+// for one restored from a backup that was made without keys.
+func (n *Node) mayBeNew(dir, path string, o *options) error {
+	if n.engine == nil || o.newPerson {
+		return nil
+	}
+	why, err := os.ReadFile(filepath.Join(dir, restoredFile))
+	if err == nil && strings.TrimSpace(string(why)) == whyRestoredBare {
+		return nil
+	}
+	snap, err := n.engine.Snapshot()
+	if err != nil {
+		return err
+	}
+	defer snap.Close()
+	for _, err := range snap.Scan(nil, nil, false) {
+		if err != nil {
+			return err
+		}
+		return fmt.Errorf("%w: %s is not there, and the store beside it holds what was written with it; nothing was changed", ErrNoKeys, path)
+	}
+	return nil
 }
 
 // loadKeys returns the keys and the passphrase that was asked for them.

@@ -19,6 +19,7 @@ type options struct {
 	kinds     []AnyKind
 	store     store.Store
 	device    *identity.Device
+	newPerson bool
 	label     string
 	servers   []string
 	endpoints []string

@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/hyperhyperspace/hhs-go/identity/keyfile"
 	"github.com/hyperhyperspace/hhs-go/store"
@@ -69,7 +70,11 @@ func restore(ctx context.Context, from, dir string, tell func(Step)) (b Backup, 
 		return b, err
 	}
 	b.Path = from
-	if err := writeSynced(filepath.Join(temp, restoredFile), []byte(whyRestored+"\n")); err != nil {
+	why := whyRestored
+	if !b.Keys {
+		why = whyRestoredBare
+	}
+	if err := writeSynced(filepath.Join(temp, restoredFile), []byte(why+"\n")); err != nil {
 		return b, err
 	}
 	if err := syncDirectory(temp); err != nil {
@@ -290,9 +295,52 @@ func finishSalvage(dir string) error {
 
 // Salvaged says what came of Salvage.
 type Salvaged struct {
-	Damaged []string `json:"damaged"` // files, with what is wrong
-	Aside   string   `json:"aside"`   // where the damaged store is kept; "" when nothing was damaged
-	Records int64    `json:"records"` // that were saved
+	Damaged []string  `json:"damaged"` // files, with what is wrong
+	Aside   string    `json:"aside"`   // where the damaged store is kept; "" when nothing was damaged
+	Records int64     `json:"records"` // that were saved
+	At      time.Time `json:"at"`
+}
+
+// salvageNote is in a damaged store that is kept: a Salvaged as JSON. As long as the
+// directory is there something may be missing.
+const (
+	salvageNote = "hhs-salvaged.json"
+	salvageKept = storeDir + "-damaged-"
+)
+
+// Salvages lists what earlier calls of Salvage kept beside the store. What could not
+// be read there is missing here until peers have given it; nobody can know whether they
+// did, so each is listed until its directory is removed.
+func (n *Node) Salvages() (list []Salvaged, err error) {
+	if n.engine == nil {
+		return nil, nil
+	}
+	entries, err := os.ReadDir(n.dir)
+	for _, e := range entries {
+		if !e.IsDir() || !strings.HasPrefix(e.Name(), salvageKept) {
+			continue
+		}
+		s, dir := Salvaged{Damaged: []string{}}, filepath.Join(n.dir, e.Name())
+		body, err := os.ReadFile(filepath.Join(dir, salvageNote))
+		if err == nil {
+			err = json.Unmarshal(body, &s)
+		}
+		if err != nil {
+			n.opts.log.Warn("the note in what is kept of a damaged store cannot be read", "dir", dir, "error", err)
+		}
+		s.Aside = dir // the whole directory may have been moved
+		list = append(list, s)
+	}
+	return list, err
+}
+
+// noteSalvage writes the note into what is kept. Without it only the time and the files are not known.
+func noteSalvage(s Salvaged) error {
+	body, err := json.Marshal(s)
+	if err == nil {
+		err = writeSynced(filepath.Join(s.Aside, salvageNote), body)
+	}
+	return diskError(err)
 }
 
 // Salvage is for a directory that Open refuses as damaged, or may: it reads the
@@ -330,7 +378,7 @@ func Salvage(ctx context.Context, dir string, repair bool, tell func(Step)) (s S
 		return s, err
 	}
 	for i := 1; ; i++ {
-		s.Aside = filepath.Join(dir, fmt.Sprintf("%s-damaged-%d", storeDir, i))
+		s.Aside = filepath.Join(dir, fmt.Sprint(salvageKept, i))
 		if _, err := os.Lstat(s.Aside); errors.Is(err, fs.ErrNotExist) {
 			break
 		}
@@ -338,5 +386,9 @@ func Salvage(ctx context.Context, dir string, repair bool, tell func(Step)) (s S
 	if err := os.Rename(from, s.Aside); err != nil {
 		return s, err
 	}
-	return s, errors.Join(os.Rename(into, from), syncDirectory(dir))
+	if err := errors.Join(os.Rename(into, from), syncDirectory(dir)); err != nil {
+		return s, err
+	}
+	s.At = time.Now()
+	return s, noteSalvage(s)
 }

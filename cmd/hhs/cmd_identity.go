@@ -37,16 +37,29 @@ func exactly(least, most int, what string) cobra.PositionalArgs {
 
 func (a *app) initCommand() *cobra.Command {
 	var name string
+	var newPerson bool
 	c := &cobra.Command{
 		Use:   "init",
 		Short: "Make the data directory and the keys",
 		Long: `Makes the data directory, with the keys of a new person and of this device in it, and prints who that is.
 Every other command does this silently when it is needed; running it again changes nothing.
 
+Where there is data and the key file is missing, no command makes another one by itself: put it back from a backup. Without
+one --new-person makes the keys of a new person: what is here can be read, and is somebody else's.
+
 The key file has mode 0600 and is not encrypted: hhs id protect does that.`,
 		Example: "  hhs init --name Ana",
 		Args:    exactly(0, 0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if newPerson {
+				o, err := a.own(c.Context(), role{options: []hhs.Option{hhs.NewPerson()}})
+				if err == nil {
+					err = o.Close()
+				}
+				if err != nil {
+					return err
+				}
+			}
 			w, err := ask[who](c.Context(), a, "id", none{})
 			if err == nil && name != "" {
 				w, err = ask[who](c.Context(), a, "id.name", nameArgs{name})
@@ -58,6 +71,7 @@ The key file has mode 0600 and is not encrypted: hhs id protect does that.`,
 		},
 	}
 	c.Flags().StringVar(&name, "name", "", "the name others see")
+	c.Flags().BoolVar(&newPerson, "new-person", false, "make keys beside data whose key file is lost")
 	return c
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -61,10 +62,26 @@ func (a *app) printStatus(n nodeStatus) {
 	if n.Renewed != nil {
 		a.printf("This device got a fresh key on %s, because %s. It is the same person.\n", n.Renewed.At.Format("2 January 2006 15:04"), n.Renewed.Why)
 	}
+	a.printKept(n.Kept)
 	for _, s := range n.Spaces {
 		a.printf("Space %s: %d commits, %s\n", s.Space, s.Commits, s.Status.State)
 		if s.Damage != "" {
 			a.printf("  %s\n", s.Damage)
+		}
+	}
+}
+
+// printKept says what earlier repairs may have lost.
+func (a *app) printKept(list []hhs.Salvaged) {
+	for _, s := range list {
+		when := ""
+		if !s.At.IsZero() {
+			when = " (" + s.At.Format("2 January 2006 15:04") + ")"
+		}
+		a.printf("Repaired earlier%s: what could not be read of the damaged store kept in %s is missing until peers give it again; a space that is not listed any more: join it again with its link. "+
+			"Remove that directory when all you miss is back.\n", when, s.Aside)
+		for _, d := range s.Damaged {
+			a.printf("  %s\n", d)
 		}
 	}
 }
@@ -80,6 +97,8 @@ commits with the commits. A running node can be checked; its spaces stay in use.
 With --repair what is derived is made anew; damaged commits, and those that need them, are set aside until a peer gives them
 again. If files of the store are damaged, which needs the node to be stopped, what can be read is copied into a new store and
 the damaged one is kept beside it.
+
+A damaged store that is kept is named by every later check, and by hhs status, until it is removed.
 
 Exit code 0: all is well, or is again. 3: something is damaged, or lost until a peer gives it again.`,
 		Example: "  hhs fsck\n  hhs fsck --repair",
@@ -132,7 +151,8 @@ func (a *app) fsck(ctx context.Context, repair bool) (checked, error) {
 	}
 	report, err = long[checked](ctx, a, "care.check", checkArgs{Repair: true})
 	report.Salvaged = &salvaged
-	report.Sound = false // what was in the damaged blocks cannot be named
+	report.Kept = slices.DeleteFunc(report.Kept, func(s hhs.Salvaged) bool { return s.Aside == salvaged.Aside }) // said already
+	report.Sound = false                                                                                         // what was in the damaged blocks cannot be named
 	return report, err
 }
 
@@ -143,6 +163,7 @@ func (a *app) printChecked(r checked, repair bool) {
 		}
 		a.printf("What could be read (%d records) is in a new store; the damaged one is kept in %s. This device writes under a fresh key.\n", s.Records, s.Aside)
 	}
+	a.printKept(r.Kept)
 	for _, f := range r.Files {
 		a.printf("Damaged file: %s\n", f)
 	}
@@ -176,6 +197,8 @@ func (a *app) printChecked(r checked, repair bool) {
 		a.printf("All is well.\n")
 	case r.Salvaged != nil:
 		a.printf("What the damaged files held is gone here; peers give it again. A space that is not in this list: join it again with its link.\n")
+	case r.settled():
+		a.printf("What is here is well.\n")
 	case repair:
 		a.printf("The rest comes back from peers that have it: keep hhs serve running, and see hhs status.\n")
 	default:

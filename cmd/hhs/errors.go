@@ -59,7 +59,14 @@ func describe(err error) *failure {
 		return &failure{code: remote.Code, text: remote.Message, path: remote.Path, err: err}
 	}
 	f = &failure{code: code(err), text: err.Error(), path: hhs.Path(err), err: err}
-	if remedy := remedies[f.code]; remedy != "" {
+	remedy := remedies[f.code]
+	switch {
+	case errors.Is(err, hhs.ErrNoKeys):
+		remedy = "put the file back, or restore the directory from a backup; hhs init --new-person goes on here as a new person"
+	case errors.Is(err, keyfile.ErrFormat):
+		remedy = "put the file back from a backup; without one move it away, and hhs init --new-person goes on here as a new person"
+	}
+	if remedy != "" {
 		f.text += "; " + remedy
 	}
 	return f
@@ -77,7 +84,7 @@ func code(err error) string {
 		return "value"
 	case errors.Is(err, keyfile.ErrProtected), errors.Is(err, keyfile.ErrPassphrase):
 		return "passphrase"
-	case errors.Is(err, keyfile.ErrPermissions), errors.Is(err, keyfile.ErrFormat):
+	case errors.Is(err, keyfile.ErrPermissions), errors.Is(err, keyfile.ErrFormat), errors.Is(err, hhs.ErrNoKeys):
 		return "keys"
 	case errors.Is(err, hhs.ErrBackup):
 		return "backup"

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	hhs "github.com/hyperhyperspace/hhs-go"
@@ -46,6 +47,14 @@ type checked struct {
 	Files    []string       `json:"files"` // damaged ones, with what is wrong
 	Spaces   []checkedSpace `json:"spaces"`
 	Salvaged *hhs.Salvaged  `json:"salvaged,omitempty"`
+	Kept     []hhs.Salvaged `json:"kept,omitempty"` // damaged stores of earlier repairs
+}
+
+// settled tells that nothing is wrong but what earlier repairs may have lost.
+func (c checked) settled() bool {
+	return len(c.Files) == 0 && c.Salvaged == nil && !slices.ContainsFunc(c.Spaces, func(s checkedSpace) bool {
+		return s.Waiting != "" || !s.Repaired && s.Lost+s.Aside+len(s.Derived) > 0
+	})
 }
 
 type checkedSpace struct {
@@ -64,7 +73,11 @@ func check(ctx context.Context, s *service, a checkArgs, tell func(hhs.Step)) (c
 	if err != nil {
 		return checked{}, err
 	}
-	c := checked{Sound: len(files) == 0, Files: append([]string{}, files...), Spaces: []checkedSpace{}}
+	kept, err := s.node.Salvages()
+	if err != nil {
+		return checked{}, err
+	}
+	c := checked{Sound: len(files)+len(kept) == 0, Files: append([]string{}, files...), Spaces: []checkedSpace{}, Kept: kept}
 	list, err := s.node.Check(ctx, a.Repair, tell)
 	if err != nil {
 		return c, err
@@ -118,8 +131,9 @@ func compact(ctx context.Context, s *service, _ none, tell func(hhs.Step)) (comp
 // nodeStatus is how a node stands.
 type nodeStatus struct {
 	who
-	Renewed *renewal      `json:"renewed,omitempty"`
-	Spaces  []spaceStatus `json:"spaces"`
+	Renewed *renewal       `json:"renewed,omitempty"`
+	Kept    []hhs.Salvaged `json:"kept,omitempty"` // damaged stores of earlier repairs
+	Spaces  []spaceStatus  `json:"spaces"`
 }
 
 type renewal struct {
@@ -145,6 +159,9 @@ func statusOfNode(ctx context.Context, s *service, _ none) (n nodeStatus, err er
 	}
 	if known {
 		n.Renewed = &renewal{At: r.At, Why: r.Why, Before: r.Before}
+	}
+	if n.Kept, err = s.node.Salvages(); err != nil {
+		return n, err
 	}
 	spaces, err := s.node.Spaces()
 	n.Spaces = []spaceStatus{}

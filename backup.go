@@ -105,15 +105,11 @@ func (n *Node) Backup(ctx context.Context, path string, withoutKeys bool, tell f
 }
 
 func (n *Node) backup(ctx context.Context, b *Backup, withoutKeys bool, tell func(Step)) (err error) {
-	work, err := os.MkdirTemp(n.dir, backupWork)
+	copied, done, err := n.stillStore()
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
-	copied := filepath.Join(work, storeDir)
-	if err := n.engine.Checkpoint(copied); err != nil {
-		return err
-	}
+	defer func() { err = errors.Join(err, done()) }()
 	files, err := n.backupFiles(copied, withoutKeys)
 	if err != nil {
 		return err
@@ -140,6 +136,24 @@ func (n *Node) backup(ctx context.Context, b *Backup, withoutKeys bool, tell fun
 		return err
 	}
 	return syncDirectory(filepath.Dir(b.Path))
+}
+
+// stillStore returns a directory with the store that does not change until done: a copy of links, or the store
+// itself where it is written no more, as on a medium that is full or read only, which has no room for one.
+func (n *Node) stillStore() (dir string, done func() error, err error) {
+	if n.engine.Frozen() {
+		return filepath.Join(n.dir, storeDir), func() error { return nil }, nil
+	}
+	work, err := os.MkdirTemp(n.dir, backupWork)
+	if err != nil {
+		return "", nil, err
+	}
+	done = func() error { return os.RemoveAll(work) }
+	dir = filepath.Join(work, storeDir)
+	if err := n.engine.Checkpoint(dir); err != nil {
+		return "", nil, errors.Join(err, done())
+	}
+	return dir, done, nil
 }
 
 // removed removes a file that may be gone already.
@@ -172,7 +186,7 @@ type source struct {
 	size       int64
 }
 
-// backupFiles lists the files of the checkpoint, and those beside the store but
+// backupFiles lists the files of a store that does not change, and those beside the store but
 // for what belongs to the process that has the directory open.
 func (n *Node) backupFiles(checkpoint string, withoutKeys bool) (list []source, err error) {
 	walk := func(root, prefix string, skip func(name string, d fs.DirEntry) bool) error {
@@ -194,7 +208,7 @@ func (n *Node) backupFiles(checkpoint string, withoutKeys bool) (list []source, 
 			return err
 		})
 	}
-	err = walk(checkpoint, storeDir+"/", func(string, fs.DirEntry) bool { return false })
+	err = walk(checkpoint, storeDir+"/", func(name string, _ fs.DirEntry) bool { return !pebble.Kept(name) })
 	if err != nil {
 		return nil, err
 	}

@@ -8,9 +8,67 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/hyperhyperspace/hhs-go/store/pebble"
 )
+
+// readOnlyDisk is a medium on which no file can be made or opened to write.
+type readOnlyDisk struct{ vfs.FS }
+
+func (readOnlyDisk) Remove(string) error { return syscall.EROFS }
+
+func (readOnlyDisk) Create(string, vfs.DiskWriteCategory) (vfs.File, error) {
+	return nil, syscall.EROFS
+}
+
+// TestBackupReadOnly backs up a store that is open to read only, makes nothing beside it, and what is
+// restored is the same person's data.
+func TestBackupReadOnly(t *testing.T) {
+	ctx, dir := t.Context(), filepath.Join(t.TempDir(), "data")
+	n, err := Open(ctx, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := n.Put(ctx, "kept")
+	if err := errors.Join(err, n.Close()); err != nil {
+		t.Fatal(err)
+	}
+	db, err := pebble.Open(filepath.Join(dir, storeDir), pebble.Options{FS: readOnlyDisk{vfs.Default}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !db.Frozen() {
+		t.Fatal("it can be written")
+	}
+	still, done, err := (&Node{dir: dir, engine: db}).stillStore()
+	if err != nil || still != filepath.Join(dir, storeDir) {
+		t.Fatalf("%s, %v", still, err)
+	}
+	b := Backup{Path: filepath.Join(t.TempDir(), "b.tar")}
+	if err := errors.Join(done(), (&Node{dir: dir, engine: db}).backup(ctx, &b, false, nil), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if slices.ContainsFunc(b.Files, func(f backupFile) bool { return f.Name == "store/LOCK" || f.Name == "store/BALLAST" }) {
+		t.Errorf("%+v", b.Files)
+	}
+	again := filepath.Join(t.TempDir(), "again")
+	if _, err := Restore(ctx, b.Path, again, nil); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Open(ctx, again)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := r.Get(id)
+	if err := errors.Join(err, r.Close()); err != nil || v != "kept" || r.Identity() != n.Identity() {
+		t.Errorf("restored %v, %v", v, err)
+	}
+}
 
 // fullAfter is a disk with room for so many bytes.
 type fullAfter struct{ room int }

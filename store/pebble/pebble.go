@@ -113,6 +113,9 @@ func (d *DB) Health() error {
 	return d.space.check(0)
 }
 
+// Frozen tells that no file of the store changes any more until it is opened again: it was opened to read only, or a write failed.
+func (d *DB) Frozen() bool { return d.guard.failure() != nil }
+
 // Usage returns the bytes that the store takes on disk, the ballast not counted.
 func (d *DB) Usage() uint64 {
 	if d.beginRead() != nil {

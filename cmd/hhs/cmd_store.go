@@ -100,7 +100,8 @@ the damaged one is kept beside it.
 
 A damaged store that is kept is named by every later check, and by hhs status, until it is removed.
 
-Exit code 0: all is well, or is again. 3: something is damaged, or lost until a peer gives it again.`,
+Exit code 0: all is well, or is again. 3: something is damaged, or lost until a peer gives it again; or only the files could be
+checked, on a disk that is full or read only.`,
 		Example: "  hhs fsck\n  hhs fsck --repair",
 		Args:    exactly(0, 0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -193,6 +194,8 @@ func (a *app) printChecked(r checked, repair bool) {
 		}
 	}
 	switch {
+	case r.Unchecked != "":
+		a.printf("Files of the store were read, %d of them are damaged. The commits were not checked, which needs room to write: %s\n", len(r.Files), r.Unchecked)
 	case r.Sound:
 		a.printf("All is well.\n")
 	case r.Salvaged != nil:

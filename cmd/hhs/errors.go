@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"syscall"
 
 	hhs "github.com/hyperhyperspace/hhs-go"
 	"github.com/hyperhyperspace/hhs-go/examples/chat/room"
@@ -63,6 +64,8 @@ func describe(err error) *failure {
 	switch {
 	case errors.Is(err, hhs.ErrNoKeys):
 		remedy = "put the file back, or restore the directory from a backup; hhs init --new-person goes on here as a new person"
+	case errors.Is(err, syscall.ENOTDIR):
+		remedy = "a file is where a directory should be; name another one with --dir"
 	case errors.Is(err, keyfile.ErrFormat):
 		remedy = "put the file back from a backup; without one move it away, and hhs init --new-person goes on here as a new person"
 	}
@@ -97,6 +100,10 @@ func code(err error) string {
 		return "exists"
 	case errors.Is(err, fs.ErrNotExist):
 		return "not_found"
+	case errors.Is(err, syscall.ENOTDIR):
+		return "exists"
+	case errors.Is(err, syscall.EROFS):
+		return "read_only"
 	case errors.Is(err, fs.ErrPermission):
 		return "permission"
 	}

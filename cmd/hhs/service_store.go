@@ -48,6 +48,8 @@ type checked struct {
 	Spaces   []checkedSpace `json:"spaces"`
 	Salvaged *hhs.Salvaged  `json:"salvaged,omitempty"`
 	Kept     []hhs.Salvaged `json:"kept,omitempty"` // damaged stores of earlier repairs
+	// Unchecked says why only the files were checked, and not what is in the spaces.
+	Unchecked string `json:"unchecked,omitempty"`
 }
 
 // settled tells that nothing is wrong but what earlier repairs may have lost.
@@ -79,6 +81,9 @@ func check(ctx context.Context, s *service, a checkArgs, tell func(hhs.Step)) (c
 	}
 	c := checked{Sound: len(files)+len(kept) == 0, Files: append([]string{}, files...), Spaces: []checkedSpace{}, Kept: kept}
 	list, err := s.node.Check(ctx, a.Repair, tell)
+	if c := code(err); err != nil && (c == "full" || c == "read_only") { // comparing needs room in the store
+		return checked{Files: append([]string{}, files...), Spaces: []checkedSpace{}, Kept: kept, Unchecked: err.Error()}, nil
+	}
 	if err != nil {
 		return c, err
 	}

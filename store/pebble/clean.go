@@ -36,7 +36,9 @@ func ours(name string) bool {
 }
 
 // Kept tells whether a file of a store's directory belongs into a copy of it: the lock and the ballast do not.
-func Kept(name string) bool { return name != lockFile && name != ballastFile && !strings.HasSuffix(name, ".tmp") }
+func Kept(name string) bool {
+	return name != lockFile && name != ballastFile && !strings.HasSuffix(name, ".tmp")
+}
 
 // removeOldLogs removes all logs but the last one, which is empty: Pebble keeps those whose groups are in tables to write
 // over them, and a closed store has no use for them.

@@ -4,6 +4,7 @@ package pebble
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/hyperhyperspace/hhs-go/store"
 )
@@ -23,7 +24,8 @@ func damaged(file, format string, args ...any) *DamageError {
 
 // Error implements error.
 func (e *DamageError) Error() string {
-	return fmt.Sprintf("%v: %s: %v; hhs fsck saves what can be read", store.ErrCorrupt, e.File, e.Cause)
+	cause := strings.ReplaceAll(e.Cause.Error(), "\n<corruption detail carrier>", "") // of Pebble's, a line for machines
+	return fmt.Sprintf("%v: %s: %s; hhs fsck saves what can be read", store.ErrCorrupt, e.File, cause)
 }
 
 // Unwrap makes it a store.ErrCorrupt and shows the cause.

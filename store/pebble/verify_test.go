@@ -413,3 +413,11 @@ func TestCompact(t *testing.T) {
 		t.Error("the store has changed")
 	}
 }
+
+// TestDamageText keeps what Pebble adds for machines out of what people read.
+func TestDamageText(t *testing.T) {
+	text := damaged("000004.sst", "bad block\n<corruption detail carrier>").Error()
+	if strings.ContainsAny(text, "\n<") || !strings.Contains(text, "bad block; hhs fsck") {
+		t.Error(text)
+	}
+}

@@ -252,7 +252,11 @@ func (n *Node) SetName(ctx context.Context, name string) error {
 	}
 	for _, s := range spaces {
 		wrote, err := s.rep.Wrote()
+		var shown string
 		if err == nil && wrote {
+			shown, err = s.NameOf(n.Identity())
+		}
+		if err == nil && wrote && shown != name { // a call that failed half way is made again
 			err = s.SetName(ctx, name)
 		}
 		if err != nil {

@@ -378,7 +378,10 @@ func TestDeleteRangeMakesRoom(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, want := len(d.now.places[blocksPlace]), list(snap, nil, nil, false)
+	d.mu.Lock()
+	before := len(d.now.places[blocksPlace])
+	d.mu.Unlock()
+	want := list(snap, nil, nil, false)
 	var b store.Batch
 	b.DeleteRange([]byte("a/"), []byte("a0"))
 	if err := e.Apply(t.Context(), &b, store.Synced); err != nil {

@@ -134,7 +134,7 @@ func (r *CheckResult) Sound() bool { return r.Lost == 0 && r.Aside == 0 && len(r
 // signature, and compares what is derived from it. With repair, a space in
 // which something is wrong is rebuilt: what follows from the commits is
 // made anew, damaged commits and those that need them are set aside until a
-// peer gives them again. Spaces can be used meanwhile; a rebuilt one has to
+// peer gives them again, and what was set aside before is tried again. Spaces can be used meanwhile; a rebuilt one has to
 // be opened again with Node.Space.
 func (n *Node) Check(ctx context.Context, repair bool, tell func(Step)) ([]CheckResult, error) {
 	entries, err := n.rep.Entries()
@@ -143,8 +143,14 @@ func (n *Node) Check(ctx context.Context, repair bool, tell func(Step)) ([]Check
 	}
 	var list []CheckResult
 	for _, e := range entries {
-		if _, err := n.Space(e.Space); err != nil && !errors.Is(err, ErrUnknownSpace) {
+		s, err := n.Space(e.Space)
+		if err != nil && !errors.Is(err, ErrUnknownSpace) {
 			return list, err
+		}
+		if err == nil && repair {
+			if err := s.rep.TakeBack(ctx); err != nil {
+				return list, fmt.Errorf("take back what was set aside of space %s: %w", e.Space.Short(), err)
+			}
 		}
 		r, err := n.rep.Check(ctx, e.Space, telling(tell))
 		if errors.Is(err, ErrUnknownSpace) {

@@ -57,10 +57,9 @@ const (
 	maxAckHeads = 64
 	// maxDevices bounds the devices whose acknowledgements are counted.
 	maxDevices = 4096
-	// readmitBatch and readmitCommits bound what a rebuild puts through the door
-	// at once: enough for the signatures of a batch to be checked together.
-	readmitBatch   = 4 << 20
-	readmitCommits = 8192
+	// readmitBatch is what a rebuild puts through the door at once: enough for
+	// the signatures of a batch to be checked together.
+	readmitBatch = 4 << 20
 	// maxDamage bounds the damaged commits that are named one by one, and the
 	// missing ones that are waited for; past it they are only counted.
 	maxDamage = 256
@@ -70,3 +69,14 @@ const (
 	// maxAsides bounds the damaged copies of one space that are kept beside it.
 	maxAsides = 4
 )
+
+// readmitCut bounds what a rebuild holds of one space when nothing vouches for
+// its last commits: the door has let them in, in a batch of history.MaxBatchSize at
+// most, so that many bytes of them are worth carrying on.
+var readmitCut = readmitLimits{commits: 8192, size: history.MaxBatchSize, tail: history.MaxBatchSize}
+
+// readmitLimits say where a list of commits ends.
+type readmitLimits struct {
+	commits, size int // read since the one before
+	tail          int // of what is carried on, as history.CommitSize counts it
+}

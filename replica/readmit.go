@@ -16,9 +16,10 @@ import (
 // in the order in which they arrived. What is damaged stays behind, and
 // with it what needs it: the space that comes out is a complete prefix.
 //
-// The unit is a stretch, as in packer: commits until all are vouched for. A
-// stretch in which something is damaged may never come to that end, so it is
-// also cut by size; settle then sorts out what of it can enter.
+// The unit is a stretch, as in packer: commits until all are vouched for. It is
+// also cut by size, and where something is damaged it may never come to that
+// end; settle then sorts out what of it can enter, and what nothing vouches for
+// yet is carried on to what comes after.
 type readmission struct {
 	from    keyspace
 	version uint64 // of its records
@@ -27,9 +28,11 @@ type readmission struct {
 
 	batchSize int // when stretches go through the door
 	next, end history.Num
-	list      []stored
+	list      []stored           // first those carried on
 	open      map[object.ID]bool // commits of the list that nothing vouches for yet
-	size      int
+	carried   int                // of the list, without their objects
+	size      int                // of the others
+	seen      int                // what all that was read takes in batches
 	noSig     map[object.ID]bool // attestations that are not valid
 	bad       map[object.ID]*Damage
 	lost      map[history.Num]*Damage // what is damaged, at most maxLost
@@ -77,8 +80,8 @@ func (m *readmission) run(ctx context.Context, r store.Reader) (err error) {
 			return fmt.Errorf("read commit %d: %w", m.next, err)
 		}
 		m.add(st)
-		if len(m.open) == 0 && m.size >= m.batchSize || m.size >= history.MaxBatchSize || len(m.list) >= readmitCommits {
-			if err := m.settle(ctx, r); err != nil {
+		if len(m.open) == 0 && m.size >= m.batchSize || m.size >= readmitCut.size || len(m.list)-m.carried >= readmitCut.commits {
+			if err := m.settle(ctx, r, false); err != nil {
 				return err
 			}
 		}
@@ -87,13 +90,17 @@ func (m *readmission) run(ctx context.Context, r store.Reader) (err error) {
 }
 
 func (m *readmission) finish(ctx context.Context, r store.Reader) error {
-	if err := m.settle(ctx, r); err != nil {
+	if err := m.settle(ctx, r, true); err != nil {
 		return err
 	}
 	return m.identify(r)
 }
 
 func (m *readmission) add(st stored) {
+	st.at = m.seen
+	if st.commit != nil && st.damage == nil {
+		m.seen += history.CommitSize(st.commit)
+	}
 	m.list = append(m.list, st)
 	m.size += st.size
 	if c := st.commit; c != nil {
@@ -107,14 +114,17 @@ func (m *readmission) add(st stored) {
 	}
 }
 
-// settle lets what can enter of the list enter.
-func (m *readmission) settle(ctx context.Context, r store.Reader) error {
+// settle lets what can enter of the list enter; last tells that nothing comes after it.
+func (m *readmission) settle(ctx context.Context, r store.Reader, last bool) error {
 	for {
 		good, err := m.sort(r)
 		if err != nil {
 			return err
 		}
-		b := m.batch(good)
+		b, err := m.batch(r, good)
+		if err != nil {
+			return err
+		}
 		if len(b.Commits) == 0 {
 			break
 		}
@@ -129,10 +139,7 @@ func (m *readmission) settle(ctx context.Context, r store.Reader) error {
 		}
 		m.refused(reject, good)
 	}
-	m.leave(r)
-	for _, st := range m.list {
-		m.progress.Bytes += int64(st.size)
-	}
+	m.progress.Bytes += int64(m.size)
 	m.progress.Items = m.next
 	if m.next < m.end { // the one at hand
 		m.progress.Items++
@@ -140,12 +147,27 @@ func (m *readmission) settle(ctx context.Context, r store.Reader) error {
 	if m.tell != nil {
 		m.tell(m.progress)
 	}
-	m.list, m.size = m.list[:0], 0
-	clear(m.open)
-	clear(m.bad)
-	clear(m.noSig)
+	m.carryOn(m.leave(r, last))
 	m.to.node.cfg.Pace()
 	return nil
+}
+
+// carryOn begins the next list with the rest of this one.
+func (m *readmission) carryOn(rest []stored) {
+	clear(m.list[len(rest):])
+	m.list, m.carried, m.size = rest, len(rest), 0
+	clear(m.open)
+	clear(m.bad)
+	noSig := m.noSig
+	m.noSig = map[object.ID]bool{}
+	for i := range rest {
+		st := &rest[i]
+		st.objects = nil // read again when it enters
+		delete(m.open, st.commit.Env.Prev)
+		if m.noSig[st.commit.ID] = noSig[st.commit.ID]; st.sig == nil {
+			m.open[st.commit.ID] = true
+		}
+	}
 }
 
 // refused takes what the door refused out of the list, so that the next try
@@ -243,20 +265,28 @@ func (m *readmission) vouched(list []stored, in map[object.ID]bool) []stored {
 	return good
 }
 
-func (m *readmission) batch(list []stored) *history.Batch {
+func (m *readmission) batch(r store.Reader, list []stored) (*history.Batch, error) {
 	b := &history.Batch{}
 	for _, st := range list {
 		b.Commits = append(b.Commits, st.commit)
 		if st.sig != nil && !m.noSig[st.commit.ID] {
 			b.Attestations = append(b.Attestations, history.Attestation{Commit: st.commit.ID, Sig: st.sig})
 		}
+		if len(st.objects) == 0 { // it has none, or was carried on
+			if err := st.readObjects(r); err != nil {
+				return nil, fmt.Errorf("read commit %d again: %w", st.num, err)
+			}
+		}
 		b.Objects = append(b.Objects, st.objects...)
 	}
-	return b
+	return b, nil
 }
 
-// leave notes what stayed behind, and what it would need.
-func (m *readmission) leave(r store.Reader) {
+// leave notes what stayed behind, and what it would need. It returns what is
+// not left yet.
+func (m *readmission) leave(r store.Reader, last bool) []stored {
+	in := map[object.ID]bool{}
+	rest := m.list[:0]
 	for _, st := range m.list {
 		var id object.ID
 		if st.damage != nil {
@@ -268,6 +298,11 @@ func (m *readmission) leave(r store.Reader) {
 		if here, err := m.here(id); err == nil && here {
 			continue // also when it is damaged: it has come again
 		}
+		if !last && m.hopes(st, in) {
+			in[id] = true
+			rest = append(rest, st)
+			continue
+		}
 		if damage := m.damageOf(r, st); damage != nil {
 			m.lose(damage)
 			continue
@@ -277,6 +312,19 @@ func (m *readmission) leave(r store.Reader) {
 			m.want(r, e)
 		}
 	}
+	return rest
+}
+
+// hopes tells whether what comes after the list may vouch for a commit, or for what
+// it needs; in are those before it that hope. What vouches for a commit came in
+// one batch with it, so that it hopes no more when a batch has passed.
+func (m *readmission) hopes(st stored, in map[object.ID]bool) bool {
+	c := st.commit
+	if c == nil || st.damage != nil || m.bad[c.ID] != nil || m.seen-st.at > readmitCut.tail {
+		return false
+	}
+	missing, err := m.missing(c, in)
+	return err == nil && !missing
 }
 
 // damageOf says why a commit that stayed behind is at fault itself, if it is.

@@ -17,6 +17,7 @@ type stored struct {
 	sig     []byte          // its attestation; nil when a later one vouches for it
 	objects [][]byte        // that it attaches
 	size    int
+	at      int     // how much was read before it, as history.CommitSize counts it
 	damage  *Damage // why it cannot be used as it is
 }
 

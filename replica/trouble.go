@@ -37,8 +37,11 @@ type aside struct {
 
 // note adds what a rebuild left behind.
 func (t *Trouble) note(b *rebuild, res *Readmitted) {
-	if t.What == "" && len(res.Damaged) > 0 {
-		t.What, t.Since = res.Damaged[0].Error(), b.node.cfg.Now()
+	if t.What == "" {
+		t.What, t.Since = "commits that others need could not be read", b.node.cfg.Now()
+		if len(res.Damaged) > 0 {
+			t.What = res.Damaged[0].Error()
+		}
 	}
 	t.asides = append(t.asides, aside{b.entry.num, b.fill.version})
 	t.Damaged, t.Aside = t.Damaged+res.Lost, t.Aside+res.Aside
@@ -127,7 +130,8 @@ func troubleFrom(v []byte) Trouble {
 }
 
 // loadTrouble reads the note of damage. If what was waited for has come, and
-// taking back what was set aside was cut short, that is done now.
+// taking back what was set aside was cut short, or nothing is waited for, that
+// is done now.
 func (s *Space) loadTrouble() error {
 	due := false
 	err := s.node.view(func(r store.Reader) error {
@@ -136,6 +140,7 @@ func (s *Space) loadTrouble() error {
 			return err
 		}
 		s.trouble.Store(&t)
+		due = t.Damaged == 0 && len(t.asides) > 0 // nothing has to come for it to be taken back
 		for _, id := range t.wanted {
 			_, here, err := s.lookupFrom(r, id)
 			if err != nil {
@@ -148,12 +153,18 @@ func (s *Space) loadTrouble() error {
 	if !due {
 		return err
 	}
-	s.careMu.Lock()
-	defer s.careMu.Unlock()
-	if err := s.takeBack(s.ctx); err != nil {
+	if err := s.TakeBack(s.ctx); err != nil {
 		s.node.cfg.Log.Warn("what was set aside could not be taken back yet", "space", s.id, "error", err)
 	}
 	return nil
+}
+
+// TakeBack offers all that was set aside to the door again, as is done by itself
+// when something arrives that it may wait for.
+func (s *Space) TakeBack(ctx context.Context) error {
+	s.careMu.Lock()
+	defer s.careMu.Unlock()
+	return s.takeBack(ctx)
 }
 
 // Trouble tells what is known of damage in this copy.

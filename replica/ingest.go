@@ -480,7 +480,9 @@ func (d *door) settle() {
 	s := d.space
 	s.graph.Flush()
 	if d.goesOn() {
-		s.node.elsewhere.Store(true)
+		if own := s.node.device(); !s.node.elsewhere.Swap(true) {
+			s.node.renewSoon(own)
+		}
 	}
 	s.totals, s.unlisted = d.totals, nil
 	for device, c := range d.chains {

@@ -48,7 +48,10 @@ type Node struct {
 
 	behind    map[object.ID]error // why a space is not in the present version; set by Open
 	renewing  sync.Mutex
-	elsewhere atomic.Bool // the key's chain goes on elsewhere
+	elsewhere atomic.Bool     // the key's chain goes on elsewhere
+	ctx       context.Context // ends with Close
+	cancel    context.CancelFunc
+	soon      sync.WaitGroup // renewals that no edit waits for
 
 	mu     sync.Mutex
 	spaces map[object.ID]*Space
@@ -88,6 +91,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		return nil, fmt.Errorf("open replica: the device's certificate: %w", err)
 	}
 	n := &Node{cfg: cfg, cache: identity.NewCache(cfg.Verifier, 8192), signing: make(chan struct{}, maxSigning), spaces: map[object.ID]*Space{}}
+	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.dev.Store(&cfg.Device)
 	if err := n.care(ctx); err != nil {
 		return nil, fmt.Errorf("open replica: %w", err)
@@ -110,6 +114,8 @@ func (n *Node) Close() error {
 	for _, s := range spaces {
 		s.close()
 	}
+	n.cancel()
+	n.soon.Wait() // none begins any more: the doors are closed
 	return nil
 }
 

@@ -13,8 +13,7 @@ import (
 // A device key that writes in two places makes two histories, which nobody can
 // tell from a person who says one thing here and another there. It happens by
 // accident: a directory was copied, or an older copy of it restored. So a node
-// that learns that its chain goes on elsewhere writes under a fresh key from
-// then on, for the same person, if Config.Renew can make one.
+// that learns that its chain goes on elsewhere takes a fresh key at once, for the same person, if Config.Renew can make one.
 
 // elsewhereKey keeps the device key whose chain was seen to go on elsewhere, in
 // the same batch as the commits that showed it.
@@ -68,6 +67,17 @@ func (d *door) goesOn() bool {
 		}
 	}
 	return false
+}
+
+// renewSoon renews without waiting for an edit: peers keep one connection for each
+// device key, so that copies take each other's place. Should it fail, the next
+// edit tries again. It is for the door, once for each key.
+func (n *Node) renewSoon(old identity.PublicKey) {
+	n.soon.Go(func() {
+		if err := n.renew(n.ctx, old); err != nil && n.ctx.Err() == nil {
+			n.cfg.Log.Error("the device key is in use elsewhere, too", "device", old, "error", err)
+		}
+	})
 }
 
 // errRenewed answers an Update that was under way, under the old key, when the key

@@ -3,6 +3,7 @@ package replica_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 
 	"github.com/hyperhyperspace/hhs-go/identity"
@@ -14,9 +15,12 @@ import (
 type person struct {
 	id     identity.PrivateKey
 	device identity.Device
-	seed   uint64 // of the keys it makes
-	made   int
-	fail   error
+	seed   uint64        // of the keys it makes
+	done   chan struct{} // one for each renewal
+
+	mu   sync.Mutex
+	made int
+	fail error
 }
 
 func newPerson(t testing.TB, seed uint64) *person {
@@ -25,10 +29,12 @@ func newPerson(t testing.TB, seed uint64) *person {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &person{id: id, device: d, seed: 500}
+	return &person{id: id, device: d, seed: 500, done: make(chan struct{}, 8)}
 }
 
 func (p *person) renew(ctx context.Context) (identity.Device, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.fail != nil {
 		return identity.Device{}, p.fail
 	}
@@ -44,7 +50,9 @@ func (p *person) renew(ctx context.Context) (identity.Device, error) {
 
 func (p *person) node(t testing.TB, mem store.Store) *replica.Node {
 	t.Helper()
-	return newNode(t, 77, func(c *replica.Config) { c.Store, c.Device, c.Renew = mem, p.device, p.renew })
+	return newNode(t, 77, func(c *replica.Config) {
+		c.Store, c.Device, c.Renew, c.OnRenew = mem, p.device, p.renew, func() { p.done <- struct{}{} }
+	})
 }
 
 // copied is a store with what another one holds.
@@ -71,6 +79,7 @@ func TestCopyRenewsItsKey(t *testing.T) {
 		n := two.node(t, second)
 		b := mustSpace(t, n, a.ID())
 		pull(t, b, a, 1<<12)
+		<-two.done // without an edit
 		if reopen {
 			n.Close()
 			n = two.node(t, second)
@@ -102,12 +111,14 @@ func TestForkRenewsTheKey(t *testing.T) {
 	line(t, a, "there")
 	line(t, b, "here")
 	pull(t, a, b, 1<<12)
-	pull(t, b, a, 1<<12)
 	two.fail = errors.New("the identity key is kept elsewhere")
+	pull(t, b, a, 1<<12)
 	if _, err := b.Update(context.Background(), say("no")); !errors.Is(err, replica.ErrForked) || !errors.Is(err, two.fail) {
 		t.Errorf("written: %v", err)
 	}
+	two.mu.Lock()
 	two.fail = nil
+	two.mu.Unlock()
 	line(t, a, "there 2")
 	line(t, b, "here 2")
 	pull(t, a, b, 1<<12)

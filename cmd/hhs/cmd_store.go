@@ -168,13 +168,16 @@ func (a *app) printChecked(r checked, repair bool) {
 	for _, f := range r.Files {
 		a.printf("Damaged file: %s\n", f)
 	}
+	wrong := len(r.Files) > 0
 	for _, s := range r.Spaces {
 		what := "sound"
 		switch {
 		case s.Repaired:
 			what = "repaired"
 		case s.Lost+s.Aside+len(s.Derived) > 0:
-			what = "damaged"
+			what, wrong = "damaged", true
+		case s.Waiting != "":
+			what = "incomplete"
 		}
 		a.printf("Space %s: %d commits, %s\n", s.Space, s.Commits, what)
 		for _, d := range s.Damaged {
@@ -202,7 +205,7 @@ func (a *app) printChecked(r checked, repair bool) {
 		a.printf("What the damaged files held is gone here; peers give it again. A space that is not in this list: join it again with its link.\n")
 	case r.settled():
 		a.printf("What is here is well.\n")
-	case repair:
+	case repair || !wrong:
 		a.printf("The rest comes back from peers that have it: keep hhs serve running, and see hhs status.\n")
 	default:
 		a.printf("Next: hhs fsck --repair\n")

@@ -278,3 +278,21 @@ func TestLostEdit(t *testing.T) {
 		t.Errorf("open: %v", err)
 	}
 }
+
+// TestNewestLogGone misses the newest of several logs of a store that was not closed.
+func TestNewestLogGone(t *testing.T) {
+	mem, log, _ := crashed(t, 5)
+	data := readFile(t, mem, "db/"+log)
+	older := logName(logNumbers([]string{log})[0] - 1)
+	writeFile(t, mem, "db/"+older, data[:0])
+	if isDamaged(t, mem) {
+		t.Fatal("an older log that is empty is damage")
+	}
+	if err := mem.Remove("db/" + log); err != nil {
+		t.Fatal(err)
+	}
+	c, err := look(mem, "db")
+	if err != nil || len(c.damaged) != 1 || c.damaged[0].File != log {
+		t.Fatalf("%+v, %v", c, err)
+	}
+}

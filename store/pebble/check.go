@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"slices"
 	"strconv"
@@ -27,10 +28,10 @@ import (
 //     synced: every group of batches carries its number and that of the last group known to be synced by then
 //     (groupKey). In the manifest any later record says so.
 //   - The numbers in the logs continue the number in the tables without a gap; else a log or an edit of the manifest is
-//     missing.
+//     missing. The newest log is named by logFile.
 //
-// Not seen is damage of more than one bit, after a crash, to the very last groups: those after which nothing that is
-// still readable was written.
+// Not seen is, after a crash, that the end of the newest log was cut off, and damage of more than one bit to the very last
+// groups: those after which nothing that is still readable was written.
 
 // groupKey holds the number of the last group and that of the last one known to be synced before it, 8 bytes each.
 var groupKey = []byte("\x00group")
@@ -128,6 +129,9 @@ func (c *contents) check() error {
 	if len(c.logs) == 0 {
 		c.add(damaged("*.log", "there is no log"))
 	}
+	if err := c.checkNewest(); err != nil {
+		return err
+	}
 	return c.checkLogs()
 }
 
@@ -169,6 +173,29 @@ func (c *contents) checkManifest() error {
 		c.add(damaged(c.manifest, "one bit has changed in the record at byte %d", end.at))
 	case later >= 0:
 		c.add(damaged(c.manifest, "the record at byte %d is damaged; a later one is at byte %d", end.at, later))
+	}
+	return nil
+}
+
+// checkNewest misses the newest log. An older version of this program made later ones without noting them.
+func (c *contents) checkNewest() error {
+	f, err := c.fs.Open(c.fs.PathJoin(c.dir, logFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxFormatFile))
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	noted := logNumbers([]string{strings.TrimSuffix(string(text), "\n")})
+	switch {
+	case len(noted) == 0:
+		c.add(damaged(logFile, "it holds %q", text))
+	case len(c.logs) > 0 && c.logs[len(c.logs)-1] < noted[0]:
+		c.add(damaged(logName(noted[0]), "it is not there, and was the newest log"))
 	}
 	return nil
 }

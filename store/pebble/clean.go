@@ -31,7 +31,7 @@ func isTable(name string) bool { return strings.HasSuffix(name, ".sst") }
 
 // ours are the files that the list passes over: those that are not Pebble's, and its lock.
 func ours(name string) bool {
-	return name == cleanFile || name == lockFile || name == ballastFile || name == formatFile || name == creatingFile ||
+	return name == cleanFile || name == lockFile || name == ballastFile || name == formatFile || name == creatingFile || name == logFile ||
 		strings.HasSuffix(name, ".tmp")
 }
 

@@ -480,7 +480,7 @@ func TestFrozen(t *testing.T) {
 	}
 	names, err := mem.List("")
 	slices.Sort(names)
-	if err != nil || fmt.Sprint(names) != "[1.sst 2.log]" {
+	if err != nil || fmt.Sprint(names) != "[1.sst 2.log HHS-LOG]" {
 		t.Errorf("files %v, %v", names, err)
 	}
 	if info, err := mem.Stat("2.log"); err != nil || info.Size() != 0 {

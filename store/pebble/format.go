@@ -19,6 +19,8 @@ import (
 const (
 	// formatFile never changes its name or its form, so that any version can read it of any other.
 	formatFile = "HHS-FORMAT"
+	// logFile holds the name of the newest log and a line feed. A store without it is of before it was written.
+	logFile = "HHS-LOG"
 	// creatingFile is there until the first open of a new store has succeeded.
 	creatingFile = "HHS-CREATING"
 	// Format is the version of this engine's files and keys that this program writes: 1 is Pebble's directory, 2 numbers

@@ -148,6 +148,22 @@ func (g *guard) ReuseForWrite(old, name string, category vfs.DiskWriteCategory) 
 	return f, nil
 }
 
+// noteLog notes the number of the newest log, durably and after its file: check misses the log if it is gone later.
+func (g *guard) noteLog(name string) error {
+	dir := g.PathDir(name)
+	if err := syncDir(g.FS, dir); err != nil {
+		return err
+	}
+	note := g.PathJoin(dir, logFile)
+	if err := writeSynced(g.FS, note+".tmp", []byte(g.PathBase(name)+"\n")); err != nil {
+		return err
+	}
+	if err := g.FS.Rename(note+".tmp", note); err != nil {
+		return err
+	}
+	return syncDir(g.FS, dir)
+}
+
 func (g *guard) create(name string, create func() (vfs.File, error)) (vfs.File, error) {
 	var f vfs.File
 	err := g.failure()
@@ -157,6 +173,9 @@ func (g *guard) create(name string, create func() (vfs.File, error)) (vfs.File, 
 	switch {
 	case err == nil && isLog(name):
 		g.logging.Store(true)
+		if err := g.noteLog(name); err != nil {
+			g.fail("note "+name, err)
+		}
 		return &guardedFile{File: f, guard: g, name: name}, nil
 	case err == nil:
 		return &frozenFile{File: f, guard: g, name: name}, nil

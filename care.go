@@ -116,6 +116,24 @@ func (n *Node) renewed() {
 	}
 }
 
+// twin takes a fresh device key when another program was met that has the one
+// given, as on a copy of this node's data.
+func (n *Node) twin(met identity.Device) {
+	n.twins.Lock()
+	defer n.twins.Unlock()
+	n.mu.Lock()
+	if n.closed || n.renew == nil || n.device().Signer.Public() != met.Signer.Public() {
+		n.mu.Unlock()
+		return
+	}
+	n.caring.Add(1)
+	n.mu.Unlock()
+	defer n.caring.Done()
+	if err := n.rep.Retire(n.net.ctx); err != nil && n.net.ctx.Err() == nil {
+		n.opts.log.Error("a copy of this node runs elsewhere", "error", err)
+	}
+}
+
 // CheckResult is what Check found in one space.
 type CheckResult struct {
 	Space    object.ID

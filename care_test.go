@@ -279,6 +279,29 @@ func TestTwoCopiesAtOnce(t *testing.T) {
 	}
 }
 
+// Two copies of one directory that meet each other come to be two devices, and
+// what they write goes over, without anybody between or an edit by the other.
+func TestCopiesMeet(t *testing.T) {
+	w := &wires{}
+	dir, second := t.TempDir(), filepath.Join(t.TempDir(), "copy")
+	ana := w.in(t, dir, "ws://ana")
+	hers := must(hhs.Create(within(t), ana, Notebook))(t)
+	write(t, hers, "one")
+	ok(t, ana.Close())
+	ok(t, os.CopyFS(second, os.DirFS(dir)))
+	ok(t, os.Chmod(filepath.Join(second, "keys"), 0o600))
+
+	ana = w.in(t, dir, "ws://ana")
+	again := w.in(t, second, "")
+	hers, copied := notebook(t, ana, hers.AnySpace), notebook(t, again, hers.AnySpace)
+	await(t, copied.AnySpace, "they are connected", func() bool { return len(copied.Peers()) == 1 })
+	write(t, hers, "two")
+	await(t, copied.AnySpace, "the copy hears of it", func() bool { return len(lines(t, copied)) == 2 })
+	if ana.Device() == again.Device() || len(copied.Replica().Forks()) != 0 {
+		t.Errorf("%s and %s; forked %v", ana.Device(), again.Device(), copied.Replica().Forks())
+	}
+}
+
 // Check finds rot, Check with repair leaves a complete space, and a peer makes it
 // whole again.
 func TestCheckAndRepair(t *testing.T) {

@@ -69,7 +69,8 @@ func (w *network) open() (*mesh.Mesh, error) {
 		return nil, ErrClosed
 	}
 	o := &w.node.opts
-	cfg := mesh.Config{Device: w.node.device(), Verifier: platformVerifier(), Rand: o.rand, Log: o.log, Dialers: o.dialers, Limits: o.limits}
+	device := w.node.device()
+	cfg := mesh.Config{Device: device, Verifier: platformVerifier(), Rand: o.rand, Log: o.log, Dialers: o.dialers, Limits: o.limits, Twin: func() { w.node.twin(device) }}
 	if o.rtc != nil && o.rtc.Dial != nil {
 		cfg.RTC = o.rtc
 	}

@@ -69,6 +69,7 @@ type Node struct {
 	engine  engine         // the store that Open made; nil: another one was given
 	why     string         // the key is renewed
 	caring  sync.WaitGroup // rebuilds under way
+	twins   sync.Mutex     // one twin is dealt with at a time
 
 	mu     sync.Mutex
 	kinds  map[string]*authority.Manifest

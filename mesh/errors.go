@@ -57,6 +57,9 @@ var (
 	ErrTampered = errors.New("mesh: authentication of a message failed")
 	// ErrSelf says that the other end is this very device.
 	ErrSelf = errors.New("mesh: connected to itself")
+	// ErrTwin says that the other end proved this very device and is another
+	// program, as one on a copy of this node's data. It is ErrSelf, too.
+	ErrTwin = fmt.Errorf("%w, in another program", ErrSelf)
 	// ErrRefused says that the peer does not serve this space to us.
 	ErrRefused = errors.New("mesh: the peer did not open the space")
 	// ErrPenalised says that the peer misbehaved before and its wait is not over.

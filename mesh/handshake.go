@@ -257,9 +257,6 @@ func (x *greeting) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.certificate.Device == x.device.Certificate.Device {
-		return ErrSelf
-	}
 	x.step = "verify the peer's proof"
 	err = x.verifier.Verify(ctx, []identity.Check{
 		p.certificate.Check(),
@@ -267,6 +264,9 @@ func (x *greeting) check(ctx context.Context) error {
 	})
 	if err != nil {
 		return err
+	}
+	if p.certificate.Device == x.device.Certificate.Device { // with another channel key: see split
+		return ErrTwin
 	}
 	x.channel.peer.certificate = p.certificate
 	return nil

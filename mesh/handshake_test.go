@@ -96,7 +96,7 @@ func TestHandshakeRefuses(t *testing.T) {
 		{"swapped bindings", newHands(t), newHands(t), [2]string{"one", "two"}, ErrTampered},
 		{"missing binding", newHands(t), newHands(t), [2]string{"one", ""}, ErrTampered},
 		{"same start of the same node", same, same, [2]string{}, ErrSelf},
-		{"same device", same, &twin, [2]string{}, ErrSelf},
+		{"same device", same, &twin, [2]string{}, ErrTwin},
 		{"initiator signs with another key", wrongKey, newHands(t), [2]string{}, identity.ErrSignature},
 		{"responder signs with another key", newHands(t), wrongKey, [2]string{}, identity.ErrSignature},
 		{"stolen certificate", stolen, newHands(t), [2]string{}, identity.ErrSignature},

@@ -63,6 +63,9 @@ type Config struct {
 	RTC *RTC
 	// Signalling connects to a server; nil: signalling.Dial over Dialers.
 	Signalling func(ctx context.Context, url string) (Signalling, error)
+	// Twin is told, on a goroutine of its own, that another program proved to have
+	// this device's key.
+	Twin func()
 	// Limits bounds everything; zero fields mean defaults.
 	Limits Limits
 }

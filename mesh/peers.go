@@ -146,6 +146,9 @@ func (m *Mesh) connect(ctx context.Context, conn transport.Conn, heard func()) (
 	if err != nil {
 		m.mu.Lock()
 		m.counters.HandshakeFailures++
+		if errors.Is(err, ErrTwin) && m.cfg.Twin != nil && !m.closed {
+			go m.cfg.Twin()
+		}
 		m.unlock()
 		return nil, err
 	}

@@ -54,10 +54,11 @@ func openAndPrint(dir string) {
 	fmt.Println(d.Health(), snap.Close(), d.Close())
 }
 
-// small makes tables so small that a short test flushes, merges and changes logs.
+// small makes tables so small that a short test flushes, merges and changes logs. Pebble's own stop for writers, which has
+// no end while flushes fail, stays as many bytes above that of waitForRoom as with large ones.
 func small(o *pebble.Options) {
 	o.MemTableSize = 16 << 10
-	o.MemTableStopWritesThreshold *= 100
+	o.MemTableStopWritesThreshold *= memTableSize / (16 << 10)
 	o.MaxManifestFileSize = 512
 }
 

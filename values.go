@@ -131,6 +131,10 @@ func encode[T any](field string, v T) ([]byte, error) {
 }
 
 func decode[T any](block []byte) (v T, err error) {
+	if text, ok := any(&v).(*string); ok { // most often; the same without reflection
+		*text, err = decodeText(block)
+		return v, err
+	}
 	o, err := object.Decode(block)
 	if err == nil {
 		err = schema.ToGo(o, reflect.ValueOf(&v).Elem())
@@ -138,7 +142,7 @@ func decode[T any](block []byte) (v T, err error) {
 	return v, err
 }
 
-// decodeText is decode for text, without the reflection that types of applications need.
+// decodeText is decode for text.
 func decodeText(block []byte) (string, error) {
 	r := object.NewReader(block)
 	text, err := r.String()

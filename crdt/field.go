@@ -14,7 +14,7 @@ import (
 
 // Entry is one visible value with where it comes from.
 type Entry struct {
-	Key      []byte // as in [Change]
+	Key      []byte // as in [Change]; not that of a set's element
 	Cursor   []byte // of a log or set: where it stands, for the next range to begin or end there
 	Value    []byte // canonical CBOR
 	Ref      history.OpRef

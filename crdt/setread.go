@@ -77,7 +77,8 @@ type SetRange struct {
 
 // SetScan yields the elements of a range in the order in which they were added: that of the first live add of each, by
 // (height, commit id, index). Author, time and ref are of that add. A caller that has enough stops, and no more are read.
-// It needs State and Ops. An error ends it.
+// Key is not
+// filled in, [SetKey] of the value: it would be a hash for each element. It needs State and Ops. An error ends it.
 func SetScan(env *Env, r SetRange) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		f := on(env)
@@ -91,7 +92,7 @@ func SetScan(env *Env, r SetRange) iter.Seq2[Entry, error] {
 				yield(Entry{}, err)
 				return
 			}
-			e := op.entry(SetKey(op.Payload))
+			e := op.entry(nil)
 			if e.Cursor = at.spot; !yield(e, nil) {
 				return
 			}

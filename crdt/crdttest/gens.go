@@ -130,6 +130,7 @@ func readSet(env *crdt.Env) ([]Shown, error) {
 		if err != nil {
 			return nil, err
 		}
+		e.Key = crdt.SetKey(e.Value)
 		shown = append(shown, Shown{Entry: e})
 	}
 	return shown, nil

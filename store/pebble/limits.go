@@ -74,15 +74,11 @@ const (
 	spaceSlack = 1 << 20
 )
 
-// compression is Zstandard where tables are merged. Over records of hashes, keys and signatures alone it saves 1 % more of
-// the disk than Snappy for a quarter more time (BenchmarkCompression); but a commit carries values, which repeat letters and
-// not words, and of those only an entropy coder saves anything: 257 bytes for a commit that adds a text of 100
-// characters, 290 with Snappy (hhs-bench -run set-write).
-var compression = block.ZstdCompression
-
-// flushCompression is Snappy: what is flushed is soon merged, and compressed again. Writing waits for flushes, and with
-// Zstandard they, and the first merges, took a tenth of the CPU of receiving 100,000 commits; without any compression nothing more was saved.
-var flushCompression = block.SnappyCompression
+// compression is Snappy in all tables. A commit carries hashes and values that repeat letters and not words: of those only
+// an entropy coder saves anything, 257 bytes for a commit that adds a text of 100 characters instead of 290 (hhs-bench -run
+// set-write), and undoing it was half the CPU of reading 100,000 values after opening. Without any compression nothing more
+// was saved.
+var compression = block.SnappyCompression
 
 // engineOptions returns Pebble's options, all of those set that matter here.
 func engineOptions(g *guard, cache *pebble.Cache) *pebble.Options {
@@ -108,6 +104,5 @@ func engineOptions(g *guard, cache *pebble.Cache) *pebble.Options {
 			Compression:    func() *sstable.CompressionProfile { return compression },
 		}
 	}
-	o.Levels[0].Compression = func() *sstable.CompressionProfile { return flushCompression }
 	return o
 }

@@ -41,6 +41,9 @@ func difference(there, here *authority.Manifest) string {
 		if d := valueDifference("", f.Schema, g.Schema, f.Schema != nil, g.Schema != nil); d != "" {
 			return "field " + f.Name + ": schema " + d
 		}
+		if d := valueDifference("", f.Value(), g.Value(), true, true); d != "" {
+			return "field " + f.Name + ": " + d
+		}
 	}
 	return ""
 }

@@ -37,8 +37,9 @@ func (e *kindError) Unwrap() error { return e.cause }
 // Define describes a kind. name is a domain of yours and a path, as
 // "example.org/chat"; version is 1 or more and grows when the fields change.
 //
-// Every field of R is a Register, Set, GrowSet or Log; its name in the manifest
-// is the Go name with a small first letter, or the first item of its `hhs` tag.
+// Every field of R is a Register, Set, GrowSet, Log or Map, or a record: a struct
+// of such values. Its name in the manifest is the Go name with a small first
+// letter, or the first item of its `hhs` tag.
 // What a field holds is checked by a schema made from the Go type and its tags,
 // see package schema. The same kind defined in TypeScript has the same bytes.
 //
@@ -59,11 +60,11 @@ func (k Kind[R]) Manifest() (*authority.Manifest, error) {
 	return k.manifest, k.err
 }
 
-// value is what Register, Set, GrowSet and Log have in common: hhs reads the
+// value is what Register, Set, GrowSet, Log and Map have in common: hhs reads the
 // kind from it and binds it to a space.
 type value interface {
 	typeName() string
-	elem() reflect.Type
+	elem() reflect.Type // what its schema describes, or what a map holds; nil: it has no schema
 	bound(b binding) any
 }
 
@@ -74,27 +75,61 @@ func manifestOf(t reflect.Type, name string, version int) (*authority.Manifest, 
 	if !kindName(name) {
 		return nil, fmt.Errorf("not a kind's name; use a domain you own and a path, such as example.org/chat, of at most %d bytes", authority.MaxKind)
 	}
+	fields, err := shapesOf(t, 1)
+	if err != nil {
+		return nil, err
+	}
+	m := &authority.Manifest{Kind: name, Version: int64(version), Policy: authority.PolicyOpen, Fields: fields}
+	// The manifest goes through the same checks as one that arrives.
+	return authority.ParseManifest(m.Value())
+}
+
+// shapesOf reads the fields of a kind, or the properties of a record, from a struct.
+func shapesOf(t reflect.Type, depth int) ([]authority.Field, error) {
 	if t.NumField() == 0 {
 		return nil, fmt.Errorf("%s has no fields", t)
 	}
-	m := &authority.Manifest{Kind: name, Version: int64(version), Policy: authority.PolicyOpen}
+	var fields []authority.Field
 	for i := range t.NumField() {
 		sf := t.Field(i)
 		if !sf.IsExported() {
 			return nil, fmt.Errorf("field %s is not exported", sf.Name)
 		}
-		v, ok := reflect.Zero(sf.Type).Interface().(value)
-		if !ok {
-			return nil, fmt.Errorf("field %s has type %s; use a Register, Set, GrowSet or Log", sf.Name, sf.Type)
-		}
-		s, err := schema.FromGo(v.elem(), sf.Tag.Get("hhs"))
+		f, err := shapeOf(sf.Type, sf.Tag.Get("hhs"), depth)
 		if err != nil {
 			return nil, fmt.Errorf("field %s: %w", sf.Name, err)
 		}
-		m.Fields = append(m.Fields, authority.Field{Name: schema.NameOf(sf), Type: v.typeName(), Schema: s.Value()})
+		f.Name = schema.NameOf(sf)
+		fields = append(fields, f)
 	}
-	// The manifest goes through the same checks as one that arrives.
-	return authority.ParseManifest(m.Value())
+	return fields, nil
+}
+
+// shapeOf reads the shape of a Go type of replicated values. The tag describes
+// the values in it; that of a map, those it holds.
+func shapeOf(t reflect.Type, tag string, depth int) (f authority.Field, err error) {
+	if depth > authority.MaxDepth {
+		return f, fmt.Errorf("%s: more than %d values inside each other, or one that contains itself", t, authority.MaxDepth)
+	}
+	v, ok := reflect.Zero(t).Interface().(value)
+	switch {
+	case ok && v.typeName() == authority.TypeMap:
+		of, err := shapeOf(v.elem(), tag, depth+1)
+		return authority.Field{Type: authority.TypeMap, Of: &of}, err
+	case ok && v.elem() == nil:
+		return authority.Field{Type: v.typeName()}, nil
+	case ok:
+		s, err := schema.FromGo(v.elem(), tag)
+		if err != nil {
+			return f, err
+		}
+		return authority.Field{Type: v.typeName(), Schema: s.Value()}, nil
+	case t.Kind() == reflect.Struct:
+		f.Type = authority.TypeRecord
+		f.Fields, err = shapesOf(t, depth+1)
+		return f, err
+	}
+	return f, fmt.Errorf("it has type %s; use a Register, Set, GrowSet, Log or Map, or a struct of them", t)
 }
 
 // kindName is the rule of TypeScript's defineSpace: a domain in lower case, then
@@ -120,10 +155,18 @@ func madeOf(s, chars string) bool {
 // bind makes a value of R whose fields read and write through b.
 func bind[R any](b binding) R {
 	var root R
-	v := reflect.ValueOf(&root).Elem()
-	for i := range v.NumField() {
-		b.field = schema.NameOf(v.Type().Field(i))
-		v.Field(i).Set(reflect.ValueOf(v.Field(i).Interface().(value).bound(b)))
-	}
+	bindTo(reflect.ValueOf(&root).Elem(), b)
 	return root
+}
+
+// bindTo binds a value, or all of a struct of values: the fields of a kind when
+// b names no field yet, else the properties of a record.
+func bindTo(v reflect.Value, b binding) {
+	if handle, ok := v.Interface().(value); ok {
+		v.Set(reflect.ValueOf(handle.bound(b)))
+		return
+	}
+	for i := range v.NumField() {
+		bindTo(v.Field(i), b.at(schema.NameOf(v.Type().Field(i))))
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/hyperhyperspace/hhs-go/crdt"
@@ -41,12 +42,28 @@ type Entry[T any] struct {
 // Space.Root or those given to the function of Update.
 var ErrUnbound = errors.New("this value belongs to no space")
 
-// binding ties a value to a field of a space: of the present version, or of a
+// binding ties a value to its place in a space: of the present version, or of a
 // transaction.
 type binding struct {
 	space *replica.Space
 	tx    *Tx
 	field string
+	path  []crdt.Step // from the field to the value
+}
+
+// at is the binding of a field, or of a property or key inside the value.
+func (b binding) at(name string) binding {
+	if b.field == "" {
+		b.field = name
+		return b
+	}
+	return b.step(crdt.Step{Key: name})
+}
+
+// step is the binding of what lies one step further.
+func (b binding) step(s crdt.Step) binding {
+	b.path = append(slices.Clip(b.path), s)
+	return b
 }
 
 // read runs f on the field, in the transaction or in a view of its own.

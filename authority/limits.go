@@ -4,9 +4,13 @@ import "github.com/hyperhyperspace/hhs-go/history"
 
 // Limits that decide whether a space's first commit is one. They are part of the format.
 const (
-	// MaxFields is how many fields a kind declares: more than a person keeps in mind, and every one is
-	// an entry in each replica's tables.
+	// MaxFields is how many fields a kind declares, those inside maps and records counted: more than a person
+	// keeps in mind, and every one is an entry in each replica's tables.
 	MaxFields = 256
+
+	// MaxDepth is how many shapes stand inside each other, the field itself and the innermost value counted: the
+	// key of a value in a replica's state grows with it.
+	MaxDepth = 8
 
 	// MaxFieldName is the longest field name, in bytes.
 	MaxFieldName = history.MaxField

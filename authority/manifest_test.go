@@ -2,6 +2,7 @@ package authority
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"os"
@@ -85,7 +86,7 @@ func TestManifestVectors(t *testing.T) {
 		t.Fatal(err)
 	}
 	var vectors struct {
-		Accept []struct{ Name, JSON string }
+		Accept []struct{ Name, JSON, Hex string }
 		Reject []struct{ Name, JSON, Path string }
 	}
 	if err := json.Unmarshal(text, &vectors); err != nil {
@@ -93,11 +94,16 @@ func TestManifestVectors(t *testing.T) {
 	}
 	for _, c := range vectors.Accept {
 		v, err := object.FromJSON([]byte(c.JSON))
-		if err == nil {
-			_, err = ParseManifest(v)
+		if err != nil {
+			t.Fatalf("%s: %v", c.Name, err)
 		}
+		m, err := ParseManifest(v)
 		if err != nil {
 			t.Errorf("%s: %v", c.Name, err)
+			continue
+		}
+		if again, err := object.Encode(m.Value()); err != nil || hex.EncodeToString(again) != c.Hex {
+			t.Errorf("%s: written again as %x: %v", c.Name, again, err)
 		}
 	}
 	rejected := map[string]bool{}
@@ -119,6 +125,11 @@ func TestManifestVectors(t *testing.T) {
 	for _, name := range ReservedFields() {
 		if !rejected["a field named "+name] {
 			t.Errorf("no vector for a field named %s", name)
+		}
+	}
+	for _, name := range ReservedProperties() {
+		if !rejected["a property named "+name] {
+			t.Errorf("no vector for a property named %s", name)
 		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 // Op is one edit of a field named at run time, as a command line or a page's
 // script makes it. Actions: "set" of a register, "add" and "remove" of a set,
-// "append" of a log. Value is an object value (see package object).
+// "append" of a log, "add" of a counter. Value is an object value (see package object).
 type Op struct {
 	Field  string
 	Action string
@@ -75,6 +75,8 @@ func (s *AnySpace) applyOp(tx *Tx, op Op) error {
 			return []crdt.Draft{crdt.SetAdd(block)}, nil
 		case "set remove":
 			return crdt.SetRemove(env, block)
+		case "counter add":
+			return []crdt.Draft{{Action: crdt.ActionAdd, Payload: block}}, nil
 		case "log append":
 			return []crdt.Draft{crdt.LogAppend(block)}, nil
 		}

@@ -72,7 +72,12 @@ func TestDefineRefusesShapes(t *testing.T) {
 			A hhs.Map[hhs.Map[hhs.Register[string]]]
 		}]("example.org/x", 1),
 		"field A: field B: it has type int": hhs.Define[struct{ A struct{ B int } }]("example.org/x", 1),
-		"has a member get":                  hhs.Define[struct{ A struct{ Get hhs.Register[string] } }]("example.org/x", 1),
+		"its tag says only its name": hhs.Define[struct {
+			A hhs.Counter `hhs:"a,max=3"`
+		}]("example.org/x", 1),
+		"has a member get": hhs.Define[struct {
+			A struct{ Get hhs.Register[string] }
+		}]("example.org/x", 1),
 	} {
 		if _, err := k.Manifest(); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%v, want %s", err, says)

@@ -25,6 +25,7 @@ var valueTypes = [...]valueType{
 	{"set", true, true},
 	{"growset", true, true},
 	{"log", true, false},
+	{"counter", false, true},
 	{TypeMap, false, false},
 	{TypeRecord, false, true},
 }

@@ -66,7 +66,7 @@ func TestCost(t *testing.T) {
 			for i := range ops {
 				op := crdt.Op{Ref: history.OpRef{Commit: idOf(fmt.Sprint(i))}, Height: uint64(i + 1), Author: keyOf("phone"), Identity: keyOf("alice")}
 				past[op.Ref.Commit] = i
-				op.Action, op.Payload = action(typ), encode(t, fmt.Sprint("value ", i))
+				op.Action, op.Payload = action(typ), payload(t, typ, fmt.Sprint("value ", i))
 				ops[i] = op
 				measure("Apply", typ.Apply, op, true)
 			}
@@ -85,10 +85,18 @@ func action(typ crdt.Type) string {
 	switch typ.Name() {
 	case "log":
 		return crdt.ActionAppend
-	case "set", "growset":
+	case "set", "growset", "counter":
 		return crdt.ActionAdd
 	}
 	return crdt.ActionSet
+}
+
+// payload is a value that the type takes.
+func payload(t testing.TB, typ crdt.Type, text string) []byte {
+	if typ.Name() == "counter" {
+		return encode(t, int64(len(text)))
+	}
+	return encode(t, text)
 }
 
 // TestBytesPerOp holds the state to its size on disk. The commit's id is 32 bytes of it, tags have 16.
@@ -99,7 +107,7 @@ func TestBytesPerOp(t *testing.T) {
 		env := &crdt.Env{State: state, Past: past, Ops: crdttest.NewBook()}
 		for i := range n {
 			op := crdt.Op{Ref: history.OpRef{Commit: idOf(fmt.Sprint(i))}, Height: uint64(i + 1), Author: keyOf("phone"), Identity: keyOf("alice"),
-				Time: 1700000000000, Action: action(typ), Payload: encode(t, fmt.Sprintf("%*d", text, i))}
+				Time: 1700000000000, Action: action(typ), Payload: payload(t, typ, fmt.Sprintf("%*d", text, i))}
 			past[op.Ref.Commit] = i
 			apply(t, env, typ, op, true)
 		}
@@ -112,6 +120,8 @@ func TestBytesPerOp(t *testing.T) {
 			limit = 48 // the value is in the op
 		case "set", "growset":
 			limit, perOp = 48, 2 // one entry for the element and one for its place
+		case "counter":
+			limit = 8 // what is added is in the op
 		}
 		if each := float64(size) / n; each > float64(limit) || keys > perOp*n+2 {
 			t.Errorf("%s: %d keys, %.1f bytes an op, at most %d", typ.Name(), keys, each, limit)
@@ -148,7 +158,7 @@ func BenchmarkApply(b *testing.B) {
 			env := &crdt.Env{State: crdttest.NewState(), Past: past, Ops: crdttest.NewBook()}
 			for i := 0; b.Loop(); i++ {
 				op := crdt.Op{Ref: history.OpRef{Commit: idOf(fmt.Sprint(i))}, Height: uint64(i + 1), Author: keyOf("phone"), Identity: keyOf("alice"),
-					Action: action(typ), Payload: encode(b, fmt.Sprint("value ", i))}
+					Action: action(typ), Payload: payload(b, typ, fmt.Sprint("value ", i))}
 				past[op.Ref.Commit] = i
 				apply(b, env, typ, op, true)
 			}

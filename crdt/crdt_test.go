@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"iter"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -24,11 +25,11 @@ func TestTypesByName(t *testing.T) {
 			t.Errorf("ByName(%q) = %v, %v", typ.Name(), got, ok)
 		}
 	}
-	if want := []string{"growset", "log", "profile", "register", "set"}; !slices.Equal(names, want) {
+	if want := []string{"counter", "growset", "log", "profile", "register", "set"}; !slices.Equal(names, want) {
 		t.Errorf("types are %v, want %v", names, want)
 	}
-	if _, ok := crdt.ByName("counter"); ok {
-		t.Error("there is a counter")
+	if _, ok := crdt.ByName("tree"); ok {
+		t.Error("there is a tree")
 	}
 }
 
@@ -66,6 +67,14 @@ func TestCheckSaysWhy(t *testing.T) {
 		{"set", crdt.Op{Action: "remove", Payload: encode(t, []byte{})}, "element's key"},
 		{"set", crdt.Op{Action: "remove", Payload: make([]byte, 1000)}, "longer"},
 		{"growset", crdt.Op{Action: "remove", Payload: encode(t, crdt.SetKey(a))}, "no action"},
+		{"counter", crdt.Op{Action: "add", Payload: encode(t, math.MinInt64)}, ""},
+		{"counter", crdt.Op{Action: "add", Payload: []byte{0x1b, 0x80, 0, 0, 0, 0, 0, 0, 0}}, "integer"},
+		{"counter", crdt.Op{Action: "add", Payload: encode(t, 1.0)}, "integer"},
+		{"counter", crdt.Op{Action: "add", Payload: []byte{0x18, 0x01}}, "canonical"},
+		{"counter", crdt.Op{Action: "add", Payload: []byte{0x01, 0x01}}, "canonical"},
+		{"counter", crdt.Op{Action: "add"}, "integer"},
+		{"counter", crdt.Op{Action: "add", Payload: encode(t, 1), Refs: many[:1]}, "names"},
+		{"counter", crdt.Op{Action: "set", Payload: encode(t, 1)}, "no action"},
 	} {
 		err := typeOf(t, c.typ).Check(short, c.op)
 		var ign *crdt.Ignored
@@ -107,7 +116,7 @@ func TestFlipOfUnknownOp(t *testing.T) {
 	for _, typ := range crdt.Types() {
 		w := newWorld(nil)
 		var unknown *crdt.Unknown
-		if _, err := typ.Flip(w.env, w.op("a", action(typ), encode(t, "x")), true); !errors.As(err, &unknown) {
+		if _, err := typ.Flip(w.env, w.op("a", action(typ), payload(t, typ, "x")), true); !errors.As(err, &unknown) {
 			t.Errorf("%s: %v", typ.Name(), err)
 		}
 	}
@@ -300,7 +309,7 @@ func TestStoreErrors(t *testing.T) {
 
 // story applies and flips two concurrent ops and an ignored one.
 func story(t *testing.T, w *world, typ crdt.Type) error {
-	long := encode(t, strings.Repeat("x", 150))
+	long := payload(t, typ, strings.Repeat("x", 150))
 	a, b, c := know(w.env, w.op("a", action(typ), long)), know(w.env, w.op("b", action(typ), long)), w.op("c", "nothing", nil)
 	var errs []error
 	for _, step := range []func() ([]crdt.Change, error){
@@ -326,7 +335,7 @@ func TestCorruptState(t *testing.T) {
 		if err := story(t, w, typ); err != nil {
 			t.Fatal(err)
 		}
-		apply(t, w.env, typ, w.op("a", action(typ), encode(t, "x")), true)
+		apply(t, w.env, typ, w.op("a", action(typ), payload(t, typ, "x")), true)
 		var keys [][]byte
 		for kv := range w.state.Scan(nil, nil, false) {
 			keys = append(keys, bytes.Clone(kv.Key))

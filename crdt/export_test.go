@@ -2,3 +2,6 @@ package crdt
 
 // Narrow lets bundles become wide at two or three ops.
 func Narrow(env *Env) { env.bundleLimit = 150 }
+
+// TotalOf makes a total of the two halves of its sum.
+func TotalOf(adds, hi, lo uint64) Total { return Total{adds, hi, lo} }

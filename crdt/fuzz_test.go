@@ -34,6 +34,7 @@ func FuzzProfile(f *testing.F)  { fuzz(f, "profile") }
 func FuzzSet(f *testing.F)      { fuzz(f, "set") }
 func FuzzGrowSet(f *testing.F)  { fuzz(f, "growset") }
 func FuzzLog(f *testing.F)      { fuzz(f, "log") }
+func FuzzCounter(f *testing.F)  { fuzz(f, "counter") }
 
 // FuzzHostileOp gives every type one op of any shape: it is taken or ignored, never an error, and can be flipped.
 func FuzzHostileOp(f *testing.F) {
@@ -42,6 +43,7 @@ func FuzzHostileOp(f *testing.F) {
 	f.Add("remove", []byte{0x43, 0x00, 0x61, 'a'}, byte(3))
 	f.Add("append", []byte{0xa1, 0x61, 'a', 0xf6}, byte(0))
 	f.Add("remove", []byte{0x41, 0x02}, byte(1))
+	f.Add("add", []byte{0x3b, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, byte(0))
 	f.Add("\xff", []byte(nil), byte(255))
 	f.Fuzz(func(t *testing.T, action string, payload []byte, refs byte) {
 		for _, typ := range crdt.Types() {

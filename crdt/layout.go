@@ -14,11 +14,13 @@ import (
 // moves when that changes. K is the key within the field (empty for a register, an identity for a profile, an element's
 // key for a set); all K of one field are of fixed length or prefix-free, so that what follows can be told apart.
 //
-//	00           counter of the field: entries of a log that are shown, elements of a set
+//	00           count of the field: entries of a log that are shown, elements of a set; counter: number of its effective
+//	             ops and their sum
 //	01 ...       live; log: place, an entry that is shown; register and profile: K, a bundle (bundle.go) of shown ops and
-//	             last ops by place; set: where a commit stands, those of its ops that brought an element (roll.go)
+//	             last ops by place; set: where a commit stands, those of its ops that brought an element (roll.go);
+//	             counter: number of a commit and index, an effective op
 //	02 ...       at rest; log: place, a void entry; register and profile: K place, replaced or void; set: K spot, a void
-//	             or covered add, or a void removal
+//	             or covered add, or a void removal; counter: number of a commit and index, a void op
 //	03 K id      an op of a bundle that is too large for one value
 //	04 tag       an author: device key, identity key
 //	05 place     an ignored op: why

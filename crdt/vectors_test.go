@@ -157,9 +157,12 @@ func fromJSON(t *testing.T, text []byte) any {
 	return v
 }
 
-// refOf reads "A.1".
+// refOf reads "A.1"; nothing is the ref of a value that no single op made.
 func refOf(t *testing.T, text string) history.OpRef {
 	t.Helper()
+	if text == "" {
+		return history.OpRef{}
+	}
 	name, index, _ := strings.Cut(text, ".")
 	i, err := strconv.ParseUint(index, 10, 32)
 	if err != nil {

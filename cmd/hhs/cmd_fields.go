@@ -21,7 +21,7 @@ func (a *app) getCommand() *cobra.Command {
 		Use:   "get SPACE [FIELD]",
 		Short: "Read a space, or one field of it",
 		Long: `Reads this directory's copy: all fields, or one. Values are JSON. Of a set the first entries are shown, of a log the
-latest, oldest first. Reading needs no network.`,
+latest, oldest first; of a counter the sum. Reading needs no network.`,
 		Example: "  hhs get 4kq2jsye\n  hhs get 4kq2jsye items -json",
 		Args:    exactly(1, 2, "a space and possibly a field"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -52,6 +52,8 @@ latest, oldest first. Reading needs no network.`,
 
 func (a *app) printField(f fieldValue) {
 	switch {
+	case f.Sum != "":
+		a.printf("%s: %s\n", f.Field, f.Sum)
 	case f.Type == "register" && f.Value == nil:
 		a.printf("%s: (never set)\n", f.Field)
 	case len(f.Conflicts) > 0:
@@ -80,8 +82,8 @@ func (a *app) setCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "set SPACE FIELD VALUE",
 		Short: "Write a value: set, add, remove or append",
-		Long: `Writes one value, as JSON, and prints the commit. Without --action a register is set, a value is added to a set, and
-appended to a log; --action remove takes a value out of a set.
+		Long: `Writes one value, as JSON, and prints the commit. Without --action a register is set, a value is added to a set or
+to a counter, and appended to a log; --action remove takes a value out of a set.
 
 It returns when this machine's disk has it. Other devices get it when they are connected, which they are beside a
 running hhs serve or hhs chat; --wait waits until they have it and says how many do.`,

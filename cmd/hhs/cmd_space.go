@@ -37,8 +37,9 @@ func (a *app) createCommand() *cobra.Command {
 		Use:   "create [KIND]",
 		Short: "Make a space",
 		Long: `Makes a space of a kind: a name, which should begin with a domain of yours, an optional version ("name@2", 1 without),
-and fields. A field is NAME=TYPE or NAME=TYPE:VALUE: the types are register, set, growset and log; the values string,
-integer, float, bool, identity, link, bytes, any, or a schema as JSON (docs/spec/schema.md); any without.
+and fields. A field is NAME=TYPE or NAME=TYPE:VALUE: the types are register, set, growset, log and counter, which takes
+no VALUE; the values string, integer, float, bool, identity, link, bytes, any, or a schema as JSON
+(docs/spec/schema.md); any without.
 
 With --manifest the whole kind is read from a file of DAG-JSON, as hhs.Define and defineSpace make it ("-": standard input).`,
 		Example: `  hhs space create example.org/shopping --field title=register:string --field items=set:string
@@ -109,7 +110,7 @@ func parseField(arg string) (authority.Field, error) {
 		f.Schema = v
 	case value != "":
 		f.Schema = map[string]any{"type": value}
-	default:
+	case kind != "counter": // which has none
 		f.Schema = map[string]any{"type": "any"}
 	}
 	return f, nil

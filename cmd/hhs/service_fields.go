@@ -25,14 +25,16 @@ type entry struct {
 }
 
 // fieldValue is what a field holds. A register has Value, and Conflicts where
-// others wrote at the same time; sets and logs have Entries, the latest of Size.
+// others wrote at the same time; sets and logs have Entries, the latest of Size;
+// a counter has Sum, with all its digits, of Size ops.
 type fieldValue struct {
-	Field     string  `json:"field"`
-	Type      string  `json:"type"`
-	Value     *entry  `json:"value,omitempty"`
-	Conflicts []entry `json:"conflicts,omitempty"`
-	Entries   []entry `json:"entries,omitempty"`
-	Size      int     `json:"size"`
+	Field     string      `json:"field"`
+	Type      string      `json:"type"`
+	Value     *entry      `json:"value,omitempty"`
+	Conflicts []entry     `json:"conflicts,omitempty"`
+	Entries   []entry     `json:"entries,omitempty"`
+	Sum       json.Number `json:"sum,omitempty"`
+	Size      int         `json:"size"`
 }
 
 type getArgs struct {
@@ -77,7 +79,12 @@ func unknownField(m *authority.Manifest, name string) error {
 
 func readField(space *hhs.AnySpace, f authority.Field, limit int) (fieldValue, error) {
 	v := fieldValue{Field: f.Name, Type: f.Type}
-	if f.Type == "register" {
+	switch f.Type {
+	case "counter":
+		total, err := space.Counter(f.Name)
+		v.Sum, v.Size = json.Number(total.String()), int(total.Adds)
+		return v, err
+	case "register":
 		raw, err := space.Register(f.Name)
 		if err != nil || len(raw) == 0 {
 			return v, err
@@ -200,7 +207,7 @@ func opOf(m *authority.Manifest, o opArg) (hhs.Op, error) {
 	}
 	action := o.Action
 	if action == "" {
-		action = map[string]string{"register": "set", "set": "add", "growset": "add", "log": "append"}[f.Type]
+		action = map[string]string{"register": "set", "set": "add", "growset": "add", "log": "append", "counter": "add"}[f.Type]
 	}
 	return hhs.Op{Field: o.Field, Action: action, Value: v}, nil
 }

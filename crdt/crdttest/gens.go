@@ -2,10 +2,13 @@ package crdttest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hyperhyperspace/hhs-go/crdt"
@@ -19,6 +22,8 @@ import (
 func For(typ crdt.Type) (Gen, bool) {
 	g := Gen{Schema: testSchema()}
 	switch typ.Name() {
+	case "counter":
+		g.Schema, g.Draft, g.Read, g.Model, g.Check = nil, draftCounter, readCounter, modelCounter, checkCounter
 	case "register":
 		g.Draft, g.Read, g.Model = draftRegister, readRegister, modelRegister
 	case "profile":
@@ -85,6 +90,46 @@ func draftSet(r *rand.Rand, env *crdt.Env, _ identity.PublicKey) (crdt.Draft, bo
 		return crdt.Draft{}, false
 	}
 	return drafts[0], true
+}
+
+// draftCounter adds a little, or as much as an op can, so that sums leave 64 bits and come back.
+func draftCounter(r *rand.Rand, _ *crdt.Env, _ identity.PublicKey) (crdt.Draft, bool) {
+	n := int64(r.IntN(7) - 3)
+	switch r.IntN(4) {
+	case 0:
+		n = math.MaxInt64 - int64(r.IntN(2))
+	case 1:
+		n = math.MinInt64 + int64(r.IntN(2))
+	}
+	d, err := crdt.CounterAdd(n)
+	return d, err == nil
+}
+
+// readCounter reads the digits: the sum may have any number of them.
+func readCounter(env *crdt.Env) ([]Shown, error) {
+	total, err := crdt.CounterTotal(env)
+	if err != nil || total.Adds == 0 {
+		return nil, err
+	}
+	value, err := sumValue(total.String())
+	return []Shown{{Entry: crdt.Entry{Value: value}}}, err
+}
+
+// checkCounter holds the read as an integer against the digits.
+func checkCounter(env *crdt.Env, shown []Shown) error {
+	total, err := crdt.CounterTotal(env)
+	if err != nil {
+		return err
+	}
+	n, err := total.Int64()
+	want, wrong := strconv.ParseInt(total.String(), 10, 64)
+	if (err == nil) != (wrong == nil) || err == nil && n != want || err != nil && !errors.As(err, new(*crdt.Overflow)) {
+		return fmt.Errorf("the counter stands at %s, Int64 says %d, %v", total, n, err)
+	}
+	if (total.Adds > 0) != (len(shown) > 0) {
+		return fmt.Errorf("%d adds, shown are %d values", total.Adds, len(shown))
+	}
+	return nil
 }
 
 func readRegister(env *crdt.Env) ([]Shown, error) {

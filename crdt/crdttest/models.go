@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/sha256"
+	"math/big"
 	"slices"
+	"strconv"
 	"unicode/utf8"
 
 	"github.com/hyperhyperspace/hhs-go/crdt"
@@ -121,4 +123,28 @@ func modelSet(removable bool) func([]Fact, func(a, b history.OpRef) bool) []Show
 		}
 		return shown
 	}
+}
+
+// sumValue is a sum, given as decimal digits, as a counter shows it: an integer if it has 64 bits, else the digits.
+func sumValue(digits string) ([]byte, error) {
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil {
+		return object.Encode(digits)
+	}
+	return object.Encode(n)
+}
+
+func modelCounter(facts []Fact, _ func(a, b history.OpRef) bool) []Shown {
+	sum, adds := new(big.Int), 0
+	for _, f := range facts {
+		v, err := object.Decode(f.Payload)
+		if n, ok := v.(int64); f.Effective && f.Action == "add" && len(f.Refs) == 0 && err == nil && ok {
+			sum, adds = sum.Add(sum, big.NewInt(n)), adds+1
+		}
+	}
+	value, err := sumValue(sum.String())
+	if adds == 0 || err != nil {
+		return nil
+	}
+	return []Shown{{Entry: crdt.Entry{Value: value}}}
 }

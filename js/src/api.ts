@@ -1,9 +1,10 @@
 /** What applications import, apart from `open`, which depends on where it runs. */
 export { DecodeError, type DecodeReason, Float, type Value, decode, encode } from './cbor.js'
 export type { EngineState, Phase } from './client.js'
-export { type Field, type FieldType, type Fields, SpaceKind, defineSpace, log, register, set } from './define.js'
+export type { Handle, HandleAt, Handles, MapEntry, MapHandle, MapPage, MapRange, Plain, RecordHandle } from './composed.js'
+export { SpaceKind, defineSpace } from './define.js'
 export { type ErrorCode, HhsError } from './errors.js'
-export type { Entry, Handle, Handles, LogHandle, LogPage, LogRange, RegisterHandle, SetHandle } from './fields.js'
+export type { CounterHandle, Entry, LogHandle, LogPage, LogRange, RegisterHandle, SetHandle } from './fields.js'
 export { Link, type LinkCodec } from './link.js'
 export type { SubscribeOptions, Unsubscribe } from './live.js'
 export type { Candidate, CreateOptions, HhsNode, JoinOptions } from './node.js'
@@ -11,5 +12,6 @@ export type { OpenOptions } from './options.js'
 export {
   type Infer, type Rule, Schema, Violation, any, bool, bytes, float, identity, integer, link, list, literal, object, oneOf, optional, string, union,
 } from './schema.js'
+export { type Field, type FieldType, type Fields, counter, growset, log, map, once, record, register, set } from './shapes.js'
 export type { Invitation, Peer, Receipt, Space, SpaceInfo, Status } from './space.js'
-export type { LogWriter, RegisterWriter, SetWriter, Writers } from './tx.js'
+export type { CounterWriter, GrowSetWriter, Initial, LogWriter, MapWriter, RegisterWriter, SetWriter, Writer, Writers } from './tx.js'

@@ -40,8 +40,9 @@ export function describe(v: unknown): string {
   switch (typeof v) {
     case 'number':
       if (!Number.isFinite(v)) return String(v)
-      return Number.isInteger(v) ? 'an integer' : 'a number with a fraction'
-    case 'bigint': return 'an integer'
+      if (!Number.isInteger(v)) return 'a number with a fraction'
+      return Number.isSafeInteger(v) ? 'an integer' : 'an integer beyond 2^53, which must be a bigint'
+    case 'bigint': return BigInt.asIntN(64, v) === v ? 'an integer' : 'an integer beyond 64 bits'
     case 'string': return 'a string'
     case 'boolean': return 'a boolean'
     case 'function': return 'a function'

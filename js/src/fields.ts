@@ -1,7 +1,6 @@
-/** The typed handles of a space's fields, for reading; writing goes through `update`. */
+/** The typed handles of values, for reading; writing goes through `update`. Those that hold others are in `composed.ts`. */
 import { type Value } from './cbor.js'
 import type { Data } from './client.js'
-import type { Field, FieldType, Fields } from './define.js'
 import type { HhsError } from './errors.js'
 import { maxEntries } from './limits.js'
 import { type Source, type SubscribeOptions, type Unsubscribe, iterate, observe } from './live.js'
@@ -21,26 +20,36 @@ export interface Entry<T> {
   readonly time: number
 }
 
-/** What a handle needs from its space. */
-export interface FieldAccess {
+/** What a handle needs from its space: the way to one value. */
+export interface Access {
   read(query: Data): Promise<Data>
-  readonly changes: Source
+  /** Changes of the value and of what is inside it; `wants` leaves out those of keys that it refuses. */
+  changes(wants?: (key: string) => boolean): Source
+  /** The way to what is inside, by these steps, of which events name the texts; `path` is how messages call it. */
+  at(path: string, ...steps: Step[]): Access
+  /** Where the value is, for messages: `items["milk"].title`. */
+  readonly path: string
   /** Told what a subscriber without `onError` is not. */
   failed(e: HhsError): void
 }
 
-function entry<T>(v: Value): Entry<T> {
+/** A step on the way to a value: a map's key or a property's name; null enters the record that stands there now, an index the one made by that op of the same update. */
+export type Step = string | null | number
+
+/** Reads an entry as the engine gives it. */
+export function entry<T>(v: Value): Entry<T> {
   const e = v as { value: Value; commit: string; index: number; identity: string; device: string; time: number }
   return { value: e.value as T, id: `${e.commit}/${e.index}`, commit: e.commit, author: e.identity, device: e.device, time: e.time }
 }
 
-function heard(access: FieldAccess, options: SubscribeOptions = {}): SubscribeOptions {
+/** Options whose errors reach the space when nobody else wants them. */
+export function heard(access: Access, options: SubscribeOptions = {}): SubscribeOptions {
   return { onError: options.onError ?? (e => access.failed(e)) }
 }
 
-/** One value. */
+/** One value, which may be set again and again, or (`once`) stays. */
 export class RegisterHandle<T> {
-  constructor(private readonly access: FieldAccess) {}
+  constructor(private readonly access: Access) {}
 
   /** The value, or undefined while nobody has set it. */
   async get(): Promise<T | undefined> {
@@ -60,7 +69,7 @@ export class RegisterHandle<T> {
 
   /** Calls `fn` with the value now and after each change. */
   subscribe(fn: (value: T | undefined) => void, options?: SubscribeOptions): Unsubscribe {
-    return observe(this.access.changes, () => this.get(), fn, heard(this.access, options))
+    return observe(this.access.changes(), () => this.get(), fn, heard(this.access, options))
   }
 
   /** The value now and after each change. */
@@ -69,9 +78,35 @@ export class RegisterHandle<T> {
   }
 }
 
+/** The number behind a counter's value as the engine gives it: whole numbers beyond 64 bits come as text. */
+export function count(v: Value | undefined): number | bigint {
+  const n = typeof v === 'string' ? BigInt(v) : ((v ?? 0) as number | bigint)
+  return Number.isSafeInteger(Number(n)) ? Number(n) : n
+}
+
+/** A number to which everybody adds. */
+export class CounterHandle {
+  constructor(private readonly access: Access) {}
+
+  /** The sum: a number as long as those are exact (up to 2^53), a bigint beyond. `Number(n)` makes a number of both. */
+  async get(): Promise<number | bigint> {
+    return count((await this.access.read({})).value)
+  }
+
+  /** Calls `fn` with the sum now and after each change. */
+  subscribe(fn: (value: number | bigint) => void, options?: SubscribeOptions): Unsubscribe {
+    return observe(this.access.changes(), () => this.get(), fn, heard(this.access, options))
+  }
+
+  /** The sum now and after each change. */
+  watch(signal?: AbortSignal): AsyncGenerator<number | bigint, void, void> {
+    return iterate((fn, o) => this.subscribe(fn, o), signal)
+  }
+}
+
 /** A set of values. */
 export class SetHandle<T> {
-  constructor(private readonly access: FieldAccess) {}
+  constructor(private readonly access: Access) {}
 
   /** Whether an equal value is in the set. */
   async has(value: T): Promise<boolean> {
@@ -101,7 +136,7 @@ export class SetHandle<T> {
 
   /** Calls `fn` with all values now and after each change. */
   subscribe(fn: (values: T[]) => void, options?: SubscribeOptions): Unsubscribe {
-    return observe(this.access.changes, () => this.list(), fn, heard(this.access, options))
+    return observe(this.access.changes(), () => this.list(), fn, heard(this.access, options))
   }
 
   /** All values now and after each change. */
@@ -143,7 +178,7 @@ export interface LogPage<T> {
 
 /** A list that only grows. */
 export class LogHandle<T> {
-  constructor(private readonly access: FieldAccess) {}
+  constructor(private readonly access: Access) {}
 
   /** Entries, oldest first: `list({ last: 50 })`. */
   async list(range: LogRange = {}): Promise<Entry<T>[]> {
@@ -180,29 +215,11 @@ export class LogHandle<T> {
 
   /** Calls `fn` with the entries of the range (default: the last 100), and the page they are of, now and after each change. */
   subscribe(fn: (entries: Entry<T>[], page: LogPage<T>) => void, options: SubscribeOptions & LogRange = {}): Unsubscribe {
-    return observe(this.access.changes, () => this.page(options), page => fn(page.entries, page), heard(this.access, options))
+    return observe(this.access.changes(), () => this.page(options), page => fn(page.entries, page), heard(this.access, options))
   }
 
   /** The entries of the range now and after each change. */
   watch(range: LogRange = {}, signal?: AbortSignal): AsyncGenerator<Entry<T>[], void, void> {
     return iterate((fn, o) => this.subscribe(fn, { ...range, ...o }), signal)
-  }
-}
-
-/** The handle of a field. */
-export type Handle<F> =
-  F extends Field<'register', infer T> ? RegisterHandle<T> :
-  F extends Field<'set', infer T> ? SetHandle<T> :
-  F extends Field<'log', infer T> ? LogHandle<T> : never
-
-/** The handles of all fields. */
-export type Handles<F extends Fields> = { readonly [N in keyof F]: Handle<F[N]> }
-
-/** Makes the handle of one field. */
-export function handle(type: FieldType, access: FieldAccess): RegisterHandle<unknown> | SetHandle<unknown> | LogHandle<unknown> {
-  switch (type) {
-    case 'register': return new RegisterHandle(access)
-    case 'set': return new SetHandle(access)
-    case 'log': return new LogHandle(access)
   }
 }

@@ -22,13 +22,20 @@ export const maxConst = 1024
 export const maxKind = 128
 export const maxKindVersion = 2 ** 31
 
-/** Fields of a kind: as package authority. Part of the format. */
+/** Fields of a kind, properties of records included, and bytes of the name of one: as package authority. Part of the format. */
 export const maxFields = 256
+export const maxFieldName = 128
+
+/** Shapes inside each other: as package authority. Part of the format. */
+export const maxShapeDepth = 8
+
+/** Bytes of a key of a map: as package crdt. Part of the format. */
+export const maxKey = 1024
 
 /** Text of one `did:key`: as package schema; Ed25519 takes 56, the rest is room for larger keys. Part of the format. */
 export const maxIdentityBytes = 128
 
-/** Entries one read of a log or set returns at most: keeps one message between worker and page under a few milliseconds. */
+/** Entries one read of a log, set or map returns at most: keeps one message between worker and page under a few milliseconds. */
 export const maxEntries = 1000
 
 /** Entries a log shows when the caller names no number. */

@@ -109,3 +109,24 @@ export class Listeners {
     for (const fn of [...this.all]) fn()
   }
 }
+
+/** Callbacks on values inside a field: told when what changed is inside their value or around it. */
+export class PathListeners {
+  private readonly all = new Set<(paths: readonly string[][]) => void>()
+
+  /** Changes at a path; `wants` leaves out those further inside of keys that it refuses. */
+  at(path: readonly string[], wants?: (key: string) => boolean): Source {
+    const touches = (p: readonly string[]) =>
+      path.every((step, i) => i >= p.length || p[i] === step) && (!wants || p.length <= path.length || wants(p[path.length]!))
+    return changed => {
+      const own = (paths: readonly string[][]) => { if (paths.some(touches)) changed() }
+      this.all.add(own)
+      return () => { this.all.delete(own) }
+    }
+  }
+
+  /** Tells of changes at these paths; without any, of changes anywhere. */
+  tell(paths: readonly string[][] = [[]]): void {
+    for (const fn of [...this.all]) fn(paths)
+  }
+}

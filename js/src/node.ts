@@ -1,10 +1,11 @@
 /** A node: this device's identity, its spaces, its connections. */
 import type { Value } from './cbor.js'
 import type { Client, Data, EngineState } from './client.js'
-import type { Fields, SpaceKind } from './define.js'
+import type { SpaceKind } from './define.js'
 import { HhsError } from './errors.js'
 import { Link } from './link.js'
 import { Listeners, type SubscribeOptions, type Unsubscribe, observe, report } from './live.js'
+import type { Fields } from './shapes.js'
 import { type Space, SpaceBase, type SpaceInfo } from './space.js'
 
 /** A space that answered to three words. Words can be forged: show creator and age, and let a person choose. */

@@ -78,9 +78,20 @@ export function string(options: { min?: number; max?: number; maxBytes?: number 
   return make('string', options)
 }
 
-/** A whole number. Beyond 2^53 values are read as bigint and may be written as such. */
-export function integer(options: { min?: number | bigint; max?: number | bigint } = {}): Schema<number> {
-  return make('integer', options)
+interface IntegerOptions {
+  min?: number | bigint
+  max?: number | bigint
+}
+
+/**
+ * A whole number of 64 bits. Beyond 2^53, where numbers lose digits, values are read as bigint and must be written as such; with
+ * `big` the types say so.
+ */
+export function integer(options?: IntegerOptions): Schema<number>
+export function integer(options: IntegerOptions & { big: true }): Schema<number | bigint>
+export function integer(options: IntegerOptions & { big?: true } = {}): Schema<any> {
+  const { big: _, ...bounds } = options
+  return make('integer', bounds)
 }
 
 /** A 64-bit float. */

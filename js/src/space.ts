@@ -1,9 +1,11 @@
 /** A space as an application sees it: fields, updates, status, people. */
 import type { Client, Data, Event } from './client.js'
-import type { Fields, SpaceKind } from './define.js'
+import { type Handles, handle } from './composed.js'
+import type { SpaceKind } from './define.js'
 import { HhsError } from './errors.js'
-import { type Handles, handle } from './fields.js'
-import { Listeners, type Source, type SubscribeOptions, type Unsubscribe, observe, report } from './live.js'
+import type { Access, Step } from './fields.js'
+import { Listeners, PathListeners, type Source, type SubscribeOptions, type Unsubscribe, observe, report } from './live.js'
+import type { Fields } from './shapes.js'
 import { type Writers, collect } from './tx.js'
 
 /** The truth about a space's connections; `js/BRIDGE.md` says exactly when each state holds. */
@@ -81,18 +83,16 @@ export class SpaceBase<F extends Fields> {
   private readonly statusChanges = new Listeners()
   private readonly heldChanges = new Listeners()
   private readonly peerChanges = new Listeners()
-  private readonly fieldChanges = new Map<string, Listeners>()
+  private readonly fieldChanges = new Map<string, PathListeners>()
   private readonly errorListeners = new Set<(e: HhsError) => void>()
   private stop: Unsubscribe = () => {}
 
   constructor(private readonly client: Client, readonly id: string, readonly kind: SpaceKind<F>) {
     for (const [name, field] of Object.entries(kind.fields)) {
-      const changes = new Listeners()
-      this.fieldChanges.set(name, changes)
-      const access = { changes: changes.source, failed: (e: HhsError) => this.failed(e), read: (query: Data) => client.call('read', { space: id, field: name, query }) }
-      Object.defineProperty(this, name, { value: handle(field.name, access), enumerable: true })
+      this.fieldChanges.set(name, new PathListeners())
+      Object.defineProperty(this, name, { value: handle(field, this.access(name, [], name)), enumerable: true })
     }
-    this.fieldChanges.set('$names', new Listeners())
+    this.fieldChanges.set('$names', new PathListeners())
   }
 
   /** Begins to listen; called once by the node. */
@@ -246,13 +246,28 @@ export class SpaceBase<F extends Fields> {
   }
 
   private changesOf(field: string): Source {
-    return this.fieldChanges.get(field)!.source
+    return this.fieldChanges.get(field)!.at([])
+  }
+
+  /** The way to a value of a field. */
+  private access(field: string, steps: Step[], path: string): Access {
+    const names = steps.filter(s => typeof s === 'string')
+    return {
+      path,
+      changes: wants => this.fieldChanges.get(field)!.at(names, wants),
+      failed: e => this.failed(e),
+      read: query => this.client.call('read', { space: this.id, field, query, ...(steps.length > 0 ? { path: steps } : {}) }),
+      at: (inside, ...more) => this.access(field, [...steps, ...more], inside),
+    }
   }
 
   private event(e: Event): void {
     switch (e.kind) {
       case 'change':
-        for (const name of e.fields as string[]) this.fieldChanges.get(name)?.tell()
+        for (const name of e.fields as string[]) {
+          const paths = (e.paths as Data | undefined)?.[name] as string[][] | undefined
+          this.fieldChanges.get(name)?.tell(paths)
+        }
         return
       case 'status': return this.setStatus(e.status as unknown as Status)
       case 'held': return this.heldChanges.tell()

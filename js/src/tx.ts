@@ -1,17 +1,30 @@
 /** Collects what one `update` writes: all of it becomes one commit, or nothing does. */
+import type { Value } from './cbor.js'
+import { describe, isPlain, joinPath } from './cbor.js'
 import type { Data } from './client.js'
-import type { Field, FieldType, Fields } from './define.js'
 import { HhsError } from './errors.js'
+import type { Step } from './fields.js'
 import { Link } from './link.js'
+import { type Field, type FieldType, type Fields, type Shape, checkKey, keyPath } from './shapes.js'
 
-/** Writes one register. */
+/** Writes one register, or what is set once. */
 export interface RegisterWriter<T> {
   set(value: T): void
 }
 
-/** Writes one set. */
-export interface SetWriter<T> {
+/** Writes one counter. */
+export interface CounterWriter {
+  /** Adds a whole number, which may be negative; beyond 2^53 it is a bigint, of 64 bits at most. */
+  add(n: number | bigint): void
+}
+
+/** Writes one set from which nothing is removed. */
+export interface GrowSetWriter<T> {
   add(value: T): void
+}
+
+/** Writes one set. */
+export interface SetWriter<T> extends GrowSetWriter<T> {
   /** Removes an equal value, as far as this device has seen it being added. */
   remove(value: T): void
 }
@@ -21,10 +34,35 @@ export interface LogWriter<T> {
   append(value: T): void
 }
 
-type Writer<F> =
-  F extends Field<'register', infer T> ? RegisterWriter<T> :
+/** What a record may have from the beginning: a value for a register, a number for a counter, lists for sets and logs. */
+export type Initial<F> =
+  F extends Field<'register' | 'once', infer T> ? T :
+  F extends Field<'counter', any> ? number | bigint :
+  F extends Field<'set' | 'growset' | 'log', infer T> ? T[] :
+  F extends Field<'map', infer V> ? { [key: string]: Initial<V> } :
+  F extends Field<'record', infer Fs> ? { [N in keyof Fs]?: Initial<Fs[N]> } : never
+
+/** Writes what stands at the keys of a map. */
+export type MapWriter<V> = {
+  /** Writes what stands at a key; a record must be there, or be made in this update before. */
+  at(key: string): Writer<V>
+} & (V extends Field<'record', any> ? {
+  /** Makes a record at a key, in place of the one that is there, and returns what writes it. */
+  make(key: string, values?: Initial<V>): Writer<V>
+} : unknown) & (V extends Field<'counter' | 'growset' | 'once', any> ? unknown : {
+  /** Takes the key out, as far as this device has seen what is there. */
+  remove(key: string): void
+})
+
+/** What writes a value. */
+export type Writer<F> =
+  F extends Field<'register' | 'once', infer T> ? RegisterWriter<T> :
+  F extends Field<'counter', any> ? CounterWriter :
   F extends Field<'set', infer T> ? SetWriter<T> :
-  F extends Field<'log', infer T> ? LogWriter<T> : never
+  F extends Field<'growset', infer T> ? GrowSetWriter<T> :
+  F extends Field<'log', infer T> ? LogWriter<T> :
+  F extends Field<'map', infer V> ? MapWriter<V> :
+  F extends Field<'record', infer Fs> ? { readonly [N in keyof Fs]: Writer<Fs[N]> } : never
 
 /** What the function given to `update` gets. */
 export type Writers<F extends Fields> = { readonly [N in keyof F]: Writer<F[N]> } & {
@@ -38,36 +76,132 @@ export interface Ops {
   attach: string[]
 }
 
-const actions: { [K in FieldType]: string[] } = { register: ['set'], set: ['add', 'remove'], log: ['append'] }
+const actions: { [K in FieldType]: string[] } = {
+  register: ['set'], once: ['set'], set: ['add', 'remove'], growset: ['add'], log: ['append'], counter: ['add'], map: [], record: [],
+}
+
+/** Where a writer writes: the field, the steps to the value, and both as text for messages. */
+interface Place {
+  field: string
+  steps: Step[]
+  text: string
+}
+
+function inside(p: Place, text: string, ...steps: Step[]): Place {
+  return { field: p.field, steps: [...p.steps, ...steps], text }
+}
 
 /** Makes the writers of a kind's fields; `done` ends the collecting. */
 export function collect<F extends Fields>(fields: F): { writers: Writers<F>; done(): Ops } {
-  const out: Ops = { ops: [], attach: [] }
-  let open = true
-  const guard = () => {
-    if (!open) throw new HhsError('closed', 'this update is over; write inside the function given to update')
+  const c = new Collector()
+  const writers: { [name: string]: unknown } = { attach: (l: Link) => c.attach(l) }
+  for (const [name, f] of Object.entries(fields)) writers[name] = c.writer(f, { field: name, steps: [], text: name })
+  return { writers: writers as unknown as Writers<F>, done: () => c.done() }
+}
+
+type Call = (...args: any[]) => unknown
+
+class Collector {
+  private readonly out: Ops = { ops: [], attach: [] }
+  private open = true
+
+  done(): Ops {
+    this.open = false
+    return this.out
   }
-  const writers: { [name: string]: unknown } = {
-    attach(l: Link) {
-      guard()
-      out.attach.push(l.text)
-    },
+
+  attach(l: Link): void {
+    this.guard()
+    this.out.attach.push(l.text)
   }
-  for (const [name, field] of Object.entries(fields)) {
-    const writer: { [action: string]: (value: unknown) => void } = {}
-    for (const action of actions[field.name]) {
-      writer[action] = value => {
-        guard()
-        out.ops.push({ field: name, action, value: field.schema.fit(value, name) })
+
+  writer(f: Shape, p: Place): unknown {
+    const { of, fields } = f.inside
+    if (fields) return this.properties(fields, p)
+    if (of) return this.map(of, p)
+    const writer: { [action: string]: Call } = {}
+    for (const action of actions[f.name]) writer[action] = value => this.push(p, action, fit(f, value, p.text))
+    return writer
+  }
+
+  private guard(): void {
+    if (!this.open) throw new HhsError('closed', 'this update is over; write inside the function given to update')
+  }
+
+  /** Adds an op and returns its index. */
+  private push(p: Place, action: string, value?: Value): number {
+    this.guard()
+    const op: Data = { field: p.field, action }
+    if (p.steps.length > 0) op.path = p.steps
+    if (value !== undefined) op.value = value
+    return this.out.ops.push(op) - 1
+  }
+
+  private properties(fields: Fields, p: Place): object {
+    return Object.fromEntries(Object.entries(fields).map(([name, f]) => [name, this.writer(f, inside(p, joinPath(p.text, name), name))]))
+  }
+
+  private map(of: Shape, p: Place): object {
+    const key = (k: string) => inside(p, keyPath(p.text, checkKey(k, p.text)), k)
+    const entered = (at: Place, step: Step) => this.writer(of, inside(at, at.text, step))
+    if (of.name !== 'record') {
+      const leaf: { [name: string]: Call } = { at: k => this.writer(of, key(k)) }
+      if (of.name === 'register' || of.name === 'set') leaf.remove = k => { this.push(key(k), 'remove') }
+      return leaf
+    }
+    return {
+      at: (k: string) => entered(key(k), null),
+      remove: (k: string) => { this.push(key(k), 'remove') },
+      make: (k: string, values: unknown = {}) => {
+        const at = key(k)
+        const kept = this.out.ops.length
+        const w = entered(at, this.push(at, 'make'))
+        try {
+          this.fill(of, w, values, at.text)
+        } catch (e) {
+          this.out.ops.length = kept // whoever catches this has written nothing
+          throw e
+        }
+        return w
+      },
+    }
+  }
+
+  /** Writes what a new record has from the beginning. */
+  private fill(f: Shape, w: any, v: unknown, path: string): void {
+    const { of, fields } = f.inside
+    if (fields) {
+      if (!isPlain(v)) throw new HhsError('schema', `expected an object, not ${describe(v)}`, path)
+      for (const [name, x] of Object.entries(v)) {
+        const at = joinPath(path, name)
+        if (!Object.hasOwn(fields, name)) throw new HhsError('schema', 'is not a property of this record', at)
+        this.fill(fields[name]!, w[name], x, at)
+      }
+    } else if (of) {
+      if (!isPlain(v)) throw new HhsError('schema', `expected an object, not ${describe(v)}`, path)
+      for (const [k, x] of Object.entries(v)) {
+        if (of.name === 'record') w.make(k, x)
+        else this.fill(of, w.at(k), x, keyPath(path, k))
+      }
+    } else if (f.name === 'register' || f.name === 'once') {
+      w.set(v)
+    } else if (f.name === 'counter') {
+      w.add(v)
+    } else {
+      if (!Array.isArray(v)) throw new HhsError('schema', `expected a list, not ${describe(v)}`, path)
+      for (let i = 0; i < v.length; i++) {
+        const put: Call = w.append ?? w.add
+        put(v[i])
       }
     }
-    writers[name] = writer
   }
-  return {
-    writers: writers as unknown as Writers<F>,
-    done() {
-      open = false
-      return out
-    },
+}
+
+/** Checks a value that is to be written and returns what is to be encoded. */
+function fit(f: Shape, v: unknown, path: string): Value {
+  if (f.inside.schema) return f.inside.schema.fit(v, path)
+  if (typeof v === 'bigint' ? BigInt.asIntN(64, v) !== v : !Number.isSafeInteger(v)) {
+    throw new HhsError('value', `a counter adds whole numbers of 64 bits, not ${describe(v)}`, path)
   }
+  return v as Value
 }

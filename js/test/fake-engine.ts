@@ -4,13 +4,13 @@
  */
 import { type Value, decode, encode } from '../src/cbor.js'
 import type { Data } from '../src/client.js'
+import { Values, fail } from './fake-values.js'
 
-interface Entry { value: Value; commit: string; index: number; identity: string; device: string; time: number }
 interface Space {
   id: string
   manifest: Data
   servers: string[]
-  entries: Map<string, Entry[]>
+  values: Values
   names: Map<string, string>
   commits: number
   held: Map<string, number>
@@ -29,10 +29,6 @@ const scope = globalThis as unknown as Globals
 const me = 'did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK'
 const friend = 'did:key:z6MkiTBz1ymuepAQ4HEHYSF1H8quG5GLVVQR3djdX3mDooWp'
 
-function fail(code: string, message: string, path = ''): never {
-  throw Object.assign(new Error(message), { code, path })
-}
-
 export class FakeEngine {
   private readonly spaces = new Map<string, Space>()
   private readonly subs = new Map<string, string | undefined>()
@@ -40,6 +36,8 @@ export class FakeEngine {
   private servers: string[] = []
   private count = 0
   calls: string[] = []
+  /** Field and path of every read. */
+  reads: Value[][] = []
 
   constructor(private readonly end: (reason: number) => void) {}
 
@@ -61,7 +59,7 @@ export class FakeEngine {
   remote(space: string, text: string): void {
     const s = this.space(space)
     s.names.set(friend, 'Grace')
-    this.append(s, 'messages', { text }, friend)
+    this.commit(s, [{ field: 'messages', action: 'append', value: { text } }], friend)
     this.emit(space, { kind: 'change', space, fields: ['messages', '$names'] })
   }
 
@@ -86,14 +84,12 @@ export class FakeEngine {
     for (const [sub, of] of this.subs) if (of === space) queueMicrotask(() => scope.hhsEvent?.(sub, bytes))
   }
 
-  private append(s: Space, field: string, value: Value, identity = me): string {
+  private commit(s: Space, ops: Data[], identity = me): { commit: string; changed: { field: string; path: string[] }[] } {
     const commit = `commit${++this.count}`
-    const list = s.entries.get(field) ?? []
-    list.push({ value, commit, index: 0, identity, device: identity, time: Date.now() })
-    s.entries.set(field, list)
+    const changed = s.values.apply(ops, { commit, index: 0, identity, device: identity, time: Date.now() })
     s.commits++
     s.held.set(commit, 0)
-    return commit
+    return { commit, changed }
   }
 
   private info(s: Space): Data {
@@ -120,7 +116,7 @@ export class FakeEngine {
   do_create(a: Data): Data {
     const id = `bafyspace${++this.count}`
     this.spaces.set(id, {
-      id, manifest: a.manifest as Data, servers: (a.servers as string[] | undefined) ?? this.servers, entries: new Map(), names: new Map(),
+      id, manifest: a.manifest as Data, servers: (a.servers as string[] | undefined) ?? this.servers, values: new Values((a.manifest as Data).fields!), names: new Map(),
       commits: 1, held: new Map(),
     })
     this.emit(undefined, { kind: 'spaces' })
@@ -170,43 +166,23 @@ export class FakeEngine {
 
   do_update(a: Data): Data {
     const s = this.space(a.space)
-    let commit = ''
-    const fields = new Set<string>()
-    for (const op of a.ops as Data[]) {
-      const field = op.field as string
-      const text = (op.value as { text?: string } | null)?.text
+    const ops = a.ops as Data[]
+    for (const op of ops) {
+      const text = (op.value as { text?: string } | null | undefined)?.text
       if (text === 'please crash') this.end(2)
       // Busy for ever: nothing in this worker runs any more.
       while (text === 'please hang');
-      fields.add(field)
-      if (op.action === 'set') s.entries.set(field, [])
-      const same = (e: Entry) => String(encode(e.value)) === String(encode(op.value!))
-      const list = s.entries.get(field) ?? []
-      if (op.action === 'remove') s.entries.set(field, list.filter(e => !same(e)))
-      else if (op.action !== 'add' || !list.some(same)) commit = this.append(s, field, op.value!)
     }
-    this.emit(s.id, { kind: 'change', space: s.id, fields: [...fields] })
-    return { commit: commit || `commit${++this.count}` }
+    const { commit, changed } = this.commit(s, ops)
+    const paths: { [field: string]: string[][] } = {}
+    for (const c of changed) (paths[c.field] ??= []).push(c.path)
+    this.emit(s.id, { kind: 'change', space: s.id, fields: Object.keys(paths), paths })
+    return { commit }
   }
 
   do_read(a: Data): Data {
-    const s = this.space(a.space)
-    const all = (s.entries.get(a.field as string) ?? []) as unknown as Value[]
-    const type = (s.manifest.fields as Data[]).find(f => f.name === a.field)!.type
-    const q = a.query as Data
-    if (type === 'register') return all.length > 0 ? { entry: all[0]!, conflicts: all } : { conflicts: [] }
-    if ('has' in q) return { has: (all as unknown as Entry[]).some(e => String(encode(e.value)) === String(encode(q.has!))) }
-    if (type === 'set') {
-      const from = q.after ? (q.after as Uint8Array)[0]! : 0
-      const to = from + Math.min((q.limit as number | undefined) ?? 1000, 2)
-      return { entries: all.slice(from, to), size: all.length, ...(to < all.length ? { next: Uint8Array.of(to) } : {}) }
-    }
-    if (q.first !== undefined) {
-      const from = q.after ? (q.after as Uint8Array)[0]! : 0
-      const to = from + Math.min(q.first as number, 2)
-      return { entries: all.slice(from, to), size: all.length, ...(to < all.length ? { after: Uint8Array.of(to) } : {}) }
-    }
-    return { entries: all.slice(-((q.last as number | undefined) ?? 100)), size: all.length }
+    this.reads.push([a.field as string, ...((a.path as Value[] | undefined) ?? [])])
+    return this.space(a.space).values.read(a.field as string, (a.path as Value[] | undefined) ?? [], a.query as Data)
   }
 
   do_names(a: Data): Data {

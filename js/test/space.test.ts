@@ -3,10 +3,11 @@ import { after, before, test } from 'node:test'
 import './fake-engine.js'
 import { HhsError } from '../src/errors.js'
 import { ProcessHost } from '../src/inprocess.js'
-import { defineSpace, log, register, set } from '../src/define.js'
+import { defineSpace } from '../src/define.js'
 import { identity, integer, object, string } from '../src/schema.js'
 import type { HhsNode } from '../src/node.js'
 import { openOn } from '../src/options.js'
+import { log, register, set } from '../src/shapes.js'
 import type { FakeEngine } from './fake-engine.js'
 
 const Chat = defineSpace('example.org/chat', 1, {

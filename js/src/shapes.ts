@@ -1,0 +1,149 @@
+/**
+ * Shapes: of what a field of a kind is made. A leaf holds values of a schema (or, a counter, a number); a map and a record hold
+ * further shapes. A shape carries the TypeScript types of all that is inside it.
+ */
+import type { Value } from './cbor.js'
+import { isWellFormed, joinPath } from './cbor.js'
+import { HhsError } from './errors.js'
+import { maxFieldName, maxKey, maxShapeDepth } from './limits.js'
+import { type ObjectType, type Props, Schema, object } from './schema.js'
+
+/** The replicated types this version knows. */
+export type FieldType = 'register' | 'once' | 'set' | 'growset' | 'log' | 'counter' | 'map' | 'record'
+
+/** What a shape is made of, apart from its type. */
+interface Inside {
+  /** Of a leaf, but a counter: the schema of its values. */
+  schema?: Schema<any>
+  /** Of a map: what stands at each key. */
+  of?: Shape
+  /** Of a record: its properties. */
+  fields?: Fields
+}
+
+/** One field of a kind, or what is inside one: a replicated type. T is the type of a leaf's values, the shape in a map, the properties of a record. */
+export class Field<K extends FieldType, T> {
+  declare readonly type: T
+
+  constructor(readonly name: K, readonly inside: Inside) {}
+
+  /** The shape as data, without a name. */
+  get value(): { [key: string]: Value } {
+    const { schema, of, fields } = this.inside
+    const out: { [key: string]: Value } = { type: this.name }
+    if (schema) out.schema = schema.value
+    if (of) out.of = of.value
+    if (fields) out.fields = listed(fields)
+    return out
+  }
+}
+
+/** Any shape. */
+export type Shape = Field<FieldType, any>
+
+/** The fields of a kind, or the properties of a record, by name, in the order of declaration, which is part of the manifest. */
+export type Fields = { [name: string]: Shape }
+
+/** Fields as the list that a manifest has. */
+export function listed(fields: Fields): Value[] {
+  return Object.entries(fields).map(([name, f]) => ({ name, ...f.value }))
+}
+
+/** A schema, or the properties of an object schema as a shorthand. */
+export type SchemaOrProps = Schema<any> | Props
+type TypeOf<S> = S extends Schema<infer T> ? T : S extends Props ? ObjectType<S> : never
+
+function leaf<K extends FieldType, S extends SchemaOrProps>(name: K, s: S): Field<K, TypeOf<S>> {
+  return new Field(name, { schema: s instanceof Schema ? s : object(s) })
+}
+
+/** One value; the last write wins, and concurrent writes are both kept until someone writes again. */
+export function register<S extends SchemaOrProps>(schema: S): Field<'register', TypeOf<S>> {
+  return leaf('register', schema)
+}
+
+/** One value that is set once and then stays; of concurrent ones the same one is shown everywhere. */
+export function once<S extends SchemaOrProps>(schema: S): Field<'once', TypeOf<S>> {
+  return leaf('once', schema)
+}
+
+/** A set of values; an add wins over a concurrent remove. */
+export function set<S extends SchemaOrProps>(schema: S): Field<'set', TypeOf<S>> {
+  return leaf('set', schema)
+}
+
+/** A set of values from which nothing is removed. */
+export function growset<S extends SchemaOrProps>(schema: S): Field<'growset', TypeOf<S>> {
+  return leaf('growset', schema)
+}
+
+/** A list that only grows, in causal order, each entry with its author and time. */
+export function log<S extends SchemaOrProps>(schema: S): Field<'log', TypeOf<S>> {
+  return leaf('log', schema)
+}
+
+/** A number to which everybody adds: the sum is exact, also of what is added at the same time. */
+export function counter(): Field<'counter', number | bigint> {
+  return new Field('counter', {})
+}
+
+/** What a map may hold. */
+export type InMap = Field<'register' | 'once' | 'counter' | 'set' | 'growset' | 'record', any>
+const inMap: readonly FieldType[] = ['register', 'once', 'counter', 'set', 'growset', 'record']
+
+/** Values by key, in the order of the keys. Records in a map are made and removed; of a concurrent make and remove the make wins. */
+export function map<V extends InMap>(of: V): Field<'map', V> {
+  return new Field('map', { of })
+}
+
+/** Several values under names, each written by itself. */
+export function record<F extends Fields>(fields: F): Field<'record', F> {
+  return new Field('record', { fields })
+}
+
+/** Names a property of a record cannot have: the members of a record's handle, and what every JavaScript object has. */
+const reserved = new Set(['get', 'entry', 'subscribe', 'watch', 'then', 'constructor', 'toString', 'valueOf', 'toJSON', '__proto__'])
+
+/** Checks the shapes inside one, as Go's package authority does, and returns how many fields there are in it. */
+export function checkShape(f: unknown, path: string, depth = 1): number {
+  if (!(f instanceof Field)) throw new HhsError('invalid', 'is not made by register, set, map or the like', path)
+  if (depth > maxShapeDepth) throw new HhsError('invalid', `more than ${maxShapeDepth} shapes inside each other`, path)
+  const { of, fields } = f.inside
+  if (of) {
+    const at = `${path}[*]`
+    const n = checkShape(of, at, depth + 1)
+    if (!inMap.includes(of.name)) throw new HhsError('invalid', `a map cannot hold a ${of.name}; it holds ${inMap.join(', ')}`, at)
+    return n
+  }
+  return fields ? checkFields(fields, path, reserved, depth + 1) : 0
+}
+
+/** Checks names and shapes of a kind or record, and returns how many there are, those inside included. */
+export function checkFields(fields: Fields, path: string, taken: ReadonlySet<string>, depth = 1): number {
+  const all = Object.entries(fields)
+  if (all.length === 0) throw new HhsError('invalid', 'has no fields', path)
+  let n = all.length
+  for (const [name, f] of all) {
+    const at = joinPath(path, name)
+    if (!/^[A-Za-z_]\w*$/.test(name) || name.length > maxFieldName) throw new HhsError('invalid', 'a field name has letters, digits and _ only, and starts with no digit', at)
+    if (taken.has(name)) throw new HhsError('invalid', `its handle has a member ${name} of its own; choose another name`, at)
+    n += checkShape(f, at, depth)
+  }
+  return n
+}
+
+const utf8 = new TextEncoder()
+
+/** The path of a map's key in messages: `items["milk"]`. */
+export function keyPath(path: string, key: string): string {
+  return `${path}[${JSON.stringify(key)}]`
+}
+
+/** Checks a key of a map; text that could not come back as it is is refused. */
+export function checkKey(key: unknown, path: string): string {
+  if (typeof key !== 'string') throw new HhsError('value', `a key is text, not ${typeof key}`, path)
+  if (!isWellFormed(key)) throw new HhsError('value', 'text with a lone surrogate (half of a character) cannot be a key', keyPath(path, key))
+  const n = utf8.encode(key).length
+  if (n === 0 || n > maxKey) throw new HhsError('value', `a key has 1 to ${maxKey} bytes, not ${n}`, keyPath(path, key.slice(0, 40)))
+  return key
+}

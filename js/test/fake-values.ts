@@ -1,0 +1,152 @@
+/** What a space of the stand-in engine holds: one copy, one writer at a time, so the last write is simply the last. */
+import { type Value, encode } from '../src/cbor.js'
+import type { Data } from '../src/client.js'
+
+export interface Written { commit: string; index: number; identity: string; device: string; time: number }
+type Entry = Written & { value: Value }
+
+/** A shape as a manifest has it. */
+interface Shape { type: string; of?: Shape; fields?: (Shape & { name: string })[] }
+
+export function fail(code: string, message: string, path = ''): never {
+  throw Object.assign(new Error(message), { code, path })
+}
+
+const same = (a: Value, b: Value) => String(encode(a)) === String(encode(b))
+const utf8 = new TextEncoder()
+
+/** One value with what is inside it. */
+class Node {
+  entries: Entry[] = []
+  sum = 0n
+  readonly inside = new Map<string, Node>()
+  made: Written | undefined
+
+  constructor(readonly shape: Shape) {
+    for (const f of shape.fields ?? []) this.inside.set(f.name, new Node(f))
+  }
+
+  /** A map's keys that are there. */
+  keys(): string[] {
+    const there = [...this.inside].filter(([, n]) => n.made || n.entries.length > 0 || (n.shape.type === 'counter' && n.sum !== 0n)).map(([k]) => k)
+    return there.sort((a, b) => Buffer.compare(utf8.encode(a), utf8.encode(b)))
+  }
+
+  plain(): Value | undefined {
+    const { type } = this.shape
+    if (type === 'counter') return BigInt.asIntN(64, this.sum) === this.sum ? this.sum : String(this.sum)
+    if (type === 'register' || type === 'once') return this.entries[0]?.value
+    if (type === 'record') return object([...this.inside].map(([k, n]) => [k, n.plain()]))
+    if (type === 'map') return object(this.keys().map(k => [k, this.inside.get(k)!.plain()]))
+    return this.entries.map(e => e.value)
+  }
+}
+
+function object(all: [string, Value | undefined][]): Data {
+  return Object.fromEntries(all.filter(([, v]) => v !== undefined)) as Data
+}
+
+/** The values of one space. */
+export class Values {
+  private readonly root: Node
+
+  constructor(fields: Value) {
+    this.root = new Node({ type: 'record', fields: fields as unknown as (Shape & { name: string })[] })
+  }
+
+  /** The value that a path leads to, and the texts on the way. `made` are the records of this update. */
+  private find(field: string, path: Value[], made: (Node | undefined)[] = []): { node: Node; names: string[] } {
+    let node = this.root.inside.get(field) ?? fail('invalid', `no field ${field}`)
+    const names: string[] = []
+    for (const step of path) {
+      if (typeof step === 'string') {
+        names.push(step)
+        if (node.shape.type === 'map' && !node.inside.has(step)) node.inside.set(step, new Node(node.shape.of!))
+        node = node.inside.get(step) ?? fail('invalid', `no property ${step}`)
+      } else if (typeof step === 'number') {
+        node = made[step] ?? fail('invalid', `op ${step} makes no record`)
+      } else if (!node.made) {
+        fail('not_found', `there is no record at ${names.join('/')}`)
+      }
+    }
+    return { node, names }
+  }
+
+  /** Applies ops of one commit; returns where something changed. */
+  apply(ops: Data[], by: Written): { field: string; path: string[] }[] {
+    const made: (Node | undefined)[] = []
+    return ops.map((op, index) => {
+      const path = (op.path as Value[] | undefined) ?? []
+      const { node, names } = this.find(op.field as string, path, made)
+      this.act(node, op.action as string, op.value, { ...by, index })
+      if (op.action === 'make') made[index] = node
+      return { field: op.field as string, path: names }
+    })
+  }
+
+  private act(n: Node, action: string, value: Value | undefined, by: Written): void {
+    const there = n.entries.findIndex(e => same(e.value, value!))
+    switch (`${n.shape.type} ${action}`) {
+      case 'register set': case 'register remove': case 'set set':
+        n.entries = action === 'set' ? [{ ...by, value: value! }] : []
+        return
+      case 'once set':
+        if (n.entries.length === 0) n.entries = [{ ...by, value: value! }]
+        return
+      case 'counter add': n.sum += BigInt(value as number); return
+      case 'set add': case 'growset add':
+        if (there < 0) n.entries.push({ ...by, value: value! })
+        return
+      case 'set remove':
+        n.entries = n.entries.filter((_, i) => i !== there)
+        return
+      case 'log append': n.entries.push({ ...by, value: value! }); return
+      case 'record make':
+        for (const f of n.shape.fields!) n.inside.set(f.name, new Node(f))
+        n.made = by
+        return
+      case 'record remove': n.made = undefined; return
+    }
+    fail('invalid', `a ${n.shape.type} has no action ${action}`)
+  }
+
+  read(field: string, path: Value[], q: Data): Data {
+    let node: Node
+    try {
+      node = this.find(field, path).node
+    } catch (e) {
+      if ((e as { code?: string }).code !== 'not_found') throw e
+      return { conflicts: [], entries: [], size: 0, has: false }
+    }
+    const all = node.entries as unknown as Value[]
+    switch (node.shape.type) {
+      case 'register': case 'once': return all.length > 0 ? { entry: all[0]!, conflicts: all } : { conflicts: [] }
+      case 'counter': return { value: node.plain()! }
+      case 'record': return { entry: { ...(node.made ?? {}), value: node.plain()! } as unknown as Data }
+      case 'map': return this.range(node, q)
+    }
+    if ('has' in q) return { has: node.entries.some(e => same(e.value, q.has!)) }
+    const log = node.shape.type === 'log'
+    if (log && q.first === undefined) return { entries: all.slice(-((q.last as number | undefined) ?? 100)), size: all.length }
+    const from = q.after ? (q.after as Uint8Array)[0]! : 0
+    const to = from + Math.min(((log ? q.first : q.limit) as number | undefined) ?? 1000, 2)
+    return { entries: all.slice(from, to), size: all.length, ...(to < all.length ? { [log ? 'after' : 'next']: Uint8Array.of(to) } : {}) }
+  }
+
+  /** Pages of two, so that whoever reads must read on. */
+  private range(map: Node, q: Data): Data {
+    const one = (key: string): Value => {
+      const n = map.inside.get(key)!
+      const by = n.made ?? n.entries[0]
+      return { key, ...(q.keys ? {} : { value: n.plain()! }), ...(by && n.shape.type !== 'set' ? { commit: by.commit, index: by.index, identity: by.identity, device: by.device, time: by.time } : {}) }
+    }
+    const keys = map.keys()
+    if (q.key !== undefined) return keys.includes(q.key as string) ? { entry: one(q.key as string) } : {}
+    const at = (k: Value | undefined, otherwise: number) => (k === undefined ? otherwise : keys.filter(x => Buffer.compare(utf8.encode(x), utf8.encode(k as string)) < 0).length)
+    const range = keys.slice(at(q.from, 0), at(q.to, keys.length))
+    if (q.reverse) range.reverse()
+    const page = range.slice(0, Math.min(q.limit as number, 2))
+    const next = q.reverse ? page.at(-1) : range[page.length]
+    return { entries: page.map(one), size: keys.length, ...(page.length < range.length ? { next: next! } : {}) }
+  }
+}

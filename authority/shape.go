@@ -230,5 +230,5 @@ func ReservedFields() []string {
 
 // ReservedProperties are the names a property of a record cannot have, for the same reason.
 func ReservedProperties() []string {
-	return []string{"get", "subscribe", "then", "constructor", "toString", "valueOf", "toJSON", "__proto__"}
+	return []string{"get", "entry", "subscribe", "watch", "then", "constructor", "toString", "valueOf", "toJSON", "__proto__"}
 }

@@ -22,8 +22,8 @@ export class SpaceKind<F extends Fields = Fields> {
       throw new HhsError('invalid', `${JSON.stringify(kind)} is not a kind's name; use a domain you own and a path, such as example.org/chat`)
     }
     if (!Number.isInteger(version) || version < 1 || version > maxKindVersion) throw new HhsError('invalid', `version ${version} of ${kind} must be a whole number from 1`)
-    const n = Object.keys(fields).length === 0 ? 0 : checkFields(fields, '', reserved)
-    if (n === 0 || n > maxFields) throw new HhsError('invalid', `${kind} has ${n} fields; a kind has 1 to ${maxFields}, those of records included`)
+    const n = checkFields(fields, '', reserved)
+    if (n > maxFields) throw new HhsError('invalid', `${kind} has ${n} fields; a kind has at most ${maxFields}, those inside maps and records included`)
     this.manifest = {
       $type: 'hhs/manifest',
       kind,

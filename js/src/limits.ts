@@ -22,7 +22,7 @@ export const maxConst = 1024
 export const maxKind = 128
 export const maxKindVersion = 2 ** 31
 
-/** Fields of a kind, properties of records included, and bytes of the name of one: as package authority. Part of the format. */
+/** Fields of a kind, those inside maps and records included, and bytes of the name of one: as package authority. Part of the format. */
 export const maxFields = 256
 export const maxFieldName = 128
 

@@ -104,28 +104,28 @@ export function record<F extends Fields>(fields: F): Field<'record', F> {
 /** Names a property of a record cannot have: the members of a record's handle, and what every JavaScript object has. */
 const reserved = new Set(['get', 'entry', 'subscribe', 'watch', 'then', 'constructor', 'toString', 'valueOf', 'toJSON', '__proto__'])
 
-/** Checks the shapes inside one, as Go's package authority does, and returns how many fields there are in it. */
-export function checkShape(f: unknown, path: string, depth = 1): number {
+/** Checks a shape and those inside it, as Go's package authority does, and returns how many they are. */
+function checkShape(f: unknown, path: string, depth: number): number {
   if (!(f instanceof Field)) throw new HhsError('invalid', 'is not made by register, set, map or the like', path)
-  if (depth > maxShapeDepth) throw new HhsError('invalid', `more than ${maxShapeDepth} shapes inside each other`, path)
+  if (depth > maxShapeDepth) throw new HhsError('invalid', `deeper than ${maxShapeDepth} maps and records`, path)
   const { of, fields } = f.inside
   if (of) {
-    const at = `${path}[*]`
+    const at = `${path}[...]`
     const n = checkShape(of, at, depth + 1)
-    if (!inMap.includes(of.name)) throw new HhsError('invalid', `a map cannot hold a ${of.name}; it holds ${inMap.join(', ')}`, at)
-    return n
+    if (!inMap.includes(of.name)) throw new HhsError('invalid', `a map holds no ${of.name}; put it into a record`, at)
+    return 1 + n
   }
-  return fields ? checkFields(fields, path, reserved, depth + 1) : 0
+  return 1 + (fields ? checkFields(fields, path, reserved, depth + 1) : 0)
 }
 
-/** Checks names and shapes of a kind or record, and returns how many there are, those inside included. */
+/** Checks names and shapes of a kind or record, and returns how many shapes there are, those inside others included. */
 export function checkFields(fields: Fields, path: string, taken: ReadonlySet<string>, depth = 1): number {
   const all = Object.entries(fields)
-  if (all.length === 0) throw new HhsError('invalid', 'has no fields', path)
-  let n = all.length
+  if (all.length === 0) throw new HhsError('invalid', path ? 'a record has at least one property' : 'a kind has at least one field', path)
+  let n = 0
   for (const [name, f] of all) {
     const at = joinPath(path, name)
-    if (!/^[A-Za-z_]\w*$/.test(name) || name.length > maxFieldName) throw new HhsError('invalid', 'a field name has letters, digits and _ only, and starts with no digit', at)
+    if (!/^[A-Za-z_]\w*$/.test(name) || name.length > maxFieldName) throw new HhsError('invalid', 'a name has letters, digits and _ only, and starts with no digit', at)
     if (taken.has(name)) throw new HhsError('invalid', `its handle has a member ${name} of its own; choose another name`, at)
     n += checkShape(f, at, depth)
   }

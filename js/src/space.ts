@@ -110,7 +110,7 @@ export class SpaceBase<F extends Fields> {
    * Writes several values at once: everything the function does becomes one commit, stored on this device when the promise resolves,
    * or nothing does. Rejects with `schema` or `value` and the path of what cannot be written.
    */
-  async update(fn: (r: Writers<F>) => void | Promise<void>): Promise<Receipt> {
+  async update(fn: (r: Writers<F>) => unknown): Promise<Receipt> {
     const { writers, done } = collect(this.kind.fields)
     let ops
     try {

@@ -146,7 +146,8 @@ class Collector {
     const entered = (at: Place, step: Step) => this.writer(of, inside(at, at.text, step))
     if (of.name !== 'record') {
       const leaf: { [name: string]: Call } = { at: k => this.writer(of, key(k)) }
-      if (of.name === 'register' || of.name === 'set') leaf.remove = k => { this.push(key(k), 'remove') }
+      // A set is at its key as long as it has elements.
+      if (of.name === 'register' || of.name === 'set') leaf.remove = k => { this.push(key(k), of.name === 'set' ? 'clear' : 'remove') }
       return leaf
     }
     return {

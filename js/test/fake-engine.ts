@@ -38,6 +38,8 @@ export class FakeEngine {
   calls: string[] = []
   /** Field and path of every read. */
   reads: Value[][] = []
+  /** What the last update wrote. */
+  lastOps: Data[] = []
 
   constructor(private readonly end: (reason: number) => void) {}
 
@@ -166,7 +168,7 @@ export class FakeEngine {
 
   do_update(a: Data): Data {
     const s = this.space(a.space)
-    const ops = a.ops as Data[]
+    const ops = (this.lastOps = a.ops as Data[])
     for (const op of ops) {
       const text = (op.value as { text?: string } | null | undefined)?.text
       if (text === 'please crash') this.end(2)
@@ -237,5 +239,31 @@ scope.Go = class {
       // As the Go runtime: ready some time after run was called.
       setTimeout(() => scope.hhsReady?.())
     })
+  }
+}
+
+/** The engine that was started last. */
+export const fakeEngine = () => scope.hhsFake!
+
+/** A module for hosts that compile one. */
+export const emptyModule = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0)
+
+/** Collects what a subscription gives and waits for the first value that satisfies. */
+export function collector<T>() {
+  const seen: T[] = []
+  let looks: (() => void)[] = []
+  return {
+    seen,
+    fn: (v: T) => { seen.push(v); for (const look of looks) look() },
+    until: (ok: (v: T) => boolean) => new Promise<T>(resolve => {
+      const look = () => {
+        const last = seen.at(-1)
+        if (seen.length === 0 || !ok(last as T)) return
+        looks = looks.filter(l => l !== look)
+        resolve(last as T)
+      }
+      looks.push(look)
+      look()
+    }),
   }
 }

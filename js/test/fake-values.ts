@@ -85,9 +85,9 @@ export class Values {
   }
 
   private act(n: Node, action: string, value: Value | undefined, by: Written): void {
-    const there = n.entries.findIndex(e => same(e.value, value!))
+    const there = value === undefined ? -1 : n.entries.findIndex(e => same(e.value, value))
     switch (`${n.shape.type} ${action}`) {
-      case 'register set': case 'register remove': case 'set set':
+      case 'register set': case 'register remove': case 'set clear':
         n.entries = action === 'set' ? [{ ...by, value: value! }] : []
         return
       case 'once set':

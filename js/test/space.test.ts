@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import './fake-engine.js'
 import { HhsError } from '../src/errors.js'
 import { ProcessHost } from '../src/inprocess.js'
 import { defineSpace } from '../src/define.js'
@@ -8,7 +7,7 @@ import { identity, integer, object, string } from '../src/schema.js'
 import type { HhsNode } from '../src/node.js'
 import { openOn } from '../src/options.js'
 import { log, register, set } from '../src/shapes.js'
-import type { FakeEngine } from './fake-engine.js'
+import { collector, emptyModule, fakeEngine } from './fake-engine.js'
 
 const Chat = defineSpace('example.org/chat', 1, {
   topic: register(string({ max: 20 })),
@@ -17,26 +16,8 @@ const Chat = defineSpace('example.org/chat', 1, {
   numbers: set(object({ n: integer() })),
 })
 
-const emptyModule = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0)
 const open = () => openOn(new ProcessHost(() => WebAssembly.compile(emptyModule)), { kinds: [Chat] }, true)
-const fake = () => (globalThis as unknown as { hhsFake: FakeEngine }).hhsFake
-
-/** Collects what a subscription gives and waits for the first value that satisfies. */
-function collector<T>() {
-  const seen: T[] = []
-  let look = () => {}
-  return {
-    seen,
-    fn: (v: T) => { seen.push(v); look() },
-    until: (ok: (v: T) => boolean) => new Promise<T>(resolve => {
-      look = () => {
-        const last = seen.at(-1)
-        if (seen.length > 0 && ok(last as T)) resolve(last as T)
-      }
-      look()
-    }),
-  }
-}
+const fake = fakeEngine
 
 let node: HhsNode
 before(async () => { node = await open() })

@@ -38,6 +38,8 @@ const (
 	memoryFirst, memoryMost = 8, 256
 	// treeDegree is that of store.Mem, whose code this shares.
 	treeDegree = 64
+	// deleteCost is how many times as long it takes in WASM to delete a pair of the memory as to pass one on to a new tree.
+	deleteCost = 32
 )
 
 // sizes are the limits that tests make smaller, in bytes where nothing else is said.

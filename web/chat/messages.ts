@@ -44,6 +44,7 @@ export class Messages {
     }
     const resized = new ResizeObserver(() => { if (this.atEnd) this.toEnd() })
     resized.observe(this.scroll)
+    resized.observe(this.list)
     this.stops.push(() => resized.disconnect())
     this.stops.push(room.subscribeHeld(() => void this.mark()))
   }
@@ -111,7 +112,7 @@ export class Messages {
 
   /** Puts the messages into the list; those in sight stay where they are. */
   private place(): void {
-    const fromEnd = this.scroll.scrollHeight - this.scroll.scrollTop
+    const fromEnd = this.atEnd ? 0 : this.scroll.scrollHeight - this.scroll.scrollTop // asking lays the page out
     const first = this.list.firstElementChild
     const messages = [...this.older, ...this.live]
     const gone = new Set(this.items.keys())

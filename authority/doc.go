@@ -18,7 +18,7 @@
 //	branch       no two branches of the author are in the commit's past or-equal
 //	device       a device's first commit in a space begins with its certificate, and no other changes its identity
 //	action       the only authority ops are create, in the first commit, and device
-//	field        other ops are on fields of the manifest or on $profile
+//	field        other ops are on fields of the manifest, on $profile or on $undo
 //
 // It reads no replicated value and no payload.
 package authority

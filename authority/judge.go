@@ -149,7 +149,7 @@ func judgeOps(f *Founding, c *history.Commit, first int, who identity.PublicKey)
 			return &Refused{c.ID, RuleAction, "a space is created once, by the first op of its first commit"}
 		case op.Field == "":
 			return &Refused{c.ID, RuleAction, "the authority action " + op.Action + " is not known here"}
-		case op.Field != ProfileField && !f.Manifest.has(op.Field):
+		case op.Field != ProfileField && op.Field != UndoField && !f.Manifest.has(op.Field):
 			return &Refused{c.ID, RuleField, "the manifest has no field " + op.Field}
 		}
 	}

@@ -11,6 +11,10 @@ const PolicyOpen = "open"
 // ProfileField is the field that every space has: who people say they are in it.
 const ProfileField = "$profile"
 
+// UndoField is the field of ops that take commits back; every space has it. What they do is no matter of authority: they
+// change what is shown, and no verdict.
+const UndoField = "$undo"
+
 // Manifest says what a space is: the application's kind, its fields in the order declared, its policy.
 // As a value it is {"$type": "hhs/manifest", "kind", "version", "fields": [{"name", "type", "schema"?, "of"?, "fields"?}],
 // "policy"} and nothing else; see [Field].

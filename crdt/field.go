@@ -185,6 +185,9 @@ func (f *field) ignore(op *Op, why *Ignored) error {
 	return f.put(join(spaceIgnored, nil, placeOf(op)), r.encode())
 }
 
+// Ignore keeps why an op takes no part, for [IgnoredOps]: of an op that is no type's.
+func Ignore(env *Env, op Op, reason string) error { return on(env).ignore(&op, ignored(reason, nil)) }
+
 // wasIgnored tells whether op was applied and ignored; an op never applied is *Unknown.
 func (f *field) wasIgnored(op *Op) error {
 	_, ok, err := f.record(join(spaceIgnored, nil, placeOf(op)))

@@ -3,6 +3,7 @@ package replica
 import (
 	"fmt"
 
+	"github.com/hyperhyperspace/hhs-go/authority"
 	"github.com/hyperhyperspace/hhs-go/crdt"
 	"github.com/hyperhyperspace/hhs-go/history"
 	"github.com/hyperhyperspace/hhs-go/identity"
@@ -17,11 +18,12 @@ type applier struct {
 	kind   *kind
 	tx     *store.Tx
 	past   crdt.Past
-	ops    crdt.Ops
+	ops    opSource
 	device identity.PublicKey
 	person identity.PublicKey
 	quiet  bool       // nobody wants the changes
 	envs   []fieldEnv // of the fields met so far
+	undos  undos
 }
 
 // fieldEnv is what the type of a field works on.
@@ -83,12 +85,15 @@ func (a *applier) foresee(kind *kind, fresh []*entering) error {
 	return nil
 }
 
-// apply takes the ops of commit num in and returns the visible changes.
+// apply takes the ops of commit num in and returns the visible changes. After
+// all commits turn says what undos among them changed.
 func (a *applier) apply(c *history.Commit, payloads [][]byte, num history.Num, height uint64) ([]Change, error) {
 	var changes []Change
+	undos := false
 	for i := range c.Env.Ops {
 		op := &c.Env.Ops[i]
-		if op.Field == "" {
+		if op.Field == "" || op.Field == authority.UndoField {
+			undos = undos || op.Field != ""
 			continue
 		}
 		f, err := a.kind.field(op.Field)
@@ -106,6 +111,9 @@ func (a *applier) apply(c *history.Commit, payloads [][]byte, num history.Num, h
 			}
 			changes = append(changes, Change{Field: op.Field, Change: one})
 		}
+	}
+	if undos {
+		return changes, a.takeUndos(&whole{c, payloads, num, height, author{a.device, a.person}})
 	}
 	return changes, nil
 }

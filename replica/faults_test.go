@@ -104,6 +104,11 @@ func storeFailsAt(t *testing.T, at int) (failed bool) {
 	s.try("ack", func() error { return own.Acked(ctx, peer.Device, own.Heads()) })
 	s.try("leave", func() error { return s.node.Leave(ctx, dropped.ID()) })
 	s.line(own, "two")
+	s.try("undo", func() error {
+		_, err := own.Update(ctx, func(tx *replica.Tx) error { return undoLast(tx, 0) })
+		return err
+	})
+	s.try("redo", func() error { _, err := own.Update(ctx, redoLast); return err })
 	s.line(own, "three")
 
 	if got := lines(t, own); !slices.Equal(got, s.said) {

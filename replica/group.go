@@ -129,6 +129,9 @@ func (g *group) layer() (*store.Tx, error) {
 			return nil, err
 		}
 	}
+	if _, err := a.turn(g.space.ctx); err != nil {
+		return nil, err
+	}
 	return g.over, nil
 }
 

@@ -292,7 +292,8 @@ func (d *door) admit(ctx context.Context) ([]Change, error) {
 		changes = append(changes, ch...)
 		s.node.cfg.Pace()
 	}
-	return changes, nil
+	turned, err := a.turn(ctx)
+	return append(changes, turned...), err
 }
 
 // number gives the commit its place in the graph.

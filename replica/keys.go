@@ -32,7 +32,7 @@ import (
 //	   k <device key>             heads a device acknowledged as durable
 //	   y                          versions of this space, as in V
 //	   z                          totals: bytes kept, time of the last change
-//	   f <field:2> ...            state of one field
+//	   f <field:2> ...            state of one field; of ffff: what is taken back (undo.go)
 const (
 	prefixSpaceIndex = 'n'
 	prefixNextSpace  = 'N'

@@ -16,6 +16,14 @@ const (
 	// along, so that a commit always fits one message of a session.
 	MaxAttachObjects = 1000
 	MaxAttachBytes   = 1 << 20
+	// MaxUndone and MaxUndoneBytes bound the ops, and the bytes of their values,
+	// of all commits that one undo names: a short op must not make peers work for
+	// long. Any one commit can be taken back. They are part of the format.
+	MaxUndone      = history.MaxOps
+	MaxUndoneBytes = 2 * history.MaxCommit
+	// maxUndoReach is how many of its own commits a device looks at for the next
+	// step to take back or make again: some 20 ms. Every step taken back is two.
+	maxUndoReach = 2048
 	// maxTx bounds the values and attached objects of one transaction, in
 	// bytes: with its envelope a commit stays within history.MaxCommit, which
 	// every peer holds it to.

@@ -264,8 +264,12 @@ func (s *Space) View() (*View, error) {
 	return &View{s, snap}, nil
 }
 
-// Env gives the readers of package crdt access to a field.
+// Env gives the readers of package crdt access to a field. Of authority.UndoField
+// only crdt.IgnoredOps reads.
 func (v *View) Env(name string) (*crdt.Env, error) {
+	if name == authority.UndoField {
+		return &crdt.Env{State: v.space.undoState(v.snap, nil), Space: v.space.id}, nil
+	}
 	f, err := v.space.field(name)
 	if err != nil {
 		return nil, err

@@ -80,6 +80,9 @@ func (s *txState) open() error {
 	if s.state == nil {
 		s.state = s.f.state(over)
 	}
+	if err := s.tx.showUndo(over); err != nil {
+		return err
+	}
 	return s.tx.catchUp(s.f, s.state)
 }
 

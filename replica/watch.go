@@ -13,9 +13,21 @@ import (
 type Change struct {
 	Field string
 	crdt.Change
+	// Undo is the undo or redo that has the change come about, without what it
+	// names: Op was made before. nil: Op itself does.
+	Undo *crdt.Op
 	// Resync says that this subscriber fell behind by more changes than are
 	// kept for it: read the fields again. All other fields are then empty.
 	Resync bool
+}
+
+// Cause is the op that has the change come about, so that it tells who did it and
+// when: an undo or redo, or the change's own.
+func (c *Change) Cause() *crdt.Op {
+	if c.Undo != nil {
+		return c.Undo
+	}
+	return &c.Op
 }
 
 // size is about what a change takes in memory, in bytes. A value that is both

@@ -1,0 +1,399 @@
+package replica
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hyperhyperspace/hhs-go/authority"
+	"github.com/hyperhyperspace/hhs-go/crdt"
+	"github.com/hyperhyperspace/hhs-go/history"
+	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/store"
+)
+
+// Undo (docs/spec/undo.md): an op on authority.UndoField names commits of its
+// own author's identity, and while it is live their ops on the fields of the
+// kind are told to their types as void. A commit is masked while some undo that
+// names it is live, and an undo is live until a redo names it.
+//
+// What is kept is the state of a field of its own:
+//
+//	80 <num>                  how many live undos name a commit
+//	81 <num> <index>          an undo that was not ignored: how many redos name it
+//	82 <num> <num> <index>    a commit and a live undo that names it
+const (
+	spaceMasked = 0x80
+	spaceUndo   = 0x81
+	spaceMasks  = 0x82
+)
+
+// The actions of authority.UndoField.
+const (
+	ActionUndo  = "undo"  // names the commits taken back, each by its first op on a field of the kind
+	ActionRedo  = "redo"  // names the undo that counts no more
+	ActionGroup = "group" // names a commit of the same chain: who takes one of the two back takes both
+)
+
+// undoFieldNumber is beyond those of all fields that a manifest can have.
+const undoFieldNumber = 0xffff
+
+// undoState is the part of a transaction, or of a reading (tx is nil), that undos are kept in.
+func (s *Space) undoState(r store.Reader, tx *store.Tx) fieldState {
+	return fieldState{s.keys.field(undoFieldNumber), r, tx}
+}
+
+func maskedKey(num history.Num) []byte {
+	return binary.BigEndian.AppendUint64([]byte{spaceMasked}, num)
+}
+
+func undoKey(num history.Num, index uint32) []byte {
+	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64([]byte{spaceUndo}, num), index)
+}
+
+func masksKey(target, num history.Num, index uint32) []byte {
+	return append(binary.BigEndian.AppendUint64([]byte{spaceMasks}, target), undoKey(num, index)[1:]...)
+}
+
+// counted reads a count; ok is false when there is none.
+func (f fieldState) counted(key []byte) (n uint64, ok bool, err error) {
+	v, err := f.Get(key)
+	if err != nil || v == nil {
+		return 0, false, err
+	}
+	n, size := binary.Uvarint(v)
+	if size != len(v) {
+		return 0, false, fmt.Errorf("count of undos: %w", store.ErrCorrupt)
+	}
+	return n, true, nil
+}
+
+// masked tells whether a commit is taken back.
+func (f fieldState) masked(num history.Num) (bool, error) {
+	_, ok, err := f.counted(maskedKey(num))
+	return ok, err
+}
+
+// opSource reads commits again, one op or all of it.
+type opSource interface {
+	crdt.Ops
+	whole(num history.Num) (whole, error)
+}
+
+// whole is a commit with all that its ops are applied with.
+type whole struct {
+	commit   *history.Commit
+	payloads [][]byte
+	num      history.Num
+	height   uint64
+	who      author
+}
+
+// op is what the type of the field of op i is given.
+func (w *whole) op(i int) crdt.Op {
+	op := &w.commit.Env.Ops[i]
+	return crdt.Op{Ref: history.OpRef{Commit: w.commit.ID, Index: uint32(i)}, Num: w.num, Height: w.height, Author: w.who.device,
+		Identity: w.who.person, Time: w.commit.Env.Time, Action: op.Action, Refs: op.Refs, Payload: w.payloads[i]}
+}
+
+// cause is what subscribers are told of the op i that took ops back or gave them again.
+func (w *whole) cause(i int) *crdt.Op {
+	op := w.op(i)
+	op.Refs, op.Payload = nil, nil
+	return &op
+}
+
+// ofKind tells whether an op is on a field of the kind, which undo is about.
+func ofKind(op *history.Op) bool { return op.Field != "" && !strings.HasPrefix(op.Field, "$") }
+
+// firstOfKind is the index of the first such op, -1 when there is none.
+func firstOfKind(c *history.Commit) int {
+	return slices.IndexFunc(c.Env.Ops, func(op history.Op) bool { return ofKind(&op) })
+}
+
+// turning is a commit whose ops are to be told another verdict.
+type turning struct {
+	num   history.Num
+	was   bool     // masked, for its types
+	cause *crdt.Op // the undo or redo that decided last
+}
+
+// undos are those of the commits applied so far. The ops that they name change
+// at the end, once, however many of them there were.
+type undos struct {
+	turned map[history.Num]int // where in list
+	list   []turning
+}
+
+func (u *undos) turning(num history.Num, was bool) *turning {
+	i, ok := u.turned[num]
+	if !ok {
+		if u.turned == nil {
+			u.turned = map[history.Num]int{}
+		}
+		i, u.turned[num] = len(u.list), len(u.list)
+		u.list = append(u.list, turning{num: num, was: was})
+	}
+	return &u.list[i]
+}
+
+// takeUndos takes the ops of a commit in that are about other commits. Of undos
+// and redos the first counts, so that the work is bounded for each commit.
+func (a *applier) takeUndos(w *whole) error {
+	found := false
+	for i := range w.commit.Env.Ops {
+		op := &w.commit.Env.Ops[i]
+		if op.Field != authority.UndoField {
+			continue
+		}
+		why, err := "", error(nil)
+		switch {
+		case w.payloads[i] != nil:
+			why = op.Action + " has a value: it takes none"
+		case op.Action == ActionGroup:
+			continue // who offers undo looks for it
+		case op.Action != ActionUndo && op.Action != ActionRedo:
+			why = fmt.Sprintf("there is no action %q to take commits back", op.Action)
+		case found:
+			why = "it is not the first undo or redo of its commit"
+		case op.Action == ActionUndo:
+			found = true
+			why, err = a.takeUndo(w, i)
+		default:
+			found = true
+			why, err = a.takeRedo(w, i)
+		}
+		if err == nil && why != "" {
+			env := crdt.Env{State: a.space.undoState(a.tx, a.tx), Space: a.space.id}
+			err = crdt.Ignore(&env, w.op(i), why)
+		}
+		if err != nil {
+			return fmt.Errorf("field %s: %w", op.Field, err)
+		}
+	}
+	return nil
+}
+
+// takeUndo returns why op i is ignored, "" when it is not.
+func (a *applier) takeUndo(w *whole, i int) (why string, err error) {
+	targets, why, err := undoable(a.ops, w.who.person, w.commit.Env.Ops[i].Refs)
+	if err != nil || why != "" {
+		return why, err
+	}
+	state := a.space.undoState(a.tx, a.tx)
+	if err := state.Put(undoKey(w.num, uint32(i)), []byte{0}); err != nil {
+		return "", err
+	}
+	for _, t := range targets {
+		n, was, err := state.counted(maskedKey(t))
+		if err != nil {
+			return "", err
+		}
+		a.undos.turning(t, was).cause = w.cause(i)
+		err = errors.Join(state.Put(maskedKey(t), binary.AppendUvarint(nil, n+1)), state.Put(masksKey(t, w.num, uint32(i)), []byte{}))
+		if err != nil {
+			return "", err
+		}
+	}
+	return "", nil
+}
+
+// takeRedo returns why op i is ignored, "" when it is not.
+func (a *applier) takeRedo(w *whole, i int) (why string, err error) {
+	refs := w.commit.Env.Ops[i].Refs
+	if len(refs) != 1 || refs[0].Commit.IsZero() {
+		return "a redo names one undo, of a commit before", nil
+	}
+	num, _, err := a.ops.Find(refs[0].Commit)
+	if err != nil {
+		return "", err
+	}
+	state := a.space.undoState(a.tx, a.tx)
+	key := undoKey(num, refs[0].Index)
+	n, ok, err := state.counted(key)
+	if err != nil || !ok {
+		return "it names no undo that counts", err
+	}
+	undo, err := a.ops.whole(num)
+	if err != nil {
+		return "", err
+	}
+	if undo.who.person != w.who.person {
+		return "it names an undo of somebody else", nil
+	}
+	if err := state.Put(key, binary.AppendUvarint(nil, n+1)); err != nil || n > 0 {
+		return "", err
+	}
+	for _, r := range undo.commit.Env.Ops[refs[0].Index].Refs {
+		if err := a.unmask(state, r, num, refs[0].Index, w.cause(i)); err != nil {
+			return "", err
+		}
+	}
+	return "", nil
+}
+
+// unmask lets an undo count no more for one of the commits it names.
+func (a *applier) unmask(state fieldState, target history.OpRef, num history.Num, index uint32, cause *crdt.Op) error {
+	t, _, err := a.ops.Find(target.Commit)
+	if err != nil {
+		return err
+	}
+	n, ok, err := state.counted(maskedKey(t))
+	if err != nil || !ok {
+		return errors.Join(err, store.ErrCorrupt)
+	}
+	if turning := a.undos.turning(t, true); n == 1 {
+		turning.cause = cause
+		err = state.Delete(maskedKey(t))
+	} else {
+		err = state.Put(maskedKey(t), binary.AppendUvarint(nil, n-1))
+	}
+	return errors.Join(err, state.Delete(masksKey(t, num, index)))
+}
+
+// undoable finds the commits that an undo names, or why it takes none back.
+func undoable(src opSource, person identity.PublicKey, refs []history.OpRef) (nums []history.Num, why string, err error) {
+	if len(refs) == 0 {
+		return nil, "it names no commit", nil
+	}
+	ops, size := 0, 0
+	seen := make(map[history.Num]bool, len(refs))
+	for _, r := range refs {
+		if r.Commit.IsZero() {
+			return nil, "it names its own commit", nil
+		}
+		num, _, err := src.Find(r.Commit)
+		if err != nil {
+			return nil, "", err
+		}
+		w, err := src.whole(num)
+		if err != nil {
+			return nil, "", err
+		}
+		first := firstOfKind(w.commit)
+		switch {
+		case w.commit.Env.Grant.Index == history.NoGrant:
+			return nil, "it names the first commit of the space", nil
+		case w.who.person != person:
+			return nil, "it names a commit of somebody else", nil
+		case first < 0 || r.Index != uint32(first):
+			return nil, "it names something else than the first op of a commit on a field of the kind", nil
+		case seen[num]:
+			return nil, "it names a commit twice", nil
+		}
+		for i := range w.commit.Env.Ops {
+			ops, size = ops+1, size+w.commit.Env.Ops[i].Size
+		}
+		if ops > MaxUndone || size > MaxUndoneBytes {
+			return nil, fmt.Sprintf("it takes back more than %d ops or %d bytes", MaxUndone, MaxUndoneBytes), nil
+		}
+		nums, seen[num] = append(nums, num), true
+	}
+	return nums, "", nil
+}
+
+// turn tells the types what was taken back and given again since the last call.
+func (a *applier) turn(ctx context.Context) (changes []Change, err error) {
+	list := a.undos.list
+	a.undos = undos{}
+	for _, t := range list {
+		masked, err := a.space.undoState(a.tx, a.tx).masked(t.num)
+		if err != nil {
+			return nil, err
+		}
+		if masked == t.was {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		w, err := a.ops.whole(t.num)
+		if err == nil {
+			changes, err = a.flip(&w, !masked, t.cause, changes)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("take back commit %d: %w", t.num, err)
+		}
+		a.space.node.cfg.Pace()
+	}
+	return changes, nil
+}
+
+// flip tells the types of the fields of the kind what counts of a commit now.
+func (a *applier) flip(w *whole, effective bool, cause *crdt.Op, changes []Change) ([]Change, error) {
+	for i := range w.commit.Env.Ops {
+		op := &w.commit.Env.Ops[i]
+		if !ofKind(op) {
+			continue
+		}
+		f, err := a.kind.field(op.Field)
+		if err != nil {
+			return nil, err
+		}
+		ch, err := f.typ.Flip(a.env(f), w.op(i), effective)
+		if err != nil {
+			return nil, fmt.Errorf("field %s: %w", op.Field, err)
+		}
+		for _, one := range ch {
+			if a.quiet {
+				break
+			}
+			changes = append(changes, Change{Field: op.Field, Change: one, Undo: cause})
+		}
+	}
+	return changes, nil
+}
+
+// whole reads a commit with its author.
+func (c *commits) whole(num history.Num) (w whole, err error) {
+	v, err := c.r.Get(c.keys.commit(num))
+	if err != nil {
+		return w, fmt.Errorf("commit %d: %w", num, err)
+	}
+	rec, err := c.decode(num, v)
+	if err != nil {
+		return w, fmt.Errorf("commit %d: %w", num, err)
+	}
+	cut, err := cutRecord(num, v)
+	if err != nil {
+		return w, err
+	}
+	who, err := c.author(&cut)
+	return newWhole(rec.commit, num, cut.height, who), err
+}
+
+// newWhole puts a commit together as the door applies it: an op whose part does not fit has no payload.
+func newWhole(c *history.Commit, num history.Num, height uint64, who author) whole {
+	payloads, _ := c.Payloads() // what is wrong with a part was said when it entered
+	return whole{c, payloads, num, height, who}
+}
+
+// whole implements opSource.
+func (o doorOps) whole(num history.Num) (whole, error) {
+	if num < o.d.base {
+		return o.commits.whole(num)
+	}
+	if num-o.d.base >= uint64(len(o.d.fresh)) {
+		return whole{}, fmt.Errorf("commit %d: %w", num, ErrNotFound)
+	}
+	in := o.d.fresh[num-o.d.base]
+	return whole{in.commit, in.payloads, num, in.commit.Height, author{in.commit.Env.Author, in.known.Identity}}, nil
+}
+
+// whole implements opSource.
+func (o groupOps) whole(num history.Num) (whole, error) {
+	if num < openCommits {
+		return o.g.reader.whole(num)
+	}
+	if num-openCommits >= uint64(len(o.g.made)) {
+		return whole{}, fmt.Errorf("commit %d: %w", num, ErrNotFound)
+	}
+	m := &o.g.made[num-openCommits]
+	return whole{m.commit, m.payloads, num, m.height, o.g.author()}, nil
+}
+
+// whole implements opSource. The transaction itself is no commit yet.
+func (o txOps) whole(num history.Num) (whole, error) { return groupOps{o.tx.group}.whole(num) }

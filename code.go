@@ -37,6 +37,8 @@ func Code(err error) string {
 		return "bad_words"
 	case as[*Reject](err), as[*authority.Refused](err):
 		return "refused"
+	case as[*crdt.AlreadySet](err):
+		return "already_set"
 	case as[*crdt.Overflow](err):
 		return "overflow"
 	case as[*crdt.Ignored](err):

@@ -11,7 +11,7 @@ import (
 )
 
 // Op is one edit of a field named at run time, as a command line or a page's
-// script makes it. Actions: "set" of a register, "add" and "remove" of a set,
+// script makes it. Actions: "set" of a register or once, "add" and "remove" of a set,
 // "append" of a log, "add" of a counter. Value is an object value (see package object).
 type Op struct {
 	Field  string
@@ -71,6 +71,8 @@ func (s *AnySpace) applyOp(tx *Tx, op Op) error {
 		switch f.Type + " " + op.Action {
 		case "register set":
 			return one(crdt.RegisterSet(env, block))
+		case "once set":
+			return one(crdt.OnceSet(env, block))
 		case "set add", "growset add":
 			return []crdt.Draft{crdt.SetAdd(block)}, nil
 		case "set remove":
@@ -112,15 +114,23 @@ func (s *AnySpace) field(name string, types ...string) (binding, error) {
 	return binding{space: s.rep, field: name}, nil
 }
 
-// Register reads a register: the shown value first, then those written
-// concurrently with it; nothing while it was never set.
+// Register reads a register or a once: the shown value first, then those
+// written concurrently with it; nothing while it was never set.
 func (s *AnySpace) Register(name string) (list []AnyEntry, err error) {
-	b, err := s.field(name, "register")
+	b, err := s.field(name, "register", "once")
 	if err != nil {
 		return nil, err
 	}
+	m, err := s.Manifest()
+	if err != nil {
+		return nil, err
+	}
+	read := crdt.RegisterConflicts
+	if f, _ := m.Field(name); f.Type == "once" {
+		read = crdt.OnceConflicts
+	}
 	err = b.read(func(env *crdt.Env) error {
-		raw, err := crdt.RegisterConflicts(env)
+		raw, err := read(env)
 		keys := keyTexts{}
 		for _, r := range raw {
 			e, err := anyEntry(r, keys)

@@ -224,9 +224,20 @@ func (r Register[T]) Get() (v T, ok bool, err error) {
 
 // Entry is Get with author and time.
 func (r Register[T]) Entry() (e Entry[T], ok bool, err error) {
-	err = r.b.read(func(env *crdt.Env) error {
+	return shownOf[T](r.b, crdt.RegisterValue)
+}
+
+// Conflicts returns every value written concurrently with the one shown, that
+// one first. It has one element where nobody wrote at the same time.
+func (r Register[T]) Conflicts() ([]Entry[T], error) {
+	return conflicts[T](r.b, crdt.RegisterConflicts)
+}
+
+// shownOf reads the one value of a field.
+func shownOf[T any](b binding, read func(*crdt.Env) (crdt.Entry, bool, error)) (e Entry[T], ok bool, err error) {
+	err = b.read(func(env *crdt.Env) error {
 		var raw crdt.Entry
-		if raw, ok, err = crdt.RegisterValue(env); err == nil && ok {
+		if raw, ok, err = read(env); err == nil && ok {
 			e, err = entryOf(raw, decode[T], keyTexts{})
 		}
 		return err
@@ -234,11 +245,10 @@ func (r Register[T]) Entry() (e Entry[T], ok bool, err error) {
 	return e, ok, err
 }
 
-// Conflicts returns every value written concurrently with the one shown, that
-// one first. It has one element where nobody wrote at the same time.
-func (r Register[T]) Conflicts() (list []Entry[T], err error) {
-	err = r.b.read(func(env *crdt.Env) error {
-		raw, err := crdt.RegisterConflicts(env)
+// conflicts reads it with those written at the same time.
+func conflicts[T any](b binding, read func(*crdt.Env) ([]crdt.Entry, error)) (list []Entry[T], err error) {
+	err = b.read(func(env *crdt.Env) error {
+		raw, err := read(env)
 		if err != nil {
 			return err
 		}

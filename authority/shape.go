@@ -22,6 +22,7 @@ type valueType struct {
 // the types of package crdt.
 var valueTypes = [...]valueType{
 	{"register", true, true},
+	{"once", true, true},
 	{"set", true, true},
 	{"growset", true, true},
 	{"log", true, false},

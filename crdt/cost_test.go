@@ -120,6 +120,8 @@ func TestBytesPerOp(t *testing.T) {
 			limit = 48 // the value is in the op
 		case "set", "growset":
 			limit, perOp = 48, 2 // one entry for the element and one for its place
+		case "once":
+			limit, perOp = 96, 2 // an entry, and one for a floor
 		case "counter":
 			limit = 8 // what is added is in the op
 		}

@@ -112,7 +112,7 @@ type Foreteller interface {
 	Reads(op *Op) [][]byte
 }
 
-var types = [...]Type{counterType{}, growSet, logType{}, profileType{}, registerType{}, addWinsSet}
+var types = [...]Type{counterType{}, growSet, logType{}, onceType{}, profileType{}, registerType{}, addWinsSet}
 
 // Types returns all types, by name.
 func Types() []Type { return slices.Clone(types[:]) }

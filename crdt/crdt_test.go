@@ -25,7 +25,7 @@ func TestTypesByName(t *testing.T) {
 			t.Errorf("ByName(%q) = %v, %v", typ.Name(), got, ok)
 		}
 	}
-	if want := []string{"counter", "growset", "log", "profile", "register", "set"}; !slices.Equal(names, want) {
+	if want := []string{"counter", "growset", "log", "once", "profile", "register", "set"}; !slices.Equal(names, want) {
 		t.Errorf("types are %v, want %v", names, want)
 	}
 	if _, ok := crdt.ByName("tree"); ok {
@@ -54,6 +54,10 @@ func TestCheckSaysWhy(t *testing.T) {
 		{"register", crdt.Op{Action: "set", Payload: append(a, 0)}, "canonical"},
 		{"register", crdt.Op{Action: "set", Payload: a, Refs: many}, "names"},
 		{"register", crdt.Op{Action: "set", Payload: encode(t, strings.Repeat("x", crdt.MaxValue))}, "blob"},
+		{"once", crdt.Op{Action: "set", Payload: a}, ""},
+		{"once", crdt.Op{Action: "set", Payload: a, Refs: many[:1]}, "names"},
+		{"once", crdt.Op{Action: "remove"}, "no action"},
+		{"once", crdt.Op{Action: "set", Payload: encode(t, "long")}, "schema"},
 		{"profile", crdt.Op{Action: "set", Payload: a, Identity: keyOf("alice")}, ""},
 		{"profile", crdt.Op{Action: "set", Payload: a}, "identity"},
 		{"log", crdt.Op{Action: "append", Payload: a}, ""},

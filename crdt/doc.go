@@ -3,7 +3,7 @@
 //
 // To start: look a type up by the name a manifest gives it ([ByName]), hand every op of the field to [Type.Apply] once,
 // in any causal order, and call [Type.Flip] whenever the verdict on an op changes. Reads and the making of new ops are
-// plain functions beside each type (register.go, set.go, log.go, profile.go), all over the same [Env].
+// plain functions beside each type (register.go, set.go, counter.go ...), all over the same [Env].
 //
 // # What a type is
 //
@@ -25,7 +25,7 @@
 // # State
 //
 // A field's state is a small ordered map, laid out in layout.go: one entry per op, found by the key it touches, moved
-// rather than rewritten when it stops being visible. Sets and logs keep where their values are, the others the values and,
+// rather than rewritten when it stops being visible. Sets, logs and onces keep where their values are, registers and profiles the values and,
 // once per field, the authors. Applying an op costs a few reads
 // and writes, plus some for each visible op on its key that it may have seen (a register's of lesser height, the adds that
 // a removal names or newly covers), and never depends on the size of the field.

@@ -34,6 +34,7 @@ func FuzzProfile(f *testing.F)  { fuzz(f, "profile") }
 func FuzzSet(f *testing.F)      { fuzz(f, "set") }
 func FuzzGrowSet(f *testing.F)  { fuzz(f, "growset") }
 func FuzzLog(f *testing.F)      { fuzz(f, "log") }
+func FuzzOnce(f *testing.F)     { fuzz(f, "once") }
 func FuzzCounter(f *testing.F)  { fuzz(f, "counter") }
 
 // FuzzHostileOp gives every type one op of any shape: it is taken or ignored, never an error, and can be flipped.

@@ -10,7 +10,7 @@ import (
 	"github.com/hyperhyperspace/hhs-go/object"
 )
 
-// The keyed state. Every op has exactly one entry; the first byte of its key says what it is to its value now, and it
+// The keyed state. Every op has one entry (a visible one of a once two); the first byte of its key says what it is to its value now, and it
 // moves when that changes. K is the key within the field (empty for a register, an identity for a profile, an element's
 // key for a set); all K of one field are of fixed length or prefix-free, so that what follows can be told apart.
 //
@@ -18,16 +18,21 @@ import (
 //	             ops and their sum
 //	01 ...       live; log: place, an entry that is shown; register and profile: K, a bundle (bundle.go) of shown ops and
 //	             last ops by place; set: where a commit stands, those of its ops that brought an element (roll.go);
-//	             counter: number of a commit and index, an effective op
+//	             counter: number of a commit and index, an effective op; once: place, a visible op
 //	02 ...       at rest; log: place, a void entry; register and profile: K place, replaced or void; set: K spot, a void
-//	             or covered add, or a void removal; counter: number of a commit and index, a void op
+//	             or covered add, or a void removal; counter: number of a commit and index, a void op; once: place, an
+//	             effective op that came too late
 //	03 K id      an op of a bundle that is too large for one value
 //	04 tag       an author: device key, identity key
 //	05 place     an ignored op: why
 //	06 K         set: a bundle of the element's live adds by spot
 //	07 K spot    set: an effective removal
+//	08 place     once: a void op
+//	09 id        once: a visible op by digest of its commit and index
+//	0a place     once: an op that every op with a greater place is after
 //
-// K of a set is a tag of the element's value. A set keeps no values and no authors: it reads them from its ops (Ops).
+// K of a set is a tag of the element's value. A set, a log and a once keep no values and no authors: they read them from
+// their ops (Ops).
 //
 // Space numbers and value layouts may change: state is a cache, and the engine rebuilds it when [StateVersion] differs.
 const (
@@ -39,6 +44,9 @@ const (
 	spaceIgnored = 0x05
 	spaceElement = 0x06
 	spaceRemoval = 0x07
+	spaceVoid    = 0x08
+	spaceWinner  = 0x09
+	spaceFloor   = 0x0a
 )
 
 // StateVersion is the version of the layout. State written under another one is dropped and rebuilt from the ops.

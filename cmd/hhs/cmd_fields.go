@@ -54,7 +54,7 @@ func (a *app) printField(f fieldValue) {
 	switch {
 	case f.Sum != "":
 		a.printf("%s: %s\n", f.Field, f.Sum)
-	case f.Type == "register" && f.Value == nil:
+	case (f.Type == "register" || f.Type == "once") && f.Value == nil:
 		a.printf("%s: (never set)\n", f.Field)
 	case len(f.Conflicts) > 0:
 		a.printf("%s: %s  (written at the same time as the ones below)\n", f.Field, f.Value.Value)
@@ -82,7 +82,7 @@ func (a *app) setCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "set SPACE FIELD VALUE",
 		Short: "Write a value: set, add, remove or append",
-		Long: `Writes one value, as JSON, and prints the commit. Without --action a register is set, a value is added to a set or
+		Long: `Writes one value, as JSON, and prints the commit. Without --action a register or once is set, a value is added to a set or
 to a counter, and appended to a log; --action remove takes a value out of a set.
 
 It returns when this machine's disk has it. Other devices get it when they are connected, which they are beside a

@@ -24,7 +24,7 @@ type entry struct {
 	Index    int             `json:"index"`
 }
 
-// fieldValue is what a field holds. A register has Value, and Conflicts where
+// fieldValue is what a field holds. A register or once has Value, and Conflicts where
 // others wrote at the same time; sets and logs have Entries, the latest of Size;
 // a counter has Sum, with all its digits, of Size ops.
 type fieldValue struct {
@@ -84,7 +84,7 @@ func readField(space *hhs.AnySpace, f authority.Field, limit int) (fieldValue, e
 		total, err := space.Counter(f.Name)
 		v.Sum, v.Size = json.Number(total.String()), int(total.Adds)
 		return v, err
-	case "register":
+	case "register", "once":
 		raw, err := space.Register(f.Name)
 		if err != nil || len(raw) == 0 {
 			return v, err
@@ -207,7 +207,7 @@ func opOf(m *authority.Manifest, o opArg) (hhs.Op, error) {
 	}
 	action := o.Action
 	if action == "" {
-		action = map[string]string{"register": "set", "set": "add", "growset": "add", "log": "append", "counter": "add"}[f.Type]
+		action = map[string]string{"register": "set", "once": "set", "set": "add", "growset": "add", "log": "append", "counter": "add"}[f.Type]
 	}
 	return hhs.Op{Field: o.Field, Action: action, Value: v}, nil
 }

@@ -24,6 +24,8 @@ func For(typ crdt.Type) (Gen, bool) {
 	switch typ.Name() {
 	case "counter":
 		g.Schema, g.Draft, g.Read, g.Model, g.Check = nil, draftCounter, readCounter, modelCounter, checkCounter
+	case "once":
+		g.Draft, g.Read, g.Model, g.Check = draftOnce, readOnce, modelOnce, checkOnce
 	case "register":
 		g.Draft, g.Read, g.Model = draftRegister, readRegister, modelRegister
 	case "profile":
@@ -70,6 +72,12 @@ func value(r *rand.Rand) []byte {
 func draftRegister(r *rand.Rand, env *crdt.Env, _ identity.PublicKey) (crdt.Draft, bool) {
 	d, err := crdt.RegisterSet(env, value(r))
 	return d, err == nil
+}
+
+// draftOnce sets what is not set, and now and then what is, as a modified client would.
+func draftOnce(r *rand.Rand, env *crdt.Env, _ identity.PublicKey) (crdt.Draft, bool) {
+	d, err := crdt.OnceSet(env, value(r))
+	return d, err == nil || r.IntN(2) == 0
 }
 
 func draftProfile(r *rand.Rand, env *crdt.Env, me identity.PublicKey) (crdt.Draft, bool) {
@@ -139,6 +147,27 @@ func readRegister(env *crdt.Env) ([]Shown, error) {
 	}
 	all, err := crdt.RegisterConflicts(env)
 	return []Shown{{e, others(all)}}, err
+}
+
+func readOnce(env *crdt.Env) ([]Shown, error) {
+	all, err := crdt.OnceConflicts(env)
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	return []Shown{{all[0], others(all)}}, nil
+}
+
+// checkOnce holds reading and setting against what is shown.
+func checkOnce(env *crdt.Env, shown []Shown) error {
+	e, ok, err := crdt.OnceValue(env)
+	if err != nil || ok != (len(shown) > 0) || ok && e.Ref != shown[0].Ref {
+		return fmt.Errorf("%d values are shown, OnceValue says %v, %v, error %v", len(shown), e.Ref, ok, err)
+	}
+	var set *crdt.AlreadySet
+	if _, err := crdt.OnceSet(env, nil); errors.As(err, &set) != ok {
+		return fmt.Errorf("%d values are shown, OnceSet says %v", len(shown), err)
+	}
+	return nil
 }
 
 // others returns the refs of all but the first.

@@ -57,6 +57,25 @@ func modelRegister(facts []Fact, before func(a, b history.OpRef) bool) []Shown {
 	return []Shown{s}
 }
 
+// modelOnce tells of each set, from the first on, whether one that is not too late comes before it.
+func modelOnce(facts []Fact, before func(a, b history.OpRef) bool) []Shown {
+	var visible []Fact
+	for _, a := range writes(facts, "set", 0) {
+		if !slices.ContainsFunc(visible, func(b Fact) bool { return before(b.Ref, a.Ref) }) {
+			visible = append(visible, a)
+		}
+	}
+	slices.SortFunc(visible, func(a, b Fact) int { return bytes.Compare(a.Ref.Commit.Bytes(), b.Ref.Commit.Bytes()) })
+	if len(visible) == 0 {
+		return nil
+	}
+	s := shownOf(visible[0])
+	for _, f := range visible[1:] {
+		s.Others = append(s.Others, f.Ref)
+	}
+	return []Shown{s}
+}
+
 func modelProfile(facts []Fact, before func(a, b history.OpRef) bool) []Shown {
 	byPerson := map[string][]Fact{}
 	for _, f := range facts {

@@ -3,7 +3,7 @@
  * `js/BRIDGE.md` says what each means.
  */
 export type ErrorCode =
-  | 'invalid' | 'value' | 'overflow' | 'schema' | 'unknown_kind' | 'kind_mismatch' | 'bad_link' | 'bad_words'
+  | 'invalid' | 'value' | 'overflow' | 'already_set' | 'schema' | 'unknown_kind' | 'kind_mismatch' | 'bad_link' | 'bad_words'
   | 'not_found' | 'not_ready' | 'closed' | 'offline' | 'full' | 'locked' | 'newer' | 'corrupt' | 'read_only' | 'forked' | 'busy'
   | 'refused' | 'signature' | 'aborted' | 'internal'
   | 'engine_restarted' | 'engine_failed' | 'other_tab' | 'taken_over' | 'insecure' | 'unsupported'

@@ -25,9 +25,8 @@
 // # State
 //
 // A field's state is a small ordered map, laid out in layout.go: one entry per op, found by the key it touches, moved
-// rather than rewritten when it stops being visible. Sets, logs and onces keep where their values are, registers and profiles the values and,
-// once per field, the authors. Applying an op costs a few reads
-// and writes, plus some for each visible op on its key that it may have seen (a register's of lesser height, the adds that
+// rather than rewritten when it stops being visible. Sets, logs and values set once keep where their values are, registers
+// and profiles the values and, once per field, the authors. Applying an op costs a few reads and writes, plus some for each visible op on its key that it may have seen (a register's of lesser height, the adds that
 // a removal names or newly covers), and never depends on the size of the field.
 //
 // # What it does not do

@@ -276,18 +276,18 @@ func (b *bundle) backward(lo, hi string) iter.Seq2[item, error] {
 	}
 }
 
-// last returns the greatest op that has all of the given flags.
-func (b *bundle) last(flags byte) (it item, ok bool, err error) {
+// last returns the greatest op that has all flags of has and none of hasNot.
+func (b *bundle) last(has, hasNot byte) (it item, ok bool, err error) {
 	if b.wide {
 		for it, err := range b.backward("", "") {
-			if err != nil || it.flags&flags == flags {
+			if err != nil || it.flags&(has|hasNot) == has {
 				return it, err == nil, err
 			}
 		}
 		return item{}, false, nil
 	}
 	for i := len(b.items) - 1; i >= 0; i-- {
-		if b.items[i].flags&flags == flags {
+		if b.items[i].flags&(has|hasNot) == has {
 			return b.items[i], true, nil
 		}
 	}

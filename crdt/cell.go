@@ -28,7 +28,8 @@ import (
 // is what has a lesser height, so those who write at the same height do not pay for each other.
 type cell struct {
 	*field
-	key []byte
+	key   []byte
+	makes bool // its ops make records, which are shown by their id
 }
 
 // spot is an op of the frontier and what becomes of it.
@@ -172,6 +173,9 @@ func (c *cell) apply(op *Op, effective bool) ([]Change, error) {
 	if linear {
 		r.flags |= flagCut
 	}
+	if op.Action == ActionRemove {
+		r.flags |= flagRemoval
+	}
 	return c.settle(f, []*spot{{at: at, ref: op.Ref, record: r}}, op, effective)
 }
 
@@ -203,19 +207,18 @@ func (c *cell) pass(op *Op, f *front, effective bool) (linear bool, err error) {
 func (c *cell) settle(f *front, join []*spot, op *Op, effective bool) ([]Change, error) {
 	changed := false
 	for _, s := range f.spots {
-		changed = changed || s.stays() != s.shown()
+		changed = changed || s.flags&flagRemoval == 0 && s.stays() != s.shown()
 	}
 	for _, s := range join {
-		changed = changed || s.shown()
+		changed = changed || s.flags&flagRemoval == 0 && s.shown()
 	}
 	changed = changed && !c.Quiet
 	var before []byte
 	if changed {
-		was, _, err := shownLast(f.bundle)
-		if err != nil {
+		var err error
+		if before, err = c.showing(f); err != nil {
 			return nil, err
 		}
-		before = was.rest
 	}
 	for _, s := range f.spots {
 		if err := c.move(f, s); err != nil {
@@ -230,11 +233,21 @@ func (c *cell) settle(f *front, join []*spot, op *Op, effective bool) ([]Change,
 	if !changed {
 		return nil, f.flush()
 	}
-	now, _, err := shownLast(f.bundle)
+	now, err := c.showing(f)
 	if err != nil {
 		return nil, err
 	}
-	return []Change{{Key: bytes.Clone(c.key), Before: before, After: now.rest, Op: *op, Effective: effective}}, f.flush()
+	return []Change{{Key: bytes.Clone(c.key), Before: before, After: now, Op: *op, Effective: effective}}, f.flush()
+}
+
+// showing is the value shown, nil for none.
+func (c *cell) showing(f *front) ([]byte, error) {
+	it, ok, err := shownLast(f.bundle)
+	if err != nil || !ok || !c.makes {
+		return it.rest, err
+	}
+	e, err := c.cellEntry(c.key, it)
+	return recordValue(e.Ref), err
 }
 
 // move writes an op of the frontier where it belongs now.
@@ -417,7 +430,7 @@ func (c *cell) moveCuts(op *Op, f *front, linear bool) error {
 	}
 	at := place(f.aux)
 	if at == "" { // there is one tip: everything is before it
-		tip, _, err := f.last(0)
+		tip, _, err := f.last(0, 0)
 		if err != nil {
 			return err
 		}

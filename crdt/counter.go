@@ -82,6 +82,12 @@ func (counterType) Flip(env *Env, op Op, effective bool) ([]Change, error) {
 	return f.tally(&op, effective)
 }
 
+// Shows implements [Shower]: a key of a map is there when anything was added under it.
+func (counterType) Shows(env *Env) (bool, error) {
+	t, err := CounterTotal(env)
+	return t.Adds > 0, err
+}
+
 // counted is the entry of an op: where it is says it all.
 var counted = []byte{flagBare}
 

@@ -69,19 +69,27 @@ type Env struct {
 	Ops    Ops
 	Schema *schema.Schema // of one value of the field; nil: any value
 	Space  object.ID
-	Quiet  bool // nobody wants the changes: Apply and Flip may leave them out
+	Shape  *Shape // of the value; needed to reach into a map or record
+	Quiet  bool   // nobody wants the changes: Apply and Flip may leave them out
 
 	bundleLimit uint64 // for tests of wide bundles; 0: MaxBundle
 	wrote       writer // whom the state knows: who wrote the op before
+
+	// Of a value inside a field (At).
+	top    *Env   // the field's; nil: this is it
+	path   []Step // from there
+	keyed  bool   // it belongs to a key of a map
+	makers int    // how many records the path enters, whose makers every op on the value names
 }
 
 // Change is one visible change of one key. Before and After are the canonical bytes of the shown value, nil for none.
 // They may be equal: another author wrote the same value, or a concurrent value behind the shown one came or went.
 type Change struct {
-	Key       []byte // of the value within the field; what it is depends on the type, empty for a register
+	Path      []Step // of the value inside a map or record field
+	Key       []byte // within the value; what it is depends on the type, empty for a register
 	Before    []byte
 	After     []byte
-	Op        Op   // the op that was applied or whose verdict changed
+	Op        Op   // the op that was applied or whose verdict changed, as its field has it
 	Effective bool // its verdict now
 }
 
@@ -107,7 +115,8 @@ type Type interface {
 }
 
 // Foreteller is a Type that can tell, from a new op alone, which keys of the State Apply is going to read: those whose
-// number grows with the ops. Who has many ops at hand reads them in one go before.
+// number grows with the ops. Who has many ops at hand reads them in one go before. Of the op Ref.Commit, Action, Refs and
+// Payload are known.
 type Foreteller interface {
 	Reads(op *Op) [][]byte
 }

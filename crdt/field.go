@@ -32,6 +32,9 @@ type field struct {
 
 func on(env *Env) *field { return &field{Env: env} }
 
+// maxRefs is how many ops a builder may name: the makers of the records that the path enters are named, too.
+func (f *field) maxRefs() int { return MaxRefs - f.makers }
+
 func (f *field) get(key []byte) ([]byte, error) {
 	v, err := f.State.Get(key)
 	if err != nil {
@@ -111,19 +114,20 @@ type writer struct {
 	known          bool
 }
 
-// author keeps who wrote op and returns the tag.
+// author keeps who wrote op, once for all values of a field, and returns the tag.
 func (f *field) author(op *Op) (authorTag, error) {
-	if w := &f.wrote; w.known && w.device == op.Author && w.person == op.Identity {
+	top := on(f.whole())
+	if w := &top.wrote; w.known && w.device == op.Author && w.person == op.Identity {
 		return w.tag, nil
 	}
 	tag := tagOf(op.Author, op.Identity)
 	key := join(spaceAuthor, nil, tag[:])
-	v, err := f.get(key)
+	v, err := top.get(key)
 	if err == nil && v == nil {
-		err = f.put(key, append(op.Author.Bytes(), op.Identity.Bytes()...))
+		err = top.put(key, append(op.Author.Bytes(), op.Identity.Bytes()...))
 	}
 	if err == nil {
-		f.wrote = writer{op.Author, op.Identity, tag, true}
+		top.wrote = writer{op.Author, op.Identity, tag, true}
 	}
 	return tag, err
 }
@@ -134,7 +138,7 @@ func (f *field) who(tag authorTag) (device, person identity.PublicKey, err error
 		return pair[0], pair[1], nil
 	}
 	key := join(spaceAuthor, nil, tag[:])
-	v, err := f.get(key)
+	v, err := on(f.whole()).get(key)
 	if err != nil {
 		return device, person, err
 	}
@@ -182,7 +186,7 @@ func (f *field) ignore(op *Op, why *Ignored) error {
 		return err
 	}
 	r := record{author: tag, time: op.Time, rest: []byte(clip(why.Reason, MaxReason))}
-	return f.put(join(spaceIgnored, nil, placeOf(op)), r.encode())
+	return on(f.whole()).put(join(spaceIgnored, nil, placeOf(op)), r.encode())
 }
 
 // Ignore keeps why an op takes no part, for [IgnoredOps]: of an op that is no type's.
@@ -190,7 +194,7 @@ func Ignore(env *Env, op Op, reason string) error { return on(env).ignore(&op, i
 
 // wasIgnored tells whether op was applied and ignored; an op never applied is *Unknown.
 func (f *field) wasIgnored(op *Op) error {
-	_, ok, err := f.record(join(spaceIgnored, nil, placeOf(op)))
+	_, ok, err := on(f.whole()).record(join(spaceIgnored, nil, placeOf(op)))
 	if err == nil && !ok {
 		err = &Unknown{op.Ref}
 	}
@@ -222,7 +226,7 @@ func IgnoredOps(env *Env) iter.Seq2[Skipped, error] {
 	return func(yield func(Skipped, error) bool) {
 		f := on(env)
 		prefix := []byte{spaceIgnored}
-		for kv, err := range env.State.Scan(prefix, after(prefix), false) {
+		for kv, err := range env.whole().State.Scan(prefix, after(prefix), false) {
 			if err != nil {
 				yield(Skipped{}, fmt.Errorf("read state: %w", err))
 				return

@@ -31,6 +31,19 @@ import (
 //	09 id        once: a visible op by digest of its commit and index
 //	0a place     once: an op that every op with a greater place is after
 //
+// A map or record hands its ops to the values in it, whose states are parts of its own (path.go). T is a text that ends
+// where it is seen to end:
+//
+//	00            map: the number of its keys
+//	01 key        map: a key that is there
+//	20 T ...      map: the state of what is under a key: a value, or of a map of records the ops that make and remove
+//	              them (01, 02 and 03 as of a register), and each that was made
+//	21 T ...      record: the state of a property
+//	22 ref ...    a record that was made, by its maker's digest and index
+//	23            there: it was made
+//
+// 04 and 05 are kept once per field, at its top.
+//
 // K of a set is a tag of the element's value. A set, a log and a once keep no values and no authors: they read them from
 // their ops (Ops).
 //
@@ -47,6 +60,11 @@ const (
 	spaceVoid    = 0x08
 	spaceWinner  = 0x09
 	spaceFloor   = 0x0a
+
+	spaceKey      = 0x20
+	spaceProperty = 0x21
+	spaceMade     = 0x22
+	spaceMark     = 0x23
 )
 
 // StateVersion is the version of the layout. State written under another one is dropped and rebuilt from the ops.

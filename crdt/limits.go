@@ -19,6 +19,24 @@ const (
 	// a value rewritten with each concurrent op must not grow with their number, which a writer with many keys controls.
 	MaxBundle = 4 << 10
 
+	// MaxKey is the longest key of a map, in bytes: as long as any name or path people use. It stands in the path of every
+	// op below it and in the key of every state entry.
+	MaxKey = 1024
+
+	// maxSteps is how many steps a path has at most: eight shapes inside each other (authority.MaxDepth), and a record
+	// that is made counts twice.
+	maxSteps = 16
+
+	// MaxPathBytes is more than any path takes in an op, in bytes.
+	MaxPathBytes = maxSteps * (MaxKey + 4)
+
+	// MaxClear is how many elements one transaction takes out of a set at once: each takes an op, of which a commit has
+	// at most 4,096.
+	MaxClear = 2048
+
+	// maxShownKey is how much of a key stands in a reason, in bytes.
+	maxShownKey = 40
+
 	// MaxReason bounds the text kept for an ignored op: anyone who may write can make ignored ops, so they must be small.
 	MaxReason = 160
 )

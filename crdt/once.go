@@ -88,6 +88,14 @@ func (onceType) Flip(env *Env, op Op, effective bool) ([]Change, error) {
 	return f.leave(&op)
 }
 
+// Shows implements [Shower].
+func (onceType) Shows(env *Env) (bool, error) {
+	for _, err := range env.State.Scan([]byte{spaceShown}, []byte{spaceShown + 1}, false) {
+		return err == nil, err
+	}
+	return false, nil
+}
+
 // once is a field of that type.
 type once struct{ *field }
 

@@ -26,14 +26,14 @@ func (t profileType) Apply(env *Env, op Op, effective bool) ([]Change, error) {
 	if done, err := f.appliedIgnored(&op, t.Check(env.Schema, op)); done {
 		return nil, err
 	}
-	return (&cell{f, op.Identity.Bytes()}).apply(&op, effective)
+	return (&cell{field: f, key: op.Identity.Bytes()}).apply(&op, effective)
 }
 
 func (profileType) Flip(env *Env, op Op, effective bool) ([]Change, error) {
 	if op.Identity.IsZero() {
 		return nil, on(env).wasIgnored(&op)
 	}
-	return (&cell{on(env), op.Identity.Bytes()}).flip(&op, effective)
+	return (&cell{field: on(env), key: op.Identity.Bytes()}).flip(&op, effective)
 }
 
 // ProfileSet makes the op that writes the value of the identity that will sign it; me is that identity.

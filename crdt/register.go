@@ -14,11 +14,23 @@ const ActionSet = "set"
 
 // registerType is "register": one value, written whole. The shown value is that of the greatest effective op, by
 // (height, commit id, index), among those that are in the past of no other effective op; the others are its conflicts.
-type registerType struct{}
+// Under a key of a map it can be removed as well: a removal hides what is in its past and shows nothing.
+type registerType struct{ keyed bool }
 
 func (registerType) Name() string { return "register" }
 
-func (registerType) Check(s *schema.Schema, op Op) error { return checkSet("register", s, &op) }
+func (t registerType) Check(s *schema.Schema, op Op) error {
+	if t.keyed && op.Action == ActionRemove {
+		return checkBare(&op)
+	}
+	return checkSet("register", s, &op)
+}
+
+// Shows implements [Shower].
+func (registerType) Shows(env *Env) (bool, error) { return showsCell(env) }
+
+// Reads implements [Foreteller]: its bundle, which is one of many under the keys of a map.
+func (registerType) Reads(*Op) [][]byte { return [][]byte{{spaceShown}} }
 
 // checkSet judges the op of a register or a profile.
 func checkSet(typ string, s *schema.Schema, op *Op) error {
@@ -39,6 +51,7 @@ func (t registerType) Apply(env *Env, op Op, effective bool) ([]Change, error) {
 	return (&cell{field: f}).apply(&op, effective)
 }
 
+// Flip implements [Type].
 func (registerType) Flip(env *Env, op Op, effective bool) ([]Change, error) {
 	return (&cell{field: on(env)}).flip(&op, effective)
 }
@@ -51,14 +64,19 @@ func setCell(env *Env, key, payload []byte) (Draft, error) {
 	if err != nil {
 		return Draft{}, err
 	}
-	d := Draft{Action: ActionSet, Payload: payload}
+	return Draft{Action: ActionSet, Payload: payload, Refs: replaced(env, shown)}, nil
+}
+
+// replaced lists the ops that one which replaces what is shown names. What is left out is replaced by the order of commits.
+func replaced(env *Env, shown []Entry) []history.OpRef {
+	var refs []history.OpRef
 	for _, e := range shown {
-		if !e.Ref.IsZero() && len(d.Refs) < MaxRefs { // what is left out is replaced by the order of commits
-			d.Refs = append(d.Refs, e.Ref)
+		if !e.Ref.Commit.IsZero() && len(refs) < on(env).maxRefs() {
+			refs = append(refs, e.Ref)
 		}
 	}
-	order.By(d.Refs, history.OpRef.Compare)
-	return d, nil
+	order.By(refs, history.OpRef.Compare)
+	return refs
 }
 
 // RegisterValue reads the shown value; ok is false when there is none. It needs only State.
@@ -86,9 +104,9 @@ func (f *field) greatest(b *bundle) (e Entry, ok bool, err error) {
 	return e, err == nil, err
 }
 
-// shownLast finds the greatest shown op of a cell's bundle.
+// shownLast finds the greatest op of a cell's bundle that shows something.
 func shownLast(b *bundle) (it item, ok bool, err error) {
-	return b.last(flagEffective)
+	return b.last(flagEffective, flagRemoval)
 }
 
 func shownIn(env *Env, key []byte) ([]Entry, error) {
@@ -103,7 +121,7 @@ func shownIn(env *Env, key []byte) ([]Entry, error) {
 	}
 	var all []Entry
 	for _, it := range slices.Backward(items) {
-		if it.flags&flagEffective == 0 {
+		if it.flags&(flagEffective|flagRemoval) != flagEffective {
 			continue
 		}
 		e, err := f.cellEntry(key, it)

@@ -159,6 +159,12 @@ func (f *field) elementOf(op *Op) (*element, error) {
 	return f.change(key, elementTag(key))
 }
 
+// Shows implements [Shower].
+func (setType) Shows(env *Env) (bool, error) {
+	n, err := on(env).count()
+	return n > 0, err
+}
+
 // Reads implements [Foreteller]: the element's bundle.
 func (t setType) Reads(op *Op) [][]byte {
 	if len(op.Payload) == 0 {

@@ -52,7 +52,7 @@ func SetRemove(env *Env, value []byte) ([]Draft, error) {
 		return []Draft{{Action: ActionRemove, Payload: payload}}, nil
 	}
 	var drafts []Draft
-	for chunk := range slices.Chunk(refs, MaxRefs) {
+	for chunk := range slices.Chunk(refs, on(env).maxRefs()) {
 		drafts = append(drafts, Draft{Action: ActionRemove, Refs: chunk, Payload: payload})
 	}
 	return drafts, nil

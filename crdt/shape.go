@@ -1,0 +1,47 @@
+package crdt
+
+import "github.com/hyperhyperspace/hhs-go/schema"
+
+// Shape is what a field is made of: a value of one type, a map of values that are all alike, or a record of named ones.
+// Exactly one of Type, Of and Fields is set. It never changes once it is in use.
+type Shape struct {
+	Type   Type           // of a leaf
+	Schema *schema.Schema // of one value of a leaf; nil: any value
+	Of     *Shape         // what a map holds
+	Fields []Property     // of a record
+}
+
+// Property is a named value of a record.
+type Property struct {
+	Name  string
+	Shape *Shape
+}
+
+// Field returns the type that takes the ops of a field of this shape. A leaf that is a field takes them as they are; the
+// ops of a map or record carry the path to the value they are for, see [Step].
+func (s *Shape) Field() Type {
+	if s.Type != nil {
+		return s.Type
+	}
+	return composed{s}
+}
+
+// property finds a property of a record.
+func (s *Shape) property(name string) *Shape {
+	for i := range s.Fields {
+		if s.Fields[i].Name == name {
+			return s.Fields[i].Shape
+		}
+	}
+	return nil
+}
+
+func (s *Shape) isMap() bool    { return s.Of != nil }
+func (s *Shape) isRecord() bool { return s.Type == nil && s.Of == nil }
+
+// Shower is a leaf that a map may hold: it tells whether a value shows anything, by which the map has its key. The cost is
+// constant.
+type Shower interface {
+	Type
+	Shows(env *Env) (bool, error)
+}

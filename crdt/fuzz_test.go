@@ -5,6 +5,7 @@ import (
 
 	"github.com/hyperhyperspace/hhs-go/crdt"
 	"github.com/hyperhyperspace/hhs-go/crdt/crdttest"
+	"github.com/hyperhyperspace/hhs-go/object"
 )
 
 // fuzz lets the fuzzer choose what the authors of a history do.
@@ -14,6 +15,10 @@ func fuzz(f *testing.F, name string) {
 		f.Fatalf("no type %s", name)
 	}
 	gen, _ := crdttest.For(typ)
+	fuzzWith(f, typ, gen)
+}
+
+func fuzzWith(f *testing.F, typ crdt.Type, gen crdttest.Gen) {
 	seed := make([]byte, 400)
 	for i := range seed {
 		seed[i] = byte(i * i * 31 >> 3)
@@ -22,7 +27,12 @@ func fuzz(f *testing.F, name string) {
 	f.Add(seed[:40])
 	f.Add(seed)
 	wide := gen
-	wide.Env = crdt.Narrow
+	wide.Env = func(env *crdt.Env) {
+		if gen.Env != nil {
+			gen.Env(env)
+		}
+		crdt.Narrow(env)
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		crdttest.Fuzz(t, typ, gen, data)
 		crdttest.Fuzz(t, typ, wide, data)
@@ -36,6 +46,58 @@ func FuzzGrowSet(f *testing.F)  { fuzz(f, "growset") }
 func FuzzLog(f *testing.F)      { fuzz(f, "log") }
 func FuzzOnce(f *testing.F)     { fuzz(f, "once") }
 func FuzzCounter(f *testing.F)  { fuzz(f, "counter") }
+
+func fuzzShape(f *testing.F, name string) {
+	shape := crdttest.Shapes()[name]
+	if shape == nil {
+		f.Fatalf("no shape %s", name)
+	}
+	fuzzWith(f, shape.Field(), crdttest.Composed(shape))
+}
+
+func FuzzMapOfRegister(f *testing.F) { fuzzShape(f, "map of register") }
+func FuzzMapOfCounter(f *testing.F)  { fuzzShape(f, "map of counter") }
+func FuzzMapOfSet(f *testing.F)      { fuzzShape(f, "map of set") }
+func FuzzMapOfRecord(f *testing.F)   { fuzzShape(f, "map of record") }
+func FuzzDeepMap(f *testing.F)       { fuzzShape(f, "deep map") }
+func FuzzRecord(f *testing.F)        { fuzzShape(f, "record") }
+
+// FuzzHostilePath gives every composed shape one op of any payload, which names an op that made nothing.
+func FuzzHostilePath(f *testing.F) {
+	for _, path := range []any{[]any{[]any{"a"}}, []any{[]any{"a"}, "v"}, []any{[]any{"a", int64(0), "title"}, "v"}, []any{[]any{"title"}, "v"}, []any{[]any{}}} {
+		b, err := object.Encode(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, action := range []string{"set", "make", "remove", "add"} {
+			f.Add(action, b, byte(0))
+			f.Add(action, b, byte(2))
+		}
+	}
+	f.Fuzz(func(t *testing.T, action string, payload []byte, refs byte) {
+		for name, shape := range crdttest.Shapes() {
+			w := newWorld(nil)
+			w.env.Shape = shape
+			op := w.op("a", action, payload)
+			for range refs {
+				op.Refs = append(op.Refs, w.op("b", "", nil).Ref)
+			}
+			op = know(w.env, op)
+			typ := shape.Field()
+			if _, err := typ.Apply(w.env, op, true); err != nil {
+				t.Fatalf("%s: apply: %v", name, err)
+			}
+			for _, effective := range []bool{true, false, true} {
+				if _, err := typ.Flip(w.env, op, !effective); err != nil {
+					t.Fatalf("%s: flip: %v", name, err)
+				}
+			}
+			if _, err := crdttest.Composed(shape).ReadAll(w.env, []crdttest.Fact{{Op: op, Effective: true}}); err != nil {
+				t.Fatalf("%s: read: %v", name, err)
+			}
+		}
+	})
+}
 
 // FuzzHostileOp gives every type one op of any shape: it is taken or ignored, never an error, and can be flipped.
 func FuzzHostileOp(f *testing.F) {

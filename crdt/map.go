@@ -156,11 +156,21 @@ func MapKeys(env *Env, r MapRange) iter.Seq2[string, error] {
 }
 
 // RecordShown reads which record is shown under a key of a map, given the environment of the key (a path that ends with
-// it); ok is false when there is none. Ref is the op that made it.
-func RecordShown(env *Env) (e Entry, ok bool, err error) { return valueIn(env, nil) }
+// it); ok is false when there is none. Ref is the op that made it, and Value its id ([RecordID]) as canonical CBOR.
+func RecordShown(env *Env) (e Entry, ok bool, err error) {
+	e, ok, err = valueIn(env, nil)
+	e.Value = recordValue(e.Ref)
+	return e, ok, err
+}
 
 // RecordConflicts reads all records that were made under a key concurrently, the shown one first.
-func RecordConflicts(env *Env) ([]Entry, error) { return shownIn(env, nil) }
+func RecordConflicts(env *Env) ([]Entry, error) {
+	all, err := shownIn(env, nil)
+	for i := range all {
+		all[i].Value = recordValue(all[i].Ref)
+	}
+	return all, err
+}
 
 // MapMake makes the op that makes a record under the key of env. It names the ones it replaces. The record is reached by a
 // step with the op.

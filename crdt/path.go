@@ -58,10 +58,10 @@ type reach struct {
 	shape  *Shape
 	path   []Step
 	prefix []byte
-	keyed  bool   // the last step was a key: what it reaches belongs to a map
-	over   int    // then, how much of prefix is that map's
-	makers int    // records entered
-	marks  []int  // for each of them, how much of prefix is its own
+	keyed  bool  // the last step was a key: what it reaches belongs to a map
+	over   int   // then, how much of prefix is that map's
+	makers int   // records entered
+	marks  []int // for each of them, how much of prefix is its own
 }
 
 func (r *reach) fail(reason string) error { return &PathError{PathText(r.path), reason} }

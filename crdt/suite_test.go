@@ -23,3 +23,18 @@ func TestSuite(t *testing.T) {
 		})
 	}
 }
+
+func TestComposedSuite(t *testing.T) {
+	for name, shape := range crdttest.Shapes() {
+		t.Run(name, func(t *testing.T) { crdttest.Run(t, shape.Field(), crdttest.Composed(shape)) })
+		t.Run(name+"/wide", func(t *testing.T) {
+			gen := crdttest.Composed(shape)
+			whole := gen.Env
+			gen.Env = func(env *crdt.Env) {
+				whole(env)
+				crdt.Narrow(env)
+			}
+			crdttest.Run(t, shape.Field(), gen)
+		})
+	}
+}

@@ -39,7 +39,8 @@ func (a *applier) env(f *field) *crdt.Env {
 			return e.env
 		}
 	}
-	env := &crdt.Env{State: f.state(a.tx), Past: a.past, Ops: a.ops, Schema: f.schema, Space: a.space.id, Quiet: a.quiet}
+	env := f.env(a.space, f.state(a.tx), a.past, a.ops)
+	env.Quiet = a.quiet
 	a.envs = append(a.envs, fieldEnv{f, env})
 	return env
 }
@@ -73,7 +74,7 @@ func (a *applier) foresee(kind *kind, fresh []*entering) error {
 				continue
 			}
 			if typ, ok := f.typ.(crdt.Foreteller); ok {
-				for _, key := range typ.Reads(&crdt.Op{Action: op.Action, Payload: payloads[i]}) {
+				for _, key := range typ.Reads(&crdt.Op{Ref: history.OpRef{Commit: in.commit.ID}, Action: op.Action, Refs: op.Refs, Payload: payloads[i]}) {
 					keys = append(keys, fieldState{prefix: f.prefix}.key(key))
 				}
 			}

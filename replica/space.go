@@ -59,13 +59,18 @@ type kind struct {
 	fields   []*field
 }
 
-// field is one replicated value of the space: its place in the store, its type
-// and its schema.
+// field is one replicated value of the space: its place in the store, what it
+// is made of, and the type that takes its ops.
 type field struct {
 	name   string
 	prefix []byte
+	shape  *crdt.Shape
 	typ    crdt.Type
-	schema *schema.Schema
+}
+
+// env is what the field's type works on.
+func (f *field) env(s *Space, state crdt.State, past crdt.Past, ops crdt.Ops) *crdt.Env {
+	return &crdt.Env{State: state, Past: past, Ops: ops, Shape: f.shape, Schema: f.shape.Schema, Space: s.id}
 }
 
 // ProfileField is the field every space has besides those of its kind: the
@@ -145,13 +150,13 @@ func (k *kind) field(name string) (*field, error) {
 
 // newKind takes the kind of the space from its first commit.
 func (s *Space) newKind(f *authority.Founding) (*kind, error) {
-	fields := []*field{{name: ProfileField, prefix: s.keys.field(0), typ: profileType, schema: profileSchema}}
+	fields := []*field{{name: ProfileField, prefix: s.keys.field(0), shape: profileShape, typ: profileShape.Type}}
 	for i, mf := range f.Manifest.Fields {
-		t, sch, err := parseField(mf)
+		shape, err := shapeOf(mf)
 		if err != nil {
 			return nil, err
 		}
-		fields = append(fields, &field{name: mf.Name, prefix: s.keys.field(i + 1), typ: t, schema: sch})
+		fields = append(fields, &field{name: mf.Name, prefix: s.keys.field(i + 1), shape: shape, typ: shape.Field()})
 	}
 	return &kind{f, fields}, nil
 }
@@ -159,32 +164,46 @@ func (s *Space) newKind(f *authority.Founding) (*kind, error) {
 // checkField refuses a manifest with a type or schema this software does not
 // know. Every replica checks the same.
 func checkField(f authority.Field) error {
-	_, _, err := parseField(f)
+	_, err := shapeOf(f)
 	return err
 }
 
-func parseField(f authority.Field) (crdt.Type, *schema.Schema, error) {
+// shapeOf makes the shape of what a manifest says.
+func shapeOf(f authority.Field) (s *crdt.Shape, err error) {
+	s = &crdt.Shape{}
+	switch f.Type {
+	case authority.TypeMap:
+		s.Of, err = shapeOf(*f.Of)
+		return s, err
+	case authority.TypeRecord:
+		for _, p := range f.Fields {
+			in, err := shapeOf(p)
+			if err != nil {
+				return nil, err
+			}
+			s.Fields = append(s.Fields, crdt.Property{Name: p.Name, Shape: in})
+		}
+		return s, nil
+	}
 	t, ok := crdt.ByName(f.Type)
 	if !ok {
-		return nil, nil, fmt.Errorf("unknown type %q", f.Type)
+		return nil, fmt.Errorf("unknown type %q", f.Type)
 	}
-	if f.Schema == nil {
-		return t, nil, nil
+	if s.Type = t; f.Schema != nil {
+		s.Schema, err = schema.Parse(f.Schema)
 	}
-	sch, err := schema.Parse(f.Schema)
-	return t, sch, err
+	return s, err
 }
 
-var (
-	profileType, _ = crdt.ByName("profile")
-	profileSchema  = func() *schema.Schema {
-		s, err := schema.Parse(map[string]any{"type": "string", "max": int64(80)})
-		if err != nil {
-			panic(err) // a constant
-		}
-		return s
-	}()
-)
+// profileShape is that of the names people give themselves.
+var profileShape = func() *crdt.Shape {
+	t, ok := crdt.ByName("profile")
+	s, err := schema.Parse(map[string]any{"type": "string", "max": int64(80)})
+	if err != nil || !ok {
+		panic(fmt.Sprintf("replica: the profile's type is known: %v; its schema: %v", ok, err)) // constants
+	}
+	return &crdt.Shape{Type: t, Schema: s}
+}()
 
 // state is the field's part of a transaction or snapshot.
 func (f *field) state(tx *store.Tx) crdt.State { return fieldState{f.prefix, tx, tx} }
@@ -274,7 +293,7 @@ func (v *View) Env(name string) (*crdt.Env, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &crdt.Env{State: f.reading(v.snap), Past: viewPast{v.space}, Ops: v.space.opsFrom(v.snap), Schema: f.schema, Space: v.space.id}, nil
+	return f.env(v.space, f.reading(v.snap), viewPast{v.space}, v.space.opsFrom(v.snap)), nil
 }
 
 // Close releases the version.

@@ -47,7 +47,7 @@ func (tx *Tx) Env(field string) (*crdt.Env, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &crdt.Env{State: &txState{tx: tx, f: f}, Past: &tx.group.past, Ops: txOps{tx}, Schema: f.schema, Space: tx.space.id}, nil
+	return f.env(tx.space, &txState{tx: tx, f: f}, &tx.group.past, txOps{tx}), nil
 }
 
 // layer is what the transaction reads: the version the group builds on, the
@@ -110,14 +110,15 @@ func (s *txState) Scan(lo, hi []byte, reverse bool) iter.Seq2[store.KV, error] {
 
 // catchUp applies the ops of a field that its state does not show yet.
 func (tx *Tx) catchUp(f *field, state crdt.State) error {
-	env := crdt.Env{State: state, Past: &tx.group.past, Ops: txOps{tx}, Schema: f.schema, Space: tx.space.id}
+	env := f.env(tx.space, state, &tx.group.past, txOps{tx})
+	env.Quiet = true
 	for i := range tx.ops {
 		o := &tx.ops[i]
 		if o.shown || o.op.Field != f.name {
 			continue
 		}
 		o.shown = true
-		if _, err := f.typ.Apply(&env, tx.whole(i), true); err != nil {
+		if _, err := f.typ.Apply(env, tx.whole(i), true); err != nil {
 			return fmt.Errorf("field %s: %w", f.name, err)
 		}
 	}
@@ -144,7 +145,7 @@ func (tx *Tx) Do(field string, d crdt.Draft) error {
 	}
 	tx.ops = append(tx.ops, txOp{op: history.Op{Field: field, Action: d.Action, Refs: d.Refs, Size: len(d.Payload)}, payload: d.Payload})
 	last := len(tx.ops) - 1
-	if err := f.typ.Check(f.schema, tx.whole(last)); err != nil {
+	if err := f.typ.Check(f.shape.Schema, tx.whole(last)); err != nil {
 		tx.ops = tx.ops[:last]
 		return fmt.Errorf("field %s: %w", field, err)
 	}

@@ -23,6 +23,8 @@ type Gen struct {
 	Draft func(r *rand.Rand, env *crdt.Env, me identity.PublicKey) (d crdt.Draft, ok bool)
 	// Read reads everything shown, in the type's order.
 	Read func(env *crdt.Env) ([]Shown, error)
+	// ReadAll is in the place of Read for a type whose values can only be found by the ops for them.
+	ReadAll func(env *crdt.Env, facts []Fact) ([]Shown, error)
 	// Model computes the same from all ops. before is the causal order, of ops in one commit too. It may leave out
 	// what the suite knows by itself: of an Entry it gives Value and Ref, and Key where the type's order is by key.
 	Model func(facts []Fact, before func(a, b history.OpRef) bool) []Shown
@@ -34,6 +36,7 @@ type Gen struct {
 type Shown struct {
 	crdt.Entry
 	Others []history.OpRef
+	Path   []crdt.Step // of the value inside a map or record; Key is then the place of a change (crdt.Change)
 }
 
 // Fact is an op with its verdict.
@@ -51,6 +54,7 @@ const (
 const (
 	defaultSeeds = 30
 	shortSeeds   = 8
+	slowSeeds    = 10 // where reading takes long
 	steps        = 40
 )
 
@@ -60,6 +64,9 @@ func Run(t *testing.T, typ crdt.Type, gen Gen) {
 	first, count := uint64(1), uint64(defaultSeeds)
 	if testing.Short() {
 		count = shortSeeds
+	}
+	if gen.ReadAll != nil {
+		count = min(count, slowSeeds)
 	}
 	if n, err := strconv.ParseUint(os.Getenv(seedsEnv), 10, 64); err == nil {
 		count = n

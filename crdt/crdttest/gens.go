@@ -146,7 +146,7 @@ func readRegister(env *crdt.Env) ([]Shown, error) {
 		return nil, err
 	}
 	all, err := crdt.RegisterConflicts(env)
-	return []Shown{{e, others(all)}}, err
+	return []Shown{{Entry: e, Others: others(all)}}, err
 }
 
 func readOnce(env *crdt.Env) ([]Shown, error) {
@@ -193,7 +193,7 @@ func readProfile(env *crdt.Env) ([]Shown, error) {
 		if err != nil {
 			return nil, err
 		}
-		shown = append(shown, Shown{e, others(all)})
+		shown = append(shown, Shown{Entry: e, Others: others(all)})
 	}
 	return shown, nil
 }

@@ -58,7 +58,7 @@ func Composed(shape *crdt.Shape) Gen {
 }
 
 // keys are few, so that they meet; in some orders of bytes with escapes they would stand elsewhere.
-var keys = []string{"a", "ab", "a\x00", "a\x00\x01", "\u00fc", strings.Repeat("k", crdt.MaxKey)}
+var keys = []string{"a", "ab", "a\x00", "a\x00\x01\x01", "\u00fc", strings.Repeat("k", crdt.MaxKey)}
 
 // draftInside makes an op for some value inside env.
 func draftInside(r *rand.Rand, env *crdt.Env, shape *crdt.Shape, me identity.PublicKey) (crdt.Draft, bool) {

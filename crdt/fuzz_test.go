@@ -58,6 +58,7 @@ func fuzzShape(f *testing.F, name string) {
 func FuzzMapOfRegister(f *testing.F) { fuzzShape(f, "map of register") }
 func FuzzMapOfCounter(f *testing.F)  { fuzzShape(f, "map of counter") }
 func FuzzMapOfSet(f *testing.F)      { fuzzShape(f, "map of set") }
+func FuzzMapOfOnce(f *testing.F)     { fuzzShape(f, "map of once") }
 func FuzzMapOfRecord(f *testing.F)   { fuzzShape(f, "map of record") }
 func FuzzDeepMap(f *testing.F)       { fuzzShape(f, "deep map") }
 func FuzzRecord(f *testing.F)        { fuzzShape(f, "record") }

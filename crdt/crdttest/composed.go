@@ -21,6 +21,7 @@ func Shapes() map[string]*crdt.Shape {
 		"map of register": mapOf(text),
 		"map of counter":  mapOf(tally),
 		"map of set":      mapOf(tags),
+		"map of once":     mapOf(leaf("once")),
 		"map of record":   mapOf(record(crdt.Property{Name: "title", Shape: text}, crdt.Property{Name: "marks", Shape: mapOf(text)}, crdt.Property{Name: "log", Shape: leaf("log")})),
 		"deep map": mapOf(record(crdt.Property{Name: "in", Shape: mapOf(record(crdt.Property{Name: "votes", Shape: mapOf(tally)},
 			crdt.Property{Name: "tags", Shape: tags}))})),

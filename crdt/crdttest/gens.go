@@ -154,7 +154,7 @@ func readOnce(env *crdt.Env) ([]Shown, error) {
 	if err != nil || len(all) == 0 {
 		return nil, err
 	}
-	return []Shown{{all[0], others(all)}}, nil
+	return []Shown{{Entry: all[0], Others: others(all)}}, nil
 }
 
 // checkOnce holds reading and setting against what is shown.

@@ -8,7 +8,6 @@ import (
 
 	hhs "github.com/hyperhyperspace/hhs-go"
 	"github.com/hyperhyperspace/hhs-go/internal/order"
-	"github.com/hyperhyperspace/hhs-go/replica"
 )
 
 // emit calls hhsEvent with one event of a subscription.
@@ -106,7 +105,7 @@ func follow(ctx context.Context, s *hhs.AnySpace, t topic) {
 		if s, err = s.Node().Space(s.ID()); err != nil {
 			return // it was left, or the node closed
 		}
-		emit(t.sub, result{"kind": "change", "space": t.space, "fields": fieldNames(s, map[string]bool{"*": true})})
+		emit(t.sub, changed{everywhere: nil}.event(s, t.space))
 	}
 }
 
@@ -135,25 +134,18 @@ const (
 	floodPause = 400 * time.Millisecond
 )
 
-// watchChanges tells which fields changed, several commits in one event.
+// watchChanges tells where a space changed, several commits in one event.
 func watchChanges(ctx context.Context, s *hhs.AnySpace, t topic) {
-	fields := map[string]bool{}
-	fresh := make(chan string, 64)
+	fields := changed{}
+	fresh := make(chan place, 64)
 	go func() {
 		defer close(fresh)
 		for c, err := range s.Watch(ctx) {
 			if err != nil {
 				return
 			}
-			name := c.Field
-			switch {
-			case c.Resync:
-				name = "*"
-			case name == replica.ProfileField:
-				name = "$names"
-			}
 			select {
-			case fresh <- name:
+			case fresh <- placeOf(c):
 			case <-ctx.Done():
 				return
 			}
@@ -165,11 +157,11 @@ func watchChanges(ctx context.Context, s *hhs.AnySpace, t topic) {
 	ready := false
 	for {
 		select {
-		case name, ok := <-fresh:
+		case p, ok := <-fresh:
 			if !ok {
 				return
 			}
-			fields[name] = true
+			fields.add(p)
 		case <-pause.C:
 			ready = true
 			if len(fields) == 0 { // nothing came meanwhile
@@ -181,31 +173,12 @@ func watchChanges(ctx context.Context, s *hhs.AnySpace, t topic) {
 			return
 		}
 		if ready && len(fields) > 0 {
-			emit(t.sub, result{"kind": "change", "space": t.space, "fields": fieldNames(s, fields)})
+			emit(t.sub, fields.event(s, t.space))
 			clear(fields)
 			ready = false
 			pause.Reset(length)
 		}
 	}
-}
-
-// fieldNames lists the fields; all of them when changes were dropped.
-func fieldNames(s *hhs.AnySpace, fields map[string]bool) []any {
-	var list []string
-	if fields["*"] {
-		list = append(list, "$names")
-		if m, err := s.Manifest(); err == nil {
-			for _, f := range m.Fields {
-				list = append(list, f.Name)
-			}
-		}
-	} else {
-		for f := range fields {
-			list = append(list, f)
-		}
-		order.By(list, strings.Compare)
-	}
-	return texts(list)
 }
 
 // watchStatus tells status and peers, at most twenty times a second, the last

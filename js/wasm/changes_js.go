@@ -1,0 +1,85 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	hhs "github.com/hyperhyperspace/hhs-go"
+	"github.com/hyperhyperspace/hhs-go/internal/order"
+	"github.com/hyperhyperspace/hhs-go/replica"
+)
+
+// place is where something changed: a field, and the keys and names on the way
+// to the value inside it.
+type place struct {
+	field string
+	path  []string
+}
+
+// everywhere stands for all fields: changes were dropped.
+const everywhere = "*"
+
+func placeOf(c replica.Change) place {
+	switch {
+	case c.Resync:
+		return place{field: everywhere}
+	case c.Field == replica.ProfileField:
+		return place{field: "$names"}
+	}
+	p := place{field: c.Field}
+	for _, step := range c.Path {
+		if step.Key != "" {
+			p.path = append(p.path, step.Key)
+		}
+	}
+	return p
+}
+
+// maxPaths is how many places inside one field an event names, each of which
+// every subscriber in the page looks at; with more the field changed anywhere.
+const maxPaths = 64
+
+// changed are the fields that changed: for each the paths inside it, in the
+// order in which they changed first; nil: anywhere.
+type changed map[string][][]string
+
+func (c changed) add(p place) {
+	paths, known := c[p.field]
+	switch {
+	case known && paths == nil:
+	case len(p.path) == 0 || len(paths) >= maxPaths:
+		c[p.field] = nil
+	case !slices.ContainsFunc(paths, func(q []string) bool { return slices.Equal(p.path, q) }):
+		c[p.field] = append(paths, p.path)
+	}
+}
+
+// event is what is told of them.
+func (c changed) event(s *hhs.AnySpace, space string) result {
+	var names []string
+	inside := result{}
+	for name, paths := range c {
+		names = append(names, name)
+		if paths != nil {
+			list := make([]any, len(paths))
+			for i, p := range paths {
+				list[i] = texts(p)
+			}
+			inside[name] = list
+		}
+	}
+	order.By(names, strings.Compare)
+	if _, all := c[everywhere]; all {
+		names, inside = []string{"$names"}, nil
+		if m, err := s.Manifest(); err == nil {
+			for _, f := range m.Fields {
+				names = append(names, f.Name)
+			}
+		}
+	}
+	r := result{"kind": "change", "space": space, "fields": texts(names)}
+	if len(inside) > 0 {
+		r["paths"] = map[string]any(inside)
+	}
+	return r
+}

@@ -21,6 +21,9 @@ func Code(err error) string {
 	if err == nil {
 		return ""
 	}
+	if as[*FileError](err) { // whatever is wrong with what is in it
+		return "file"
+	}
 	for _, c := range sentinels {
 		if errors.Is(err, c.err) {
 			return c.code

@@ -22,6 +22,13 @@ func (s *Space) Batches(have []object.ID, max int) iter.Seq2[*history.Batch, err
 			yield(nil, err)
 			return
 		}
+		s.batches(missing, max)(yield)
+	}
+}
+
+// batches is Batches of the commits with given numbers.
+func (s *Space) batches(missing []history.Span, max int) iter.Seq2[*history.Batch, error] {
+	return func(yield func(*history.Batch, error) bool) {
 		snap, err := s.node.cfg.Store.Snapshot()
 		if err != nil {
 			yield(nil, fmt.Errorf("read history: %w", err))

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -44,7 +45,7 @@ func (n *Node) CreateNoted(ctx context.Context, m *authority.Manifest, note func
 		return nil, fmt.Errorf("create space: %w", err)
 	}
 	batch := &history.Batch{Commits: []*history.Commit{c}, Attestations: []history.Attestation{{Commit: c.ID, Sig: sig}}}
-	s, err := n.found(context.WithoutCancel(ctx), batch, note(c.ID))
+	s, err := n.found(context.WithoutCancel(ctx), batch, note(c.ID), Source{})
 	if err != nil {
 		return nil, fmt.Errorf("create space: %w", err)
 	}
@@ -53,7 +54,7 @@ func (n *Node) CreateNoted(ctx context.Context, m *authority.Manifest, note func
 
 // found lets a first commit enter together with the space's line in the
 // registry: either both are kept or neither.
-func (n *Node) found(ctx context.Context, b *history.Batch, note []byte) (*Space, error) {
+func (n *Node) found(ctx context.Context, b *history.Batch, note []byte, from Source) (*Space, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.closed {
@@ -64,9 +65,16 @@ func (n *Node) found(ctx context.Context, b *history.Batch, note []byte) (*Space
 		return nil, err
 	}
 	id := b.Commits[0].ID
-	s := newSpace(n, id, num)
+	if _, err := n.entry(id); !errors.Is(err, ErrUnknownSpace) {
+		return nil, errors.Join(errFounded, err)
+	}
+	s, err := n.loadSpace(Entry{Space: id, num: num}) // it may be one that was left
+	if err != nil {
+		return nil, err
+	}
 	s.unlisted = func(to putter) { list(to, id, num, note) }
-	if _, err := s.Ingest(ctx, b, Source{}); err != nil {
+	if _, err := s.Ingest(ctx, b, from); err != nil {
+		s.end()
 		return nil, err
 	}
 	n.spaces[id] = s

@@ -34,9 +34,13 @@ var (
 type Source struct {
 	// Device is the key of the peer, zero for this node itself.
 	Device identity.PublicKey
-	// Transport is the peer's connection kind ("ws", "rtc", "pipe"), or "".
+	// Transport is the peer's connection kind ("ws", "rtc", "pipe"), "file" for
+	// what was imported, or "".
 	Transport string
 }
+
+// here tells that a batch was made on this node.
+func (s Source) here() bool { return s.Device.IsZero() && s.Transport == "" }
 
 // Reject is why the door refused a batch: which commit broke which rule, what
 // the cause was, and who sent it. It unwraps to its cause.
@@ -50,8 +54,11 @@ type Reject struct {
 
 func (r *Reject) Error() string {
 	who := "made here"
-	if !r.From.Device.IsZero() {
+	switch {
+	case !r.From.Device.IsZero():
 		who = "from peer " + r.From.Device.Short()
+	case !r.From.here():
+		who = "from a " + r.From.Transport
 	}
 	what := "batch"
 	if !r.Commit.IsZero() {

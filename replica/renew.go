@@ -52,12 +52,12 @@ func (n *Node) Retire(ctx context.Context) error {
 	return n.renew(ctx, own)
 }
 
-// goesOn tells whether a batch from a peer holds commits of this device that it
+// goesOn tells whether a batch from a peer or a file holds commits of this device that it
 // does not know and did not give away itself: what it wrote before it left the
 // space, or what it lost.
 func (d *door) goesOn() bool {
 	s := d.space
-	if s.node.cfg.Renew == nil || d.from.Device.IsZero() || !s.owed.IsZero() || s.trouble.Load() != nil {
+	if s.node.cfg.Renew == nil || d.from.here() || !s.owed.IsZero() || s.trouble.Load() != nil {
 		return false
 	}
 	own := s.node.device()

@@ -1,30 +1,36 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
-	"io"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/hyperhyperspace/hhs-go/internal/control"
 )
 
 func (a *app) getCommand() *cobra.Command {
 	var limit int
+	var closure bool
 	c := &cobra.Command{
 		Use:   "get SPACE [FIELD]",
 		Short: "Read a space, or one field of it",
 		Long: `Reads this directory's copy: all fields, or one. Values are JSON. Of a set the first entries are shown, of a log the
-latest, oldest first; of a counter the sum. Reading needs no network.`,
-		Example: "  hhs get 4kq2jsye\n  hhs get 4kq2jsye items -json",
+latest, oldest first; of a counter the sum. Reading needs no network.
+
+With --closure the argument is the id of an object on this node: it is written to standard output as a CAR file, with
+every object here that it links to, directly or not.`,
+		Example: "  hhs get 4kq2jsye\n  hhs get 4kq2jsye items -json\n  hhs get bafyreif... --closure > object.car",
 		Args:    exactly(1, 2, "a space and possibly a field"),
 		RunE: func(c *cobra.Command, args []string) error {
+			if closure {
+				if len(args) > 1 {
+					return usagef("--closure takes the id of one object")
+				}
+				return a.getObject(c.Context(), args[0])
+			}
 			get := getArgs{Space: args[0], Limit: limit}
 			if len(args) > 1 {
 				get.Field = args[1]
@@ -47,6 +53,7 @@ latest, oldest first; of a counter the sum. Reading needs no network.`,
 		},
 	}
 	c.Flags().IntVar(&limit, "limit", 100, "how many entries of a set or log")
+	c.Flags().BoolVar(&closure, "closure", false, "write an object with all it links to as a CAR file")
 	return c
 }
 
@@ -204,33 +211,4 @@ func (a *app) printPeers(list []peerInfo, before string) {
 		transport := map[string]string{"ws": "WebSocket", "rtc": "WebRTC"}[p.Transport]
 		a.printf("%s%s over %s, %s, %.1f ms, device %s\n", before, strings.TrimSpace(p.Name+" ("+short(p.Identity)+")"), transport, state, p.RTT, p.Device)
 	}
-}
-
-func (a *app) exportCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "export SPACE > FILE.car",
-		Short: "Write a space as a CAR file",
-		Long: `Writes all of a space to standard output as a CAR file, which any IPLD tool reads: every commit, every part and every
-attached object as a block, and the signatures in blocks of their own. The roots are the space's id and its heads.`,
-		Example: "  hhs export 4kq2jsye > room.car",
-		Args:    exactly(1, 1, "one space"),
-		RunE: func(c *cobra.Command, args []string) error {
-			if f, ok := a.out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-				return usagef("this would write binary data to the terminal; send it to a file: hhs export %s > room.car", args[0])
-			}
-			return a.export(c.Context(), args[0], a.out)
-		},
-	}
-}
-
-// export writes to w. With --json errors are JSON; the file is a CAR in any case.
-func (a *app) export(ctx context.Context, space string, w io.Writer) error {
-	return a.call(ctx, "export", spaceArgs{space}, role{}, func(body json.RawMessage) error {
-		var c chunk
-		if err := json.Unmarshal(body, &c); err != nil {
-			return err
-		}
-		_, err := w.Write(c.Data)
-		return err
-	})
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // exitDamaged is the exit code of a check that found damage, or that something
-// is still missing.
+// is still missing, and of a file that is not as it was written.
 const exitDamaged = 3
 
 // long is ask for a call that takes long: it shows the steps.

@@ -46,6 +46,7 @@ var remedies = map[string]string{
 	"newer":         "use the newer hhs that wrote it; nothing was changed",
 	"corrupt":       "run hhs fsck --repair, or restore the directory from a backup",
 	"kind_mismatch": "use a space of this kind, or make one",
+	"file":          "get another copy of the file; hhs import keeps what is whole before the place that is named",
 	"offline":       "start a server with hhs serve, or name one: \"one two three @ host:port\"",
 }
 
@@ -138,6 +139,8 @@ func (a *app) fail(err error) int {
 	switch {
 	case f.code == "usage":
 		return exitUsage
+	case f.code == "file":
+		return exitDamaged
 	case errors.As(err, &lost):
 		return exitStore
 	}

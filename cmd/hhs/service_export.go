@@ -3,109 +3,99 @@ package main
 import (
 	"bufio"
 	"context"
-	"iter"
+	"io"
+	"os"
 
 	hhs "github.com/hyperhyperspace/hhs-go"
-	"github.com/hyperhyperspace/hhs-go/history"
 	"github.com/hyperhyperspace/hhs-go/internal/control"
 	"github.com/hyperhyperspace/hhs-go/object"
-	"github.com/hyperhyperspace/hhs-go/object/car"
 )
 
 // exportChunk is how much of an export one frame carries, in bytes.
 const exportChunk = 256 << 10
 
-// chunk is a piece of an exported file.
-type chunk struct {
-	Data []byte `json:"data"`
+// chunk is a piece of a file that is written where the command runs; or a step, or, after all pieces, the result.
+type chunk[T any] struct {
+	Data []byte `json:"data,omitempty"`
+	update[T]
 }
 
 // chunkWriter sends what is written to it.
-type chunkWriter struct{ send func(any) error }
+type chunkWriter[T any] struct{ send func(any) error }
 
-func (w chunkWriter) Write(p []byte) (int, error) {
-	if err := w.send(chunk{p}); err != nil {
+func (w chunkWriter[T]) Write(p []byte) (int, error) {
+	if err := w.send(chunk[T]{Data: p}); err != nil {
 		return 0, err
 	}
 	return len(p), nil
 }
 
-// exportSpace sends a space as a CAR file: every envelope, part and attached
-// object as a block. The roots are the space's id and its heads.
-//
-// Signatures stand beside commits, not in them, so they travel in blocks of
-// their own: {"$type": "hhs/attestations", "list": [[commit, signature], ...]}.
-func exportSpace(ctx context.Context, s *service, c *control.Call) error {
-	a, err := arguments[spaceArgs](c)
-	if err != nil {
-		return err
+// sendFile makes a method of a function that writes a file.
+func sendFile[A, R any](f func(ctx context.Context, s *service, args A, w io.Writer, tell func(hhs.Step)) (R, error)) method {
+	return func(ctx context.Context, s *service, c *control.Call) error {
+		args, err := arguments[A](c)
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		w := bufio.NewWriterSize(chunkWriter[R]{c.Send}, exportChunk)
+		result, err := f(ctx, s, args, w, func(step hhs.Step) {
+			if err := c.Send(chunk[R]{update: update[R]{Step: &step}}); err != nil {
+				cancel(err)
+			}
+		})
+		if err == nil {
+			err = w.Flush()
+		}
+		if err != nil {
+			return err
+		}
+		return c.Send(chunk[R]{update: update[R]{Result: &result}})
 	}
+}
+
+func exportSpace(ctx context.Context, s *service, a spaceArgs, w io.Writer, tell func(hhs.Step)) (hhs.Exported, error) {
 	space, err := s.find(a.Space)
 	if err != nil {
-		return err
+		return hhs.Exported{}, err
 	}
-	if !space.Ready() {
-		return hhs.ErrPending
-	}
-	roots := []object.ID{space.ID()}
-	for _, h := range space.Replica().Heads() {
-		if h != space.ID() {
-			roots = append(roots, h)
-		}
-	}
-	w := bufio.NewWriterSize(chunkWriter{c.Send}, exportChunk)
-	if err := car.Write(ctx, w, roots, blocks(space)); err != nil {
-		return err
-	}
-	return w.Flush()
+	return space.Export(ctx, w, tell)
 }
 
-// blocks yields everything of a space, what is linked before what links it
-// where the order of commits says so.
-func blocks(space *hhs.AnySpace) iter.Seq2[car.Block, error] {
-	return func(yield func(car.Block, error) bool) {
-		for batch, err := range space.Replica().Batches(nil, object.MaxBlock/2) {
-			if err != nil {
-				yield(car.Block{}, err)
-				return
-			}
-			list, err := batchBlocks(batch)
-			if err != nil {
-				yield(car.Block{}, err)
-				return
-			}
-			for _, b := range list {
-				if !yield(b, nil) {
-					return
-				}
-			}
-		}
-	}
+type objectArgs struct {
+	ID string `json:"id"`
 }
 
-func batchBlocks(batch *history.Batch) ([]car.Block, error) {
-	var list []car.Block
-	for _, c := range batch.Commits {
-		list = append(list, car.Block{ID: c.ID, Data: c.Raw})
-		for _, part := range c.Parts {
-			if part != nil { // not loaded here: an export is of what is here
-				list = append(list, car.Block{ID: object.Sum(object.DagCBOR, part), Data: part})
-			}
-		}
-	}
-	for _, o := range batch.Attached() {
-		list = append(list, car.Block{ID: o.ID, Data: o.Block})
-	}
-	if len(batch.Attestations) == 0 {
-		return list, nil
-	}
-	var proofs []any
-	for _, a := range batch.Attestations {
-		proofs = append(proofs, []any{a.Commit, a.Sig})
-	}
-	block, err := object.Encode(map[string]any{"$type": "hhs/attestations", "list": proofs})
+func exportObject(ctx context.Context, s *service, a objectArgs, w io.Writer, _ func(hhs.Step)) (hhs.ExportedObject, error) {
+	id, err := object.ParseID(a.ID)
 	if err != nil {
-		return nil, err
+		return hhs.ExportedObject{}, failf("value", "%q is not the id of an object: %w", a.ID, err)
 	}
-	return append(list, car.Block{ID: object.Sum(object.DagCBOR, block), Data: block}), nil
+	return s.node.ExportObject(ctx, id, w)
+}
+
+type importArgs struct {
+	Path string `json:"path"` // absolute
+}
+
+func importFile(ctx context.Context, s *service, a importArgs, tell func(hhs.Step)) (hhs.Imported, error) {
+	f, err := os.Open(a.Path)
+	if err != nil {
+		return hhs.Imported{}, err
+	}
+	defer f.Close()
+	return s.node.Import(ctx, f, withSize(f, tell))
+}
+
+// withSize tells of the bytes of a file, too, how many there are.
+func withSize(f *os.File, tell func(hhs.Step)) func(hhs.Step) {
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return tell
+	}
+	return func(s hhs.Step) {
+		s.AllBytes = info.Size()
+		tell(s)
+	}
 }

@@ -30,7 +30,7 @@ var notInWASM = []string{
 }
 
 // native are the packages that are not for the browser.
-var native = []string{"object/car", "identity/keyfile", "store/pebble", "examples", "web", "cmd", "internal"}
+var native = []string{"identity/keyfile", "store/pebble", "examples", "web", "cmd", "internal"}
 
 // reach lists everything that packages import, directly or not, for a platform.
 func reach(t *testing.T, goos, goarch string, pkgs []string) []string {
@@ -65,7 +65,7 @@ func packages(t *testing.T, keep func(pkg string) bool) []string {
 
 func TestDataModelHasNoNetwork(t *testing.T) {
 	pkgs := packages(t, func(pkg string) bool {
-		return under(pkg, data...) && !under(pkg, engines...) && !forTests(pkg) && pkg != "object/car"
+		return under(pkg, data...) && !under(pkg, engines...) && !forTests(pkg)
 	})
 	for _, platform := range [][2]string{{"linux", "amd64"}, {"js", "wasm"}} {
 		for _, dep := range reach(t, platform[0], platform[1], pkgs) {

@@ -21,7 +21,7 @@ func Code(err error) string {
 	if err == nil {
 		return ""
 	}
-	if as[*FileError](err) { // whatever is wrong with what is in it
+	if ofFile(err) { // whatever is wrong with what is in it
 		return "file"
 	}
 	for _, c := range sentinels {

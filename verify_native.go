@@ -44,6 +44,9 @@ func VerifyExport(ctx context.Context, r io.Reader, tell ...func(Step)) (x Impor
 	return x, nil
 }
 
+// ofFile tells whether an error is about a file.
+func ofFile(err error) bool { return as[*FileError](err) }
+
 // wholeFile compares what a file said of itself with what it held; this node has nothing else of the space.
 func (n *Node) wholeFile(x Imported, heads []object.ID) error {
 	s, err := n.rep.Space(x.Space)

@@ -66,6 +66,20 @@ func (f *field) op(num uint64, index uint32) (Op, error) {
 	return op, nil
 }
 
+// walk visits the pairs with lo <= key < hi until visit wants no more. Both are valid until visit returns. It is one loop for
+// all because each loop over a sequence is a kilobyte of WebAssembly.
+func (f *field) walk(lo, hi []byte, reverse bool, visit func(key, value []byte) (more bool, err error)) error {
+	for kv, err := range f.State.Scan(lo, hi, reverse) {
+		if err != nil {
+			return fmt.Errorf("read state: %w", err)
+		}
+		if more, err := visit(kv.Key, kv.Value); err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
 // record reads the entry at key; ok is false when there is none.
 func (f *field) record(key []byte) (r record, ok bool, err error) {
 	v, err := f.get(key)

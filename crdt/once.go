@@ -3,10 +3,11 @@ package crdt
 import (
 	"bytes"
 	"fmt"
+	"math"
+	"slices"
 
 	"github.com/hyperhyperspace/hhs-go/history"
 	"github.com/hyperhyperspace/hhs-go/schema"
-	"github.com/hyperhyperspace/hhs-go/store"
 )
 
 // onceType is "once": a value that is set and then stays. A set that has an effective set in its past comes too late and
@@ -37,55 +38,37 @@ func (onceType) Check(s *schema.Schema, op Op) error {
 }
 
 func (t onceType) Apply(env *Env, op Op, effective bool) ([]Change, error) {
-	f := once{on(env)}
-	if done, err := f.appliedIgnored(&op, t.Check(env.Schema, op)); done {
+	o := once{field: on(env)}
+	if done, err := o.appliedIgnored(&op, t.Check(env.Schema, op)); done {
 		return nil, err
 	}
-	if err := f.moveFloors(&op); err != nil {
-		return nil, err
-	}
-	at := placeOf(&op)
+	self := late{placeOf(&op), op.Ref, op.Num}
+	o.moveFloors(self)
 	if !effective {
-		return nil, f.put(join(spaceVoid, nil, at), onceEntry(op.Num))
+		o.move(self, 0, spaceVoid)
+		return nil, o.err
 	}
-	return f.enter(&op, nil) // nothing that is there has it in its past
+	return o.enter(&op, self, 0)
 }
 
 func (onceType) Flip(env *Env, op Op, effective bool) ([]Change, error) {
-	f, at := once{on(env)}, placeOf(&op)
-	in := byte(0)
-	for _, space := range []byte{spaceShown, spaceRest, spaceVoid} {
-		v, err := f.get(join(space, nil, at))
-		if err != nil {
-			return nil, err
-		}
-		if v != nil {
-			in = space
-			break
-		}
-	}
+	o := once{field: on(env)}
+	self := late{placeOf(&op), op.Ref, op.Num}
+	in := o.find(self.at)
 	switch {
+	case o.err != nil:
+		return nil, o.err
 	case in == 0:
-		return nil, f.wasIgnored(&op)
+		return nil, o.wasIgnored(&op)
 	case effective == (in != spaceVoid):
 		return nil, nil
 	case effective:
-		if err := f.remove(join(spaceVoid, nil, at)); err != nil {
-			return nil, err
-		}
-		later, err := f.collect(spaceShown, append([]byte(at), 0), nil)
-		if err != nil {
-			return nil, err
-		}
-		return f.enter(&op, later)
+		return o.enter(&op, self, spaceVoid)
+	case in == spaceShown:
+		return o.leave(&op, self)
 	}
-	if err := f.put(join(spaceVoid, nil, at), onceEntry(op.Num)); err != nil {
-		return nil, err
-	}
-	if in == spaceRest {
-		return nil, f.remove(join(spaceRest, nil, at))
-	}
-	return f.leave(&op)
+	o.move(self, spaceRest, spaceVoid)
+	return nil, o.err
 }
 
 // Shows implements [Shower].
@@ -96,252 +79,198 @@ func (onceType) Shows(env *Env) (bool, error) {
 	return false, nil
 }
 
-// once is a field of that type.
-type once struct{ *field }
+// once is a field of that type. Its first error stays: what follows does nothing.
+type once struct {
+	*field
+	err error
+}
 
-// late is an op of the state: visible, or too late.
+// late is an op of the state.
 type late struct {
 	at  place
 	ref history.OpRef
 	num uint64
 }
 
-// onceEntry is the entry of an op.
-func onceEntry(num uint64) []byte {
-	r := liveAdd(num)
-	return r.encode()
+// move is an op that goes from one space of the state to another; 0 is none.
+type move struct {
+	late
+	from, to byte
 }
 
-// enter takes in an op that is effective now: as visible, hiding those of later that it is before, or as too late.
-func (f once) enter(op *Op, later []late) ([]Change, error) {
-	at := placeOf(op)
-	earlier, err := f.collect(spaceShown, nil, []byte(at))
-	if err != nil {
-		return nil, err
+// enter takes in an op that is effective now: as visible, hiding what it is before, or as too late.
+func (o *once) enter(op *Op, self late, from byte) ([]Change, error) {
+	if o.behind(o.collect([]byte{spaceShown}, join(spaceShown, nil, self.at), math.MaxInt), self) {
+		o.move(self, from, spaceRest)
+		return nil, o.err
 	}
-	self := late{at, op.Ref, op.Num}
-	if hidden, err := f.behind(earlier, self); err != nil {
-		return nil, err
-	} else if hidden {
-		return nil, f.put(join(spaceRest, nil, at), onceEntry(op.Num))
-	}
-	var hide []late
-	for _, l := range later {
-		after, err := f.behind([]late{self}, l)
-		if err != nil {
-			return nil, err
-		}
-		if after {
-			hide = append(hide, l)
-		}
-	}
-	return f.change(op, true, []late{self}, hide)
-}
-
-// leave takes out a visible op that is void now, and brings back what it alone had hidden.
-func (f once) leave(op *Op) ([]Change, error) {
-	at := placeOf(op)
-	shown, err := f.collect(spaceShown, nil, nil)
-	if err != nil {
-		return nil, err
-	}
-	var self late
-	rest := make([]late, 0, len(shown))
-	for _, l := range shown {
-		if l.at == at {
-			self = l
-		} else {
-			rest = append(rest, l)
-		}
-	}
-	back, err := f.uncovered(at, rest)
-	if err != nil {
-		return nil, err
-	}
-	for _, l := range back {
-		if err := f.remove(join(spaceRest, nil, l.at)); err != nil {
-			return nil, err
-		}
-	}
-	return f.change(op, false, back, []late{self})
-}
-
-// uncovered finds the late ops above a place that none of shown is before.
-func (f once) uncovered(at place, shown []late) (back []late, err error) {
-	lo, hi := append(join(spaceRest, nil, at), 0), after([]byte{spaceRest})
-	for kv, err := range f.State.Scan(lo, hi, false) {
-		if err != nil {
-			return nil, fmt.Errorf("read state: %w", err)
-		}
-		l, err := readLate(kv)
-		if err != nil {
-			return nil, err
-		}
-		hidden, err := f.behind(shown, l)
-		if err != nil {
-			return nil, err
-		}
-		if !hidden {
-			back, shown = append(back, l), append(shown, l)
-		}
-		floor, err := f.get(join(spaceFloor, nil, l.at))
-		if err != nil {
-			return nil, err
-		}
-		if floor != nil {
-			break
-		}
-	}
-	return back, nil
-}
-
-// behind tells whether an op comes after one of others.
-func (f once) behind(others []late, l late) (bool, error) {
-	c := cell{field: f.field}
-	for _, o := range others {
-		if before, err := c.precedes(o.at, o.ref, l.at, l.ref); err != nil || before {
-			return before, err
-		}
-	}
-	return false, nil
-}
-
-// change writes which ops become visible and which do not stay so, and tells what is shown then. Those that leave and
-// are not void come too late.
-func (f once) change(op *Op, effective bool, show, hide []late) ([]Change, error) {
-	before, err := f.shownValue()
-	if err != nil {
-		return nil, err
-	}
-	for _, l := range hide {
-		if err := f.remove(join(spaceShown, nil, l.at)); err != nil {
-			return nil, err
-		}
-		if err := f.remove(join(spaceWinner, nil, appendRef(nil, l.ref))); err != nil {
-			return nil, err
-		}
-		if effective {
-			if err := f.put(join(spaceRest, nil, l.at), onceEntry(l.num)); err != nil {
-				return nil, err
+	moves := []move{{self, from, spaceShown}}
+	if from != 0 { // nothing has a new op in its past
+		for _, l := range o.collect(append(join(spaceShown, nil, self.at), 0), after([]byte{spaceShown}), math.MaxInt) {
+			if o.behind([]late{self}, l) {
+				moves = append(moves, move{l, spaceShown, spaceRest})
 			}
 		}
 	}
-	for _, l := range show {
-		if err := f.put(join(spaceShown, nil, l.at), onceEntry(l.num)); err != nil {
-			return nil, err
+	return o.change(op, true, moves)
+}
+
+// leave takes out a visible op that is void now, and brings back what it alone had hidden: the late ops above it that no
+// other visible op is before.
+func (o *once) leave(op *Op, self late) ([]Change, error) {
+	shown := o.collect([]byte{spaceShown}, after([]byte{spaceShown}), math.MaxInt)
+	shown = slices.DeleteFunc(shown, func(l late) bool { return l.at == self.at })
+	moves := []move{{self, spaceShown, spaceVoid}}
+	o.each(append(join(spaceRest, nil, self.at), 0), after([]byte{spaceRest}), false, func(l late) bool {
+		if !o.behind(shown, l) {
+			moves, shown = append(moves, move{l, spaceRest, spaceShown}), append(shown, l)
 		}
-		if err := f.put(join(spaceWinner, nil, appendRef(nil, l.ref)), onceEntry(l.num)); err != nil {
-			return nil, err
-		}
+		return !o.has(spaceFloor, l.at)
+	})
+	return o.change(op, false, moves)
+}
+
+// change moves ops and tells what is shown then.
+func (o *once) change(op *Op, effective bool, moves []move) ([]Change, error) {
+	before := o.value()
+	for _, m := range moves {
+		o.move(m.late, m.from, m.to)
 	}
-	after, err := f.shownValue()
-	if err != nil || f.Quiet {
-		return nil, err
+	after := o.value()
+	if o.err != nil || o.Quiet {
+		return nil, o.err
 	}
 	return []Change{{Before: before, After: after, Op: *op, Effective: effective}}, nil
 }
 
-// shownValue reads the value that is shown, if anybody wants to know.
-func (f once) shownValue() ([]byte, error) {
-	if f.Quiet {
-		return nil, nil
+// value reads what is shown, if anybody wants to know.
+func (o *once) value() []byte {
+	if o.err != nil || o.Quiet {
+		return nil
 	}
-	e, ok, err := OnceValue(f.Env)
-	if err != nil || !ok {
-		return nil, err
+	var e Entry
+	e, _, o.err = OnceValue(o.Env)
+	return e.Value
+}
+
+func (o *once) move(l late, from, to byte) {
+	if from != 0 {
+		o.drop(from, string(l.at))
 	}
-	return e.Value, nil
+	if from == spaceShown {
+		o.drop(spaceWinner, string(appendRef(nil, l.ref)))
+	}
+	if to == spaceShown {
+		o.keep(spaceWinner, string(appendRef(nil, l.ref)), l.num)
+	}
+	o.keep(to, string(l.at), l.num)
+}
+
+func (o *once) keep(space byte, id string, num uint64) {
+	if r := liveAdd(num); o.err == nil {
+		o.err = o.put(join(space, nil, id), r.encode())
+	}
+}
+
+func (o *once) drop(space byte, id string) {
+	if o.err == nil {
+		o.err = o.remove(join(space, nil, id))
+	}
+}
+
+func (o *once) has(space byte, at place) bool {
+	var v []byte
+	if o.err == nil {
+		v, o.err = o.get(join(space, nil, at))
+	}
+	return v != nil
+}
+
+// find tells in which space an op is, 0 when in none.
+func (o *once) find(at place) byte {
+	for _, space := range onceSpaces {
+		if o.has(space, at) {
+			return space
+		}
+	}
+	return 0
+}
+
+// onceSpaces are where an op can be.
+var onceSpaces = [...]byte{spaceShown, spaceRest, spaceVoid}
+
+// behind tells whether an op comes after one of others.
+func (o *once) behind(others []late, l late) (before bool) {
+	c := cell{field: o.field}
+	for i := 0; i < len(others) && !before && o.err == nil; i++ {
+		before, o.err = c.precedes(others[i].at, others[i].ref, l.at, l.ref)
+	}
+	return before
 }
 
 // moveFloors ends the floors that a new op is above and not after, and makes one of the op that was the greatest, if the
 // new one is above and after it.
-func (f once) moveFloors(op *Op) error {
-	at := placeOf(op)
-	last, err := f.greatest()
-	if err != nil {
-		return err
-	}
-	if last.at != "" && last.at < at {
-		if seen, err := f.behind([]late{last}, late{at: at, ref: op.Ref}); err != nil {
-			return err
-		} else if seen {
-			return f.put(join(spaceFloor, nil, last.at), []byte{flagBare}) // and so it is after all floors
-		}
-	}
-	var ended [][]byte
-	for kv, err := range f.State.Scan([]byte{spaceFloor}, join(spaceFloor, nil, at), true) {
-		if err != nil {
-			return fmt.Errorf("read state: %w", err)
-		}
-		_, ref, ok := parsePlace(kv.Key[1:])
-		if !ok {
-			return &Corrupt{Key: bytes.Clone(kv.Key), Reason: "not the place of an op"}
-		}
-		seen, err := f.behind([]late{{at: place(kv.Key[1:]), ref: ref}}, late{at: at, ref: op.Ref})
-		if err != nil {
-			return err
-		}
-		if seen {
-			break
-		}
-		ended = append(ended, bytes.Clone(kv.Key))
-	}
-	for _, key := range ended {
-		if err := f.remove(key); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// greatest finds the op with the greatest place; its place is empty when there is none.
-func (f once) greatest() (last late, err error) {
-	for _, space := range []byte{spaceShown, spaceRest, spaceVoid} {
-		for kv, err := range f.State.Scan([]byte{space}, after([]byte{space}), true) {
-			if err != nil {
-				return last, fmt.Errorf("read state: %w", err)
-			}
-			l, err := readLate(kv)
-			if err != nil {
-				return last, err
-			}
+func (o *once) moveFloors(op late) {
+	var last late
+	for _, space := range onceSpaces {
+		for _, l := range o.collect([]byte{space}, after([]byte{space}), 1) {
 			if l.at > last.at {
 				last = l
 			}
-			break
 		}
 	}
-	return last, nil
+	if last.at != "" && o.behind([]late{last}, op) { // and so it is after all floors
+		o.keep(spaceFloor, string(last.at), last.num)
+		return
+	}
+	var ended []late
+	o.each([]byte{spaceFloor}, join(spaceFloor, nil, op.at), true, func(floor late) bool {
+		if o.behind([]late{floor}, op) {
+			return false
+		}
+		ended = append(ended, floor)
+		return true
+	})
+	for _, floor := range ended {
+		o.drop(spaceFloor, string(floor.at))
+	}
 }
 
-// collect reads the ops of a space with lo <= place < hi; nil is no bound.
-func (f once) collect(space byte, lo, hi []byte) (all []late, err error) {
-	end := after([]byte{space})
-	if hi != nil {
-		end = join(space, nil, hi)
-	}
-	for kv, err := range f.State.Scan(join(space, nil, lo), end, false) {
-		if err != nil {
-			return nil, fmt.Errorf("read state: %w", err)
-		}
-		l, err := readLate(kv)
-		if err != nil {
-			return nil, err
-		}
+// collect reads up to limit ops with lo <= key < hi, the last one first.
+func (o *once) collect(lo, hi []byte, limit int) (all []late) {
+	o.each(lo, hi, true, func(l late) bool {
 		all = append(all, l)
-	}
-	return all, nil
+		return len(all) < limit
+	})
+	return all
 }
 
-// readLate reads an entry under a place. It copies what it keeps.
-func readLate(kv store.KV) (late, error) {
-	r, ok := decodeRecord(kv.Value)
-	num, ok2 := liveNum(r)
-	_, ref, ok3 := parsePlace(kv.Key[1:])
-	if !ok || !ok2 || !ok3 {
-		return late{}, &Corrupt{Key: bytes.Clone(kv.Key), Reason: "not an op's entry"}
+// each visits the ops with lo <= key < hi until visit wants no more.
+func (o *once) each(lo, hi []byte, reverse bool, visit func(late) bool) {
+	if o.err != nil {
+		return
 	}
-	return late{place(kv.Key[1:]), ref, num}, nil
+	err := o.walk(lo, hi, reverse, func(key, value []byte) (bool, error) {
+		num, err := onceNum(key, value)
+		_, ref, ok := parsePlace(key[1:])
+		if err == nil && !ok {
+			err = &Corrupt{Key: bytes.Clone(key), Reason: "not an op's place"}
+		}
+		return err == nil && visit(late{place(key[1:]), ref, num}) && o.err == nil, err
+	})
+	if o.err == nil {
+		o.err = err
+	}
+}
+
+// onceNum reads the entry of an op.
+func onceNum(key, value []byte) (num uint64, err error) {
+	r, ok := decodeRecord(value)
+	num, ok2 := liveNum(r)
+	if !ok || !ok2 {
+		err = &Corrupt{Key: bytes.Clone(key), Reason: "not an op's entry"}
+	}
+	return num, err
 }
 
 // OnceSet makes the op that sets the value. Where there is one already the error is *[AlreadySet].
@@ -363,31 +292,26 @@ func OnceValue(env *Env) (e Entry, ok bool, err error) {
 }
 
 // OnceConflicts reads all visible values, the shown one first. It needs State and Ops.
-func OnceConflicts(env *Env) ([]Entry, error) { return onceEntries(env, 0) }
+func OnceConflicts(env *Env) ([]Entry, error) { return onceEntries(env, math.MaxInt) }
 
-// onceEntries reads up to limit visible values by id, all if it is 0.
+// onceEntries reads up to limit visible values by id.
 func onceEntries(env *Env, limit int) (list []Entry, err error) {
 	f := on(env)
 	prefix := []byte{spaceWinner}
-	for kv, err := range env.State.Scan(prefix, after(prefix), false) {
+	err = f.walk(prefix, after(prefix), false, func(key, value []byte) (bool, error) {
+		num, err := onceNum(key, value)
 		if err != nil {
-			return nil, fmt.Errorf("read state: %w", err)
+			return false, err
 		}
-		r, ok := decodeRecord(kv.Value)
-		num, ok2 := liveNum(r)
-		ref, ok3 := parseRef(kv.Key[1:])
-		if !ok || !ok2 || !ok3 {
-			return nil, &Corrupt{Key: bytes.Clone(kv.Key), Reason: "not an op's entry"}
+		ref, ok := parseRef(key[1:])
+		if !ok {
+			return false, &Corrupt{Key: bytes.Clone(key), Reason: "not an op's id"}
 		}
 		op, err := f.op(num, ref.Index)
-		if err != nil {
-			return nil, err
-		}
-		if list = append(list, op.entry(nil)); len(list) == limit {
-			break
-		}
-	}
-	return list, nil
+		list = append(list, op.entry(nil))
+		return len(list) < limit, err
+	})
+	return list, err
 }
 
 // AlreadySet is an own set of a value that can be set once and is. A set that comes from elsewhere and has seen another

@@ -105,7 +105,8 @@ func (b *bundle) decode(v []byte) bool {
 		b.size, m = binary.Uvarint(v[n:])
 		return m > 0 && n+m == len(v) && b.count > 0
 	}
-	ids := string(v) // the ids are pieces of it: one copy for all
+	ids := string(v)                           // the ids are pieces of it: one copy for all
+	b.items = make([]item, 0, countItems(v)+1) // one is likely to come
 	for len(v) > 0 {
 		id, tail, ok := chop(v)
 		if !ok {
@@ -125,6 +126,19 @@ func (b *bundle) decode(v []byte) bool {
 		b.count, b.size = b.count+1, b.size+itemSize(it.id, len(value))
 	}
 	return b.count > 0
+}
+
+// countItems counts the items before they are read.
+func countItems(v []byte) (n int) {
+	for ; len(v) > 0; n++ {
+		for range 2 {
+			var ok bool
+			if _, v, ok = chop(v); !ok {
+				return n
+			}
+		}
+	}
+	return n
 }
 
 func (b *bundle) decodeSolo(v []byte) bool {

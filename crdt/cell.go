@@ -30,6 +30,7 @@ type cell struct {
 	*field
 	key   []byte
 	makes bool // its ops make records, which are shown by their id
+	at    place // of the op at hand
 }
 
 // spot is an op of the frontier and what becomes of it.
@@ -87,15 +88,15 @@ func (f *front) at(at place) (*spot, error) {
 
 // below reads what an op may have in its past: ops of lesser height and earlier ones of its own commit. They may change
 // from now on.
-func (f *front) below(op *Op) ([]*spot, error) {
+func (f *front) below(op *Op, at place) ([]*spot, error) {
 	lower, err := f.between("", string(appendOrdered(nil, op.Height)))
 	if err != nil {
 		return nil, err
 	}
 	first := *op
 	first.Ref.Index = 0
-	own, err := f.between(string(placeOf(&first)), string(placeOf(op)))
-	if err != nil {
+	own, err := f.between(string(placeOf(&first)), string(at))
+	if err != nil || len(lower)+len(own) == 0 {
 		return nil, err
 	}
 	spots := make([]*spot, 0, len(lower)+len(own))
@@ -136,7 +137,7 @@ func (c *cell) sees(op *Op, s *spot) (bool, error) {
 	if slices.Contains(op.Refs, s.ref) {
 		return true, nil
 	}
-	return c.precedes(s.at, s.ref, placeOf(op), op.Ref)
+	return c.precedes(s.at, s.ref, c.at, op.Ref)
 }
 
 // precedes tells whether the op at a is before the op at b. Height grows along every edge, so most often the places tell
@@ -150,7 +151,7 @@ func (c *cell) precedes(a place, aRef history.OpRef, b place, bRef history.OpRef
 
 // apply takes a new op in.
 func (c *cell) apply(op *Op, effective bool) ([]Change, error) {
-	at := placeOf(op)
+	c.at = placeOf(op)
 	f, err := c.frontier()
 	if err != nil {
 		return nil, err
@@ -176,13 +177,13 @@ func (c *cell) apply(op *Op, effective bool) ([]Change, error) {
 	if op.Action == ActionRemove {
 		r.flags |= flagRemoval
 	}
-	return c.settle(f, []*spot{{at: at, ref: op.Ref, record: r}}, op, effective)
+	return c.settle(f, []*spot{{at: c.at, ref: op.Ref, record: r}}, op, effective)
 }
 
 // pass tells what becomes of the frontier's ops that a new op has in its past. linear tells that it has all tips in it,
 // and so everything: of what is not below it, the greatest is a tip.
 func (c *cell) pass(op *Op, f *front, effective bool) (linear bool, err error) {
-	spots, err := f.below(op)
+	spots, err := f.below(op, c.at)
 	if err != nil {
 		return false, err
 	}
@@ -268,12 +269,12 @@ func (c *cell) move(f *front, s *spot) error {
 
 // flip tells the verdict on an op that was applied.
 func (c *cell) flip(op *Op, effective bool) ([]Change, error) {
-	at := placeOf(op)
+	c.at = placeOf(op)
 	f, err := c.frontier()
 	if err != nil {
 		return nil, err
 	}
-	s, err := f.at(at)
+	s, err := f.at(c.at)
 	if err != nil {
 		return nil, err
 	}
@@ -287,7 +288,7 @@ func (c *cell) flip(op *Op, effective bool) ([]Change, error) {
 		}
 		return c.hide(f, s, op)
 	}
-	key := c.restKey(at)
+	key := c.restKey(c.at)
 	r, ok, err := c.record(key)
 	switch {
 	case err != nil:
@@ -300,9 +301,9 @@ func (c *cell) flip(op *Op, effective bool) ([]Change, error) {
 	r.flags ^= flagEffective
 	hidden := false
 	if effective {
-		shown, err := f.shownAbove(at)
+		shown, err := f.shownAbove(c.at)
 		if err == nil {
-			hidden, err = c.hidden(shown, op.Ref, at)
+			hidden, err = c.hidden(shown, op.Ref, c.at)
 		}
 		if err != nil {
 			return nil, err
@@ -314,12 +315,12 @@ func (c *cell) flip(op *Op, effective bool) ([]Change, error) {
 	if err := c.remove(key); err != nil {
 		return nil, err
 	}
-	return c.show(f, []*spot{{at: at, ref: op.Ref, record: r}}, op)
+	return c.show(f, []*spot{{at: c.at, ref: op.Ref, record: r}}, op)
 }
 
 // show hides what op has in its past, now that op is shown itself: as one of the frontier, or joining it.
 func (c *cell) show(f *front, join []*spot, op *Op) ([]Change, error) {
-	spots, err := f.below(op)
+	spots, err := f.below(op, c.at)
 	if err != nil {
 		return nil, err
 	}
@@ -441,7 +442,7 @@ func (c *cell) moveCuts(op *Op, f *front, linear bool) error {
 		if !ok {
 			return &Corrupt{Key: f.headKey(), Reason: "not the place of a cut"}
 		}
-		seen, err := c.precedes(at, ref, placeOf(op), op.Ref)
+		seen, err := c.precedes(at, ref, c.at, op.Ref)
 		if err != nil {
 			return err
 		}

@@ -142,7 +142,8 @@ func (f *field) change(key, tag []byte) (*element, error) {
 	}
 	first, ok, err := e.live.first()
 	if ok {
-		e.was = &first
+		was := first
+		e.was = &was
 	}
 	return e, err
 }

@@ -75,7 +75,7 @@ func (a *applier) foresee(kind *kind, fresh []*entering) error {
 			}
 			if typ, ok := f.typ.(crdt.Foreteller); ok {
 				for _, key := range typ.Reads(&crdt.Op{Ref: history.OpRef{Commit: in.commit.ID}, Action: op.Action, Refs: op.Refs, Payload: payloads[i]}) {
-					keys = append(keys, fieldState{prefix: f.prefix}.key(key))
+					keys = append(keys, (&fieldState{prefix: f.prefix}).key(key))
 				}
 			}
 		}

@@ -468,9 +468,8 @@ func (d *door) write(ctx context.Context, level store.Durability) error {
 	}
 	d.totals = s.totals.with(d.bytes, s.node.cfg.Now())
 	d.tx.Put(s.keys.key(subTotals, 0), d.totals.encode())
-	batch := d.tx.Batch()
-	batch.Join(&d.records)
-	if err := s.node.cfg.Store.Apply(ctx, batch, level); err != nil {
+	d.tx.AddTo(&d.records)
+	if err := s.node.cfg.Store.Apply(ctx, &d.records, level); err != nil {
 		return fmt.Errorf("write %d commits of space %s: %w", len(d.fresh), s.id.Short(), err)
 	}
 	return nil

@@ -206,47 +206,54 @@ var profileShape = func() *crdt.Shape {
 }()
 
 // state is the field's part of a transaction or snapshot.
-func (f *field) state(tx *store.Tx) crdt.State { return fieldState{f.prefix, tx, tx} }
+func (f *field) state(tx *store.Tx) crdt.State { return &fieldState{prefix: f.prefix, r: tx, tx: tx} }
 
 // reading is the field's part of a snapshot; writing to it is an error.
-func (f *field) reading(r store.Reader) crdt.State { return fieldState{f.prefix, r, nil} }
+func (f *field) reading(r store.Reader) crdt.State { return &fieldState{prefix: f.prefix, r: r} }
 
 // fieldState scopes a reader, and maybe a transaction, to one field.
 type fieldState struct {
 	prefix []byte
 	r      store.Reader
 	tx     *store.Tx
+	room   []byte // for the key of one access
 }
 
-func (f fieldState) key(k []byte) []byte {
+func (f *fieldState) key(k []byte) []byte {
 	return append(append(make([]byte, 0, len(f.prefix)+len(k)), f.prefix...), k...)
 }
 
-func (f fieldState) Get(key []byte) ([]byte, error) {
-	v, err := f.r.Get(f.key(key))
+// once is key until it is called again: stores copy the keys they are given.
+func (f *fieldState) once(k []byte) []byte {
+	f.room = append(append(f.room[:0], f.prefix...), k...)
+	return f.room
+}
+
+func (f *fieldState) Get(key []byte) ([]byte, error) {
+	v, err := f.r.Get(f.once(key))
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
 	return v, err
 }
 
-func (f fieldState) Put(key, value []byte) error {
+func (f *fieldState) Put(key, value []byte) error {
 	if f.tx == nil {
 		return store.ErrReadOnly
 	}
-	f.tx.Put(f.key(key), value)
+	f.tx.Put(f.once(key), value)
 	return nil
 }
 
-func (f fieldState) Delete(key []byte) error {
+func (f *fieldState) Delete(key []byte) error {
 	if f.tx == nil {
 		return store.ErrReadOnly
 	}
-	f.tx.Delete(f.key(key))
+	f.tx.Delete(f.once(key))
 	return nil
 }
 
-func (f fieldState) Scan(lo, hi []byte, reverse bool) iter.Seq2[store.KV, error] {
+func (f *fieldState) Scan(lo, hi []byte, reverse bool) iter.Seq2[store.KV, error] {
 	to := end(f.prefix)
 	if hi != nil {
 		to = f.key(hi)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 	"sync"
 
 	"github.com/tidwall/btree"
@@ -154,15 +155,48 @@ func (m *Mem) write(b *Batch) error {
 	if m.closed {
 		return fmt.Errorf("apply batch: %w", ErrClosed)
 	}
-	b.Each(func(op Op, k, v []byte) { change(m.tree, op, k, v) })
+	put := b.puts()
+	b.Each(func(op Op, k, v []byte) {
+		if op == OpPut {
+			m.tree.Set(put.next(k, v))
+		} else {
+			change(m.tree, op, k, v)
+		}
+	})
 	return nil
 }
 
-// change performs one operation of a batch on a tree.
+// pairs are copies of what a batch puts, in two pieces of memory and not in two for each. A piece stays as long as any of
+// it is in the tree, which is most of it: the records of a batch are written once.
+type pairs struct {
+	keys   strings.Builder
+	values []byte
+}
+
+// puts makes room for what b puts.
+func (b *Batch) puts() *pairs {
+	keys, values := 0, 0
+	b.Each(func(op Op, k, v []byte) {
+		if op == OpPut {
+			keys, values = keys+len(k), values+len(v)
+		}
+	})
+	p := &pairs{values: make([]byte, 0, values)}
+	p.keys.Grow(keys)
+	return p
+}
+
+// next copies the next pair.
+func (p *pairs) next(k, v []byte) (string, []byte) {
+	name, at := p.keys.Len(), len(p.values)
+	p.keys.Write(k)
+	p.values = append(p.values, v...)
+	return p.keys.String()[name:], p.values[at:len(p.values):len(p.values)]
+}
+
+// change deletes from a tree.
 func change(t *btree.Map[string, []byte], op Op, k, v []byte) {
 	switch op {
-	case OpPut:
-		t.Set(string(k), clone(v))
 	case OpDelete:
 		t.Delete(string(k))
 	case OpDeleteRange:

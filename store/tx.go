@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/tidwall/btree"
 )
@@ -20,7 +21,9 @@ type Tx struct {
 	size    int            // of the Batch
 
 	over  *btree.Map[string, write] // the writes in order; nil until something scans
+	scans int                       // under way over it
 	bytes []byte                    // room for values
+	names strings.Builder           // and for keys
 }
 
 // entry is a key that was written, or read from under and is remembered.
@@ -69,7 +72,7 @@ func (t *Tx) Get(key []byte) ([]byte, error) {
 
 // remember keeps what is under a key that has no entry.
 func (t *Tx) remember(key, value []byte, here bool) {
-	e := entry{key: string(key)}
+	e := entry{key: t.name(key)}
 	if here {
 		e.value = t.keep(value)
 	}
@@ -85,6 +88,18 @@ func (t *Tx) keep(v []byte) []byte {
 	from := len(t.bytes)
 	t.bytes = append(t.bytes, v...)
 	return t.bytes[from:len(t.bytes):len(t.bytes)]
+}
+
+// name is keep for keys.
+func (t *Tx) name(key []byte) string {
+	if t.names.Cap()-t.names.Len() < len(key) {
+		room := max(minTxRoom, min(2*t.names.Cap(), maxTxRoom), len(key))
+		t.names = strings.Builder{} // those before keep theirs
+		t.names.Grow(room)
+	}
+	from := t.names.Len()
+	t.names.Write(key)
+	return t.names.String()[from:]
 }
 
 // Fetch reads keys in one go where the Reader below is a Fetcher, so that Get has them at hand; else it does nothing. The
@@ -126,7 +141,7 @@ func (t *Tx) set(key, value []byte) {
 	i, ok := t.at[string(key)]
 	if !ok {
 		i = len(t.entries)
-		t.entries = append(t.entries, entry{key: string(key)})
+		t.entries = append(t.entries, entry{key: t.name(key)})
 		t.at[t.entries[i].key] = i
 	}
 	e := &t.entries[i]
@@ -138,9 +153,13 @@ func (t *Tx) set(key, value []byte) {
 		t.size += opOverhead + len(e.key)
 	}
 	t.size += len(value)
-	if e.value = value; t.over != nil {
-		t.over.Set(e.key, write{value})
+	if e.value = value; t.over == nil {
+		return
 	}
+	if t.scans > 0 { // they go on with the tree as it is
+		t.over, t.scans = t.over.Copy(), 0
+	}
+	t.over.Set(e.key, write{value})
 }
 
 // Len returns the number of keys written or deleted.
@@ -167,14 +186,28 @@ func (t *Tx) Scan(lo, hi []byte, reverse bool) iter.Seq2[KV, error] {
 		if !ok {
 			return
 		}
-		c := newCursor(t.ordered().Copy(), l, h, reverse)
+		tree := t.ordered()
+		t.scans++
+		defer func() {
+			if t.over == tree {
+				t.scans--
+			}
+		}()
+		c := newCursor(tree, l, h, reverse)
 		c.merge(t.under.Scan(l, h, reverse), yield)
 	}
 }
 
 // Batch returns the writes, of each key the last one.
 func (t *Tx) Batch() *Batch {
-	b := &Batch{buf: make([]byte, 0, t.size)}
+	b := &Batch{}
+	t.AddTo(b)
+	return b
+}
+
+// AddTo adds the writes to b, of each key the last one.
+func (t *Tx) AddTo(b *Batch) {
+	b.buf = slices.Grow(b.buf, t.size)
 	for i := range t.entries {
 		switch e := &t.entries[i]; {
 		case !e.wrote:
@@ -184,7 +217,6 @@ func (t *Tx) Batch() *Batch {
 			b.Put([]byte(e.key), e.value)
 		}
 	}
-	return b
 }
 
 // cursor stands on one entry of a Tx's writes.

@@ -20,24 +20,23 @@ const growthLimit = 1.15
 // growing are the benchmarks whose cost must grow with their size and not faster.
 var growing = []string{"set-write", "sync-initial", "cold-open"}
 
-// doublings is how often the size is doubled: -n 125000 ends at a million.
-const doublings = 3
-
 // growth runs benchmarks at n, 2n, 4n and 8n operations, each in a process of its own, and prints the slope of their CPU.
-// It fails where one grows too fast.
+// It fails where one grows too fast. ARGS="-times 10 -steps 2" ends at a million and takes minutes.
 func growth(ctx context.Context, b *build, program string, args []string) error {
 	set := flag.NewFlagSet(growthName, flag.ContinueOnError)
 	n := set.Int("n", 10000, "operations at the smallest size")
+	times := set.Int("times", 2, "how many times as many at each further size")
+	steps := set.Int("steps", 3, "further sizes")
 	if err := set.Parse(args); err != nil {
 		return err
 	}
-	if *n <= 0 {
-		return fmt.Errorf("growth: -n is %d, must be above 0", *n)
+	if *n <= 0 || *times < 2 || *steps < 1 {
+		return fmt.Errorf("growth: -n is %d, -times %d, -steps %d: at least 1, 2 and 1 make a slope", *n, *times, *steps)
 	}
 	var errs []error
 	for _, name := range growing {
 		var sizes, cpu []float64
-		for at := *n; len(sizes) <= doublings; at *= 2 {
+		for at := *n; len(sizes) <= *steps; at *= *times {
 			said, err := b.benchmark(ctx, program, name, io.Discard, []string{"-n", fmt.Sprint(at)})
 			if err != nil {
 				return err

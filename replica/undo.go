@@ -42,8 +42,8 @@ const (
 const undoFieldNumber = 0xffff
 
 // undoState is the part of a transaction, or of a reading (tx is nil), that undos are kept in.
-func (s *Space) undoState(r store.Reader, tx *store.Tx) fieldState {
-	return fieldState{s.keys.field(undoFieldNumber), r, tx}
+func (s *Space) undoState(r store.Reader, tx *store.Tx) *fieldState {
+	return &fieldState{prefix: s.keys.field(undoFieldNumber), r: r, tx: tx}
 }
 
 func maskedKey(num history.Num) []byte {
@@ -59,7 +59,7 @@ func masksKey(target, num history.Num, index uint32) []byte {
 }
 
 // counted reads a count; ok is false when there is none.
-func (f fieldState) counted(key []byte) (n uint64, ok bool, err error) {
+func (f *fieldState) counted(key []byte) (n uint64, ok bool, err error) {
 	v, err := f.Get(key)
 	if err != nil || v == nil {
 		return 0, false, err
@@ -72,7 +72,7 @@ func (f fieldState) counted(key []byte) (n uint64, ok bool, err error) {
 }
 
 // masked tells whether a commit is taken back.
-func (f fieldState) masked(num history.Num) (bool, error) {
+func (f *fieldState) masked(num history.Num) (bool, error) {
 	_, ok, err := f.counted(maskedKey(num))
 	return ok, err
 }
@@ -236,7 +236,7 @@ func (a *applier) takeRedo(w *whole, i int) (why string, err error) {
 }
 
 // unmask lets an undo count no more for one of the commits it names.
-func (a *applier) unmask(state fieldState, target history.OpRef, num history.Num, index uint32, cause *crdt.Op) error {
+func (a *applier) unmask(state *fieldState, target history.OpRef, num history.Num, index uint32, cause *crdt.Op) error {
 	t, _, err := a.ops.Find(target.Commit)
 	if err != nil {
 		return err

@@ -196,7 +196,7 @@ func (tx *Tx) showUndo(over *store.Tx) error {
 // ownChain goes back along the chain of this device.
 type ownChain struct {
 	src   opSource
-	state fieldState
+	state *fieldState
 	next  object.ID
 	left  int
 }

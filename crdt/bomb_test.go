@@ -1,6 +1,7 @@
 package crdt_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -67,6 +68,17 @@ type flat struct{}
 
 func (flat) Before(a, b history.OpRef) (bool, error) { return false, nil }
 
+// Diff implements crdt.Past: nothing is in the past of anything.
+func (flat) Diff(a, b []uint64) (onlyA, onlyB []history.Span, err error) {
+	for _, n := range a {
+		onlyA = append(onlyA, history.Span{Start: n, End: n + 1})
+	}
+	for _, n := range b {
+		onlyB = append(onlyB, history.Span{Start: n, End: n + 1})
+	}
+	return onlyA, onlyB, nil
+}
+
 // BenchmarkOneCommit applies a commit that adds and removes one element by turns.
 func BenchmarkOneCommit(b *testing.B) {
 	typ, x := typeOf(b, "set"), encode(b, "x")
@@ -93,6 +105,11 @@ type tree struct{ founder object.ID }
 
 func (h tree) Before(a, b history.OpRef) (bool, error) {
 	return a.Commit == h.founder && b.Commit != h.founder, nil
+}
+
+// Diff implements crdt.Past; no register asks for it.
+func (h tree) Diff(a, b []uint64) (onlyA, onlyB []history.Span, err error) {
+	return nil, nil, errors.ErrUnsupported
 }
 
 // crowd makes n concurrent writes to one register, behind a first one; some are longer than others.

@@ -42,6 +42,9 @@ type line map[object.ID]int
 
 func (l line) Before(a, b history.OpRef) (bool, error) { return l[a.Commit] < l[b.Commit], nil }
 
+// Diff implements crdt.Past: everything is in the past of everything behind it.
+func (l line) Diff(a, b []uint64) (onlyA, onlyB []history.Span, err error) { return nil, nil, nil }
+
 // maxTouched is what one Apply or Flip may read, write and ask where no op on the key is concurrent.
 const maxTouched = 16
 

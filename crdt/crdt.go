@@ -50,6 +50,11 @@ type Past interface {
 	// Before tells whether the commit of a is in the past of the commit of b. Types ask it only about two different
 	// commits, both given to Apply before or being given now, and neither of them zero.
 	Before(a, b history.OpRef) (bool, error)
+
+	// Diff compares two versions, given as the numbers of commits that were applied or are being applied now: those only in
+	// the past of a or among a, and those only of b, as ascending spans. Sequences ask it about commits that have not seen
+	// everything.
+	Diff(a, b []uint64) (onlyA, onlyB []history.Span, err error)
 }
 
 // Ops reads ops of the field again. A state that is large by what its ops carry keeps where they are instead: the number
@@ -72,8 +77,9 @@ type Env struct {
 	Shape  *Shape // of the value; needed to reach into a map or record
 	Quiet  bool   // nobody wants the changes: Apply and Flip may leave them out
 
-	bundleLimit uint64 // for tests of wide bundles; 0: MaxBundle
+	bundleLimit uint64 // for tests of wide bundles and small pages; 0: MaxBundle and maxPage
 	wrote       writer // whom the state knows: who wrote the op before
+	kept        *seq   // of a list or a text: pages, as the op before left them
 
 	// Of a value inside a field (At).
 	top    *Env   // the field's; nil: this is it
@@ -121,7 +127,9 @@ type Foreteller interface {
 	Reads(op *Op) [][]byte
 }
 
-var types = [...]Type{counterType{}, growSet, logType{}, onceType{}, profileType{}, registerType{}, addWinsSet}
+var types = [...]Type{
+	counterType{}, growSet, seqType{list: true}, logType{}, onceType{}, profileType{}, registerType{}, addWinsSet, seqType{},
+}
 
 // Types returns all types, by name.
 func Types() []Type { return slices.Clone(types[:]) }

@@ -1,6 +1,6 @@
 package crdt
 
-// Narrow lets bundles become wide at two or three ops.
+// Narrow lets bundles become wide at two or three ops, and pages of a sequence hold no more pieces.
 func Narrow(env *Env) { env.bundleLimit = 150 }
 
 // TotalOf makes a total of the two halves of its sum.

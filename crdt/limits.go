@@ -40,3 +40,26 @@ const (
 	// MaxReason bounds the text kept for an ignored op: anyone who may write can make ignored ops, so they must be small.
 	MaxReason = 160
 )
+
+const (
+	// MaxEdits is how many insertions and deletions one op on a sequence may carry. A keystroke that goes on where the one
+	// before it stopped is no edit of its own; a program that changes many places writes several ops.
+	MaxEdits = 256
+
+	// MaxDeleted is how many elements one op may delete: what it deletes is kept with it, so that a change of verdict finds
+	// it, and a few bytes must not make a state of megabytes.
+	MaxDeleted = 16 << 10
+
+	// maxPage and maxKids bound a page of a sequence: an edit reads and writes a leaf and its ancestors.
+	maxPage = 4 << 10
+	maxKids = 64
+
+	// maxPiece is the longest stretch of one insertion that is kept together, in bytes of text or values: a quarter of a page.
+	maxPiece = 1 << 10
+
+	// maxPagesKept bounds the pages an Env keeps decoded from one op to the next, about 1 MiB.
+	maxPagesKept = 64
+
+	// maxViews is how many pasts of concurrent ops an Env knows how to look from: one for each author who types at once.
+	maxViews = 4
+)

@@ -276,6 +276,11 @@ func (p *lanePast) Before(a, b history.OpRef) (bool, error) {
 	return p.space.before(a, b)
 }
 
+// Diff implements crdt.Past. Nothing asks for it: commits that are being made have seen everything.
+func (p *lanePast) Diff(a, b []uint64) (onlyA, onlyB []history.Span, err error) {
+	return viewPast{p.space}.Diff(a, b)
+}
+
 // groupOps reads ops of the version a group builds on and of its own commits.
 type groupOps struct{ g *group }
 

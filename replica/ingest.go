@@ -517,3 +517,6 @@ func (p doorPast) Before(a, b history.OpRef) (bool, error) {
 	}
 	return p.d.space.graph.Contains([]history.Num{bn}, an)
 }
+
+// Diff implements crdt.Past.
+func (p doorPast) Diff(a, b []uint64) (onlyA, onlyB []history.Span, err error) { return p.d.space.graph.Diff(a, b) }

@@ -316,6 +316,13 @@ func (p viewPast) Before(a, b history.OpRef) (bool, error) {
 	return p.space.before(a, b)
 }
 
+// Diff implements crdt.Past.
+func (p viewPast) Diff(a, b []uint64) (onlyA, onlyB []history.Span, err error) {
+	p.space.mu.Lock()
+	defer p.space.mu.Unlock()
+	return p.space.graph.Diff(a, b)
+}
+
 // before needs mu.
 func (s *Space) before(a, b history.OpRef) (bool, error) {
 	an, ok, err := s.lookup(a.Commit)

@@ -36,6 +36,15 @@ func (b *Book) Add(op crdt.Op) crdt.Op {
 	return op
 }
 
+// Commits are the ids of the commits, by number.
+func (b *Book) Commits() []object.ID {
+	ids := make([]object.ID, len(b.nums))
+	for id, n := range b.nums {
+		ids[n] = id
+	}
+	return ids
+}
+
 // At implements crdt.Ops.
 func (b *Book) At(num uint64, index uint32) (crdt.Op, error) {
 	op, ok := b.ops[spot{num, index}]

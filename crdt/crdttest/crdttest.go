@@ -30,6 +30,12 @@ type Gen struct {
 	Model func(facts []Fact, before func(a, b history.OpRef) bool) []Shown
 	// Check holds the type's other readers (counters, paging) against what Read gave; may be nil.
 	Check func(env *crdt.Env, shown []Shown) error
+	// Follow applies changes to the values shown before, for a type whose changes are not by key; may be nil.
+	Follow func(shown [][]byte, changes []crdt.Change) ([][]byte, error)
+	// State writes out what must be equal where ops and verdicts are, for a type whose bytes depend on how they came; may be nil.
+	State func(env *crdt.Env) (string, error)
+	// Keep uses one environment for several calls, as the engine does.
+	Keep bool
 }
 
 // Shown is one visible value and the refs of those behind it (conflicts), in the type's order.

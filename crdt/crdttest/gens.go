@@ -36,6 +36,8 @@ func For(typ crdt.Type) (Gen, bool) {
 		g.Draft, g.Read, g.Model, g.Check = draftSet, readSet, modelSet(false), checkSet
 	case "log":
 		g.Draft, g.Read, g.Model, g.Check = draftLog, readLog, modelLog, checkLog
+	case "list", "text":
+		g = seqGen(typ.Name() == "list")
 	default:
 		return Gen{}, false
 	}

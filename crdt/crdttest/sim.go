@@ -2,6 +2,7 @@ package crdttest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"maps"
@@ -46,6 +47,8 @@ type replica struct {
 	verdict map[history.OpRef]bool // effective
 	state   *State
 	shown   map[string][]byte // by key, kept from the changes alone
+	listed  [][]byte          // the same of a type with Follow
+	env     *crdt.Env         // kept from call to call
 }
 
 func newReplica() *replica {
@@ -96,11 +99,52 @@ func (s *sim) before(a, b history.OpRef) bool {
 }
 
 func (s *sim) env(p *replica) *crdt.Env {
+	if s.gen.Keep && p.env != nil && s.r.IntN(5) > 0 {
+		return p.env
+	}
 	env := &crdt.Env{State: p.state, Past: s, Ops: s, Schema: s.gen.Schema}
 	if s.gen.Env != nil {
 		s.gen.Env(env)
 	}
+	p.env = env
 	return env
+}
+
+// Diff implements crdt.Past.
+func (s *sim) Diff(a, b []uint64) (onlyA, onlyB []history.Span, err error) {
+	within := func(version []uint64, n int) bool {
+		return slices.ContainsFunc(version, func(v uint64) bool { return int(v) == n || s.commits[v].past[n] })
+	}
+	for n := range s.commits {
+		one := history.Span{Start: uint64(n), End: uint64(n) + 1}
+		switch inA, inB := within(a, n), within(b, n); {
+		case inA && !inB:
+			onlyA = append(onlyA, one)
+		case inB && !inA:
+			onlyB = append(onlyB, one)
+		}
+	}
+	return onlyA, onlyB, nil
+}
+
+// stateOf writes out a replica's state.
+func (s *sim) stateOf(p *replica) (string, *failure) {
+	if s.gen.State == nil {
+		return p.state.bytes(), nil
+	}
+	state, err := s.gen.State(s.env(p))
+	if err != nil {
+		return "", s.fail("read everything: %v", err)
+	}
+	return state, nil
+}
+
+// dumpOf writes a state for people.
+func (s *sim) dumpOf(state string) string {
+	if s.gen.State == nil {
+		return dump(state)
+	}
+	return state
 }
 
 // step lets one author do one thing.
@@ -165,7 +209,7 @@ func (s *sim) write(a int) *failure {
 func (s *sim) hostile(d crdt.Draft, p *replica) crdt.Draft {
 	switch s.r.IntN(6) {
 	case 0:
-		d.Action = []string{"", "set", "add", "remove", "append", "drop"}[s.r.IntN(6)]
+		d.Action = []string{"", "set", "add", "remove", "append", "drop", "edit"}[s.r.IntN(7)]
 	case 1:
 		d.Payload = nil
 	case 2:
@@ -223,6 +267,9 @@ func (s *sim) again(p *replica, op crdt.Op) *failure {
 
 // follow checks that the changes lead from what was shown to what is.
 func (s *sim) follow(p *replica, changes []crdt.Change, what string) *failure {
+	if s.gen.Follow != nil {
+		return s.followList(p, changes, what)
+	}
 	for _, ch := range changes {
 		place := ch.Place()
 		was, shown := p.shown[place]
@@ -248,6 +295,22 @@ func (s *sim) follow(p *replica, changes []crdt.Change, what string) *failure {
 	}
 	if !maps.EqualFunc(read, p.shown, bytes.Equal) {
 		return s.fail("%s: the changes %v lead to %q, but what is read is %q", what, changes, p.shown, read)
+	}
+	return nil
+}
+
+// followList is follow for a type whose changes are not by key.
+func (s *sim) followList(p *replica, changes []crdt.Change, what string) *failure {
+	var err error
+	if p.listed, err = s.gen.Follow(p.listed, changes); err != nil {
+		return s.fail("%s: the changes: %v", what, err)
+	}
+	now, err := s.gen.Read(s.env(p))
+	if err != nil {
+		return s.fail("%s: read: %v", what, err)
+	}
+	if !slices.EqualFunc(now, p.listed, func(e Shown, v []byte) bool { return bytes.Equal(e.Value, v) }) {
+		return s.fail("%s: the changes %v lead to %q, but what is read is\n%s", what, changes, p.listed, s.list(now))
 	}
 	return nil
 }
@@ -349,10 +412,14 @@ func (s *sim) converge() *failure {
 			return f
 		}
 	}
-	want := s.replicas[0].state.bytes()
+	want, f := s.stateOf(s.replicas[0])
 	for i, p := range s.replicas[1:] {
-		if got := p.state.bytes(); got != want {
-			return s.fail("replicas A and %s have the same ops and verdicts, but the states\n%sand\n%s", name(i+1), dump(want), dump(got))
+		got, g := s.stateOf(p)
+		if f != nil || g != nil {
+			return cmp.Or(f, g)
+		}
+		if got != want {
+			return s.fail("replicas A and %s have the same ops and verdicts, but the states\n%sand\n%s", name(i+1), s.dumpOf(want), s.dumpOf(got))
 		}
 	}
 	return s.replay(all, final, want)
@@ -376,8 +443,12 @@ func (s *sim) replay(all []int, final map[history.OpRef]bool, want string) *fail
 				}
 			}
 		}
-		if got := p.state.bytes(); got != want {
-			return s.fail("a replay in the order %v gives the state\n%sthe replicas have\n%s", p.has, dump(got), dump(want))
+		got, f := s.stateOf(p)
+		if f != nil {
+			return f
+		}
+		if got != want {
+			return s.fail("a replay in the order %v gives the state\n%sthe replicas have\n%s", p.has, s.dumpOf(got), s.dumpOf(want))
 		}
 	}
 	return nil

@@ -1,0 +1,256 @@
+package crdttest
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/hyperhyperspace/hhs-go/crdt"
+	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/object"
+)
+
+// seqGen is the generator of a list or a text.
+func seqGen(list bool) Gen {
+	g := Gen{Model: modelSeq(list), Follow: followSplices, Keep: true}
+	if list {
+		g.Schema = testSchema()
+	}
+	g.Draft = func(r *rand.Rand, env *crdt.Env, _ identity.PublicKey) (crdt.Draft, bool) {
+		return draftSeq(r, env, list)
+	}
+	g.Read = func(env *crdt.Env) ([]Shown, error) { return readSeq(env, list) }
+	g.Check = func(env *crdt.Env, shown []Shown) error { return checkSeq(env, shown, list) }
+	g.State = func(env *crdt.Env) (string, error) { return rawSeq(env, list) }
+	return g
+}
+
+// words are what is typed: one of them is of two UTF-16 units a letter.
+var words = []string{"a", "bc", "def", "ghij", "é", "日本", "😀x😀", "klmnopqr"}
+
+// draftSeq edits in up to three places.
+func draftSeq(r *rand.Rand, env *crdt.Env, list bool) (crdt.Draft, bool) {
+	if r.IntN(10) == 0 {
+		return wildEdits(r, list), true
+	}
+	w, err := crdt.NewTextWriter(env, false)
+	if list {
+		w, err = crdt.NewListWriter(env)
+	}
+	if err != nil {
+		return crdt.Draft{}, false
+	}
+	if n := w.Len(); list && n > 0 && r.IntN(3) == 0 {
+		d, err := crdt.ListSet(env, r.Uint64N(n), value(r))
+		return d, err == nil
+	}
+	for range 1 + r.IntN(3) {
+		n := w.Len()
+		at := r.Uint64N(n + 1)
+		if r.IntN(3) == 0 {
+			at = min(n, 2) // where others are
+		}
+		switch {
+		case n > at && r.IntN(3) == 0:
+			err = w.Delete(at, 1+r.Uint64N(min(n-at, 5)))
+		case list:
+			err = w.InsertValues(at, someValues(r))
+		default:
+			err = w.Insert(at, words[r.IntN(len(words))])
+		}
+		if err != nil {
+			return crdt.Draft{}, false
+		}
+	}
+	drafts, err := w.Drafts()
+	if err != nil || len(drafts) != 1 {
+		return crdt.Draft{}, false
+	}
+	return drafts[0], true
+}
+
+func someValues(r *rand.Rand) []any {
+	var values []any
+	for range 1 + r.IntN(3) {
+		values = append(values, fmt.Sprint("v", r.IntN(9)))
+	}
+	return values
+}
+
+// wildEdits are what a modified client might send: positions anywhere, deletions over each other, nothing that fits.
+func wildEdits(r *rand.Rand, list bool) crdt.Draft {
+	var b []byte
+	var text strings.Builder
+	values := []any{}
+	for range r.IntN(5) {
+		z, n := r.Uint64N(40), 1+r.Uint64N(6)
+		if r.IntN(20) == 0 {
+			z = r.Uint64()
+		}
+		b = binary.AppendUvarint(binary.AppendUvarint(b, z), n)
+		if z&1 == 0 {
+			for range n {
+				text.WriteString("w")
+				values = append(values, "w")
+			}
+		}
+	}
+	content := any(text.String())
+	if list {
+		content = values
+	}
+	return crdt.Draft{Action: "edit", Payload: encoded([]any{b, content})}
+}
+
+// readSeq reads what is shown, an entry for each element.
+func readSeq(env *crdt.Env, list bool) ([]Shown, error) {
+	var shown []Shown
+	scan := crdt.TextScan
+	if list {
+		scan = crdt.ListScan
+	}
+	for e, err := range scan(env, 0, 1<<60) {
+		if err != nil {
+			return nil, err
+		}
+		if list {
+			shown = append(shown, Shown{Entry: e})
+			continue
+		}
+		for _, c := range decodedText(e.Value) {
+			one := e
+			one.Value = encoded(string(c))
+			shown = append(shown, Shown{Entry: one})
+		}
+	}
+	return shown, nil
+}
+
+func decodedText(b []byte) string {
+	v, err := object.Decode(b)
+	if text, ok := v.(string); err == nil && ok {
+		return text
+	}
+	return ""
+}
+
+// followSplices applies changes to what was shown before.
+func followSplices(shown [][]byte, changes []crdt.Change) ([][]byte, error) {
+	for _, ch := range changes {
+		at, units, err := crdt.SplicePos(ch)
+		if err != nil {
+			return nil, err
+		}
+		gone, come := elements(ch.Before), elements(ch.After)
+		if at+uint64(len(gone)) > uint64(len(shown)) || !slices.EqualFunc(gone, shown[at:at+uint64(len(gone))], bytes.Equal) {
+			return nil, fmt.Errorf("at %d, %q is said to have been there", at, gone)
+		}
+		if n := unitsOf(shown[:at]); n != units && ch.Op.Action == "edit" && len(shown) > 0 && decodedText(shown[0]) != "" && !isList(ch) {
+			return nil, fmt.Errorf("at %d, UTF-16 offset %d, it is %d", at, units, n)
+		}
+		shown = slices.Replace(slices.Clone(shown), int(at), int(at)+len(gone), come...)
+	}
+	return shown, nil
+}
+
+func isList(ch crdt.Change) bool {
+	for _, b := range [][]byte{ch.Before, ch.After} {
+		if len(b) > 0 && b[0]>>5 == 4 {
+			return true
+		}
+	}
+	return false
+}
+
+func unitsOf(shown [][]byte) (n uint64) {
+	for _, b := range shown {
+		n += uint64(len(utf16.Encode([]rune(decodedText(b)))))
+	}
+	return n
+}
+
+// elements are the elements of a change's value.
+func elements(b []byte) (all [][]byte) {
+	v, _ := object.Decode(b)
+	switch v := v.(type) {
+	case string:
+		for _, c := range v {
+			all = append(all, encoded(string(c)))
+		}
+	case []any:
+		for _, e := range v {
+			all = append(all, encoded(e))
+		}
+	}
+	return all
+}
+
+// rawSeq is the state of all elements ever, void and deleted too: how they are put into pages depends on how they came.
+func rawSeq(env *crdt.Env, list bool) (string, error) {
+	var b strings.Builder
+	for e, err := range crdt.SeqRaw(env, list) {
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintln(&b, e)
+	}
+	return b.String(), nil
+}
+
+// checkSeq holds lengths, slices and cursors against the scan.
+func checkSeq(env *crdt.Env, shown []Shown, list bool) error {
+	n := uint64(len(shown))
+	if list {
+		if got, err := crdt.ListLen(env); err != nil || got != n {
+			return fmt.Errorf("the scan shows %d elements, the length is %d, error %v", n, got, err)
+		}
+	} else if err := checkText(env, shown); err != nil {
+		return err
+	}
+	var err error
+	for i := uint64(0); i <= n && err == nil; i += 1 + n/7 {
+		err = errors.Join(checkCursor(env, list, i, false), checkCursor(env, list, i, true))
+	}
+	return err
+}
+
+func checkCursor(env *crdt.Env, list bool, i uint64, before bool) error {
+	c, err := crdt.SeqCursor(env, list, i, false, before)
+	if err != nil {
+		return err
+	}
+	if at, _, err := crdt.SeqPosition(env, list, c); err != nil || at != i {
+		return fmt.Errorf("a cursor at %d (before=%v) is at %d, error %v", i, before, at, err)
+	}
+	return nil
+}
+
+func checkText(env *crdt.Env, shown []Shown) error {
+	var text strings.Builder
+	for _, s := range shown {
+		text.WriteString(decodedText(s.Value))
+	}
+	all := text.String()
+	runes, units := []rune(all), utf16.Encode([]rune(all))
+	n, u, err := crdt.TextLen(env)
+	if err != nil || n != uint64(len(runes)) || u != uint64(len(units)) || !utf8.ValidString(all) {
+		return fmt.Errorf("%q has %d code points and %d units, the length is %d and %d, error %v", all, len(runes), len(units), n, u, err)
+	}
+	for from := 0; from < len(runes); from += 1 + len(runes)/9 {
+		to := min(from+3, len(runes))
+		if got, err := crdt.TextSlice(env, uint64(from), uint64(to)); err != nil || got != string(runes[from:to]) {
+			return fmt.Errorf("%d to %d of %q is %q, error %v", from, to, all, got, err)
+		}
+		lo, hi := len(utf16.Encode(runes[:from])), len(utf16.Encode(runes[:to]))
+		if got, err := crdt.TextSliceUnits(env, uint64(lo), uint64(hi)); err != nil || got != string(runes[from:to]) {
+			return fmt.Errorf("UTF-16 %d to %d of %q is %q, error %v", lo, hi, all, got, err)
+		}
+	}
+	return nil
+}

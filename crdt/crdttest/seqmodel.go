@@ -1,0 +1,235 @@
+package crdttest
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/hyperhyperspace/hhs-go/crdt"
+	"github.com/hyperhyperspace/hhs-go/history"
+	"github.com/hyperhyperspace/hhs-go/object"
+)
+
+// The model of a list and of a text: the tree of the specification, grown op by op, each looking at the whole document
+// through its own past.
+
+// element is a node of the tree. The root is an element that is nowhere.
+type element struct {
+	op          Fact
+	value       []byte
+	void        bool
+	deleted     bool
+	left, right []*element // children, in order
+	sets        []Fact
+}
+
+// walk calls f with a subtree's elements in order.
+func (e *element) walk(f func(*element)) {
+	for _, c := range e.left {
+		c.walk(f)
+	}
+	f(e)
+	for _, c := range e.right {
+		c.walk(f)
+	}
+}
+
+// change is one edit of an op, as the specification encodes it.
+type change struct {
+	del   bool
+	at, n uint64
+}
+
+// parseEdits reads the payload of an edit; values are canonical bytes.
+func parseEdits(payload []byte, list bool) (changes []change, values [][]byte, ok bool) {
+	v, err := object.Decode(payload)
+	pair, isPair := v.([]any)
+	if err != nil || !isPair || len(pair) != 2 || len(payload) > 65536 {
+		return nil, nil, false
+	}
+	b, ok := pair[0].([]byte)
+	if !ok {
+		return nil, nil, false
+	}
+	switch content := pair[1].(type) {
+	case string:
+		if list {
+			return nil, nil, false
+		}
+		for _, c := range content {
+			values = append(values, encoded(string(c)))
+		}
+	case []any:
+		if !list {
+			return nil, nil, false
+		}
+		for _, v := range content {
+			text, ok := v.(string)
+			if !ok || utf8.RuneCountInString(text) > maxText {
+				return nil, nil, false
+			}
+			values = append(values, encoded(v))
+		}
+	default:
+		return nil, nil, false
+	}
+	cursor, inserted, deleted := int64(0), uint64(0), uint64(0)
+	for len(b) > 0 {
+		var numbers [2]uint64
+		for i := range numbers {
+			x, size := binary.Uvarint(b)
+			if size <= 0 || size > 1 && b[size-1] == 0 {
+				return nil, nil, false
+			}
+			numbers[i], b = x, b[size:]
+		}
+		z, n := numbers[0], numbers[1]
+		if z >= 1<<62 || n == 0 || n > 65536 {
+			return nil, nil, false
+		}
+		step := int64(z >> 2)
+		if z&2 != 0 {
+			step = -step - 1
+		}
+		cursor += step
+		if cursor < 0 || cursor >= 1<<62 {
+			return nil, nil, false
+		}
+		changes = append(changes, change{z&1 == 1, uint64(cursor), n})
+		if z&1 == 1 {
+			deleted += n
+		} else {
+			cursor, inserted = cursor+int64(n), inserted+n
+		}
+	}
+	return changes, values, len(changes) > 0 && len(changes) <= 256 && inserted == uint64(len(values)) && deleted <= 16384
+}
+
+func encoded(v any) []byte {
+	b, err := object.Encode(v)
+	if err != nil {
+		panic(err) // it was decoded
+	}
+	return b
+}
+
+// modelSeq is the model.
+func modelSeq(list bool) func([]Fact, func(a, b history.OpRef) bool) []Shown {
+	return func(facts []Fact, before func(a, b history.OpRef) bool) []Shown {
+		root := &element{}
+		sorted := slices.Clone(facts)
+		slices.SortFunc(sorted, order)
+		for _, f := range sorted {
+			if len(f.Refs) > 0 {
+				continue
+			}
+			switch {
+			case f.Action == "edit":
+				root.edit(f, list, before)
+			case f.Action == "set" && list:
+				root.set(f, before)
+			}
+		}
+		var shown []Shown
+		root.walk(func(e *element) {
+			if e == root || e.void || e.deleted {
+				return
+			}
+			s := Shown{Entry: crdt.Entry{Value: e.value, Ref: e.op.Ref}}
+			if last := visible(e.sets, before); last != nil {
+				s.Ref, s.Value = last.Ref, encoded(setValue(*last))
+			}
+			shown = append(shown, s)
+		})
+		return shown
+	}
+}
+
+// seen is the document in the past of an op, and what the op inserted so far.
+func (root *element) seen(f Fact, before func(a, b history.OpRef) bool) []*element {
+	var doc []*element
+	root.walk(func(e *element) {
+		if e != root && (e.op.Ref == f.Ref || before(e.op.Ref, f.Ref)) {
+			doc = append(doc, e)
+		}
+	})
+	return doc
+}
+
+func (root *element) edit(f Fact, list bool, before func(a, b history.OpRef) bool) {
+	changes, values, ok := parseEdits(f.Payload, list)
+	if !ok {
+		return
+	}
+	for _, c := range changes {
+		doc := root.seen(f, before)
+		at := min(c.at, uint64(len(doc)))
+		if c.del {
+			for _, e := range doc[at:min(at+c.n, uint64(len(doc)))] {
+				e.deleted = e.deleted || f.Effective
+			}
+			continue
+		}
+		a := root
+		if at > 0 {
+			a = doc[at-1]
+		}
+		for range c.n {
+			e := &element{op: f, value: values[0], void: !f.Effective}
+			values = values[1:]
+			if slices.ContainsFunc(a.right, func(o *element) bool { return slices.Contains(doc, o) }) {
+				doc[at].left = sibling(doc[at].left, e)
+			} else {
+				a.right = sibling(a.right, e)
+			}
+			a = e // which has no right child
+		}
+	}
+}
+
+// sibling puts an element among others, by (height, commit id).
+func sibling(all []*element, e *element) []*element {
+	i := 0
+	for i < len(all) && cmp.Or(cmp.Compare(all[i].op.Height, e.op.Height),
+		bytes.Compare(all[i].op.Ref.Commit.Bytes(), e.op.Ref.Commit.Bytes())) < 0 {
+		i++
+	}
+	return slices.Insert(all, i, e)
+}
+
+func setValue(f Fact) any { return decodedPair(f.Payload)[1] }
+
+func decodedPair(payload []byte) []any {
+	v, err := object.Decode(payload)
+	if pair, ok := v.([]any); err == nil && ok && len(pair) == 2 {
+		return pair
+	}
+	return nil
+}
+
+func (root *element) set(f Fact, before func(a, b history.OpRef) bool) {
+	pair := decodedPair(f.Payload)
+	if pair == nil || len(f.Payload) > 65536 {
+		return
+	}
+	at, ok := pair[0].(int64)
+	text, isText := pair[1].(string)
+	doc := root.seen(f, before)
+	if ok && isText && utf8.RuneCountInString(text) <= maxText && at >= 0 && at < int64(len(doc)) {
+		doc[at].sets = append(doc[at].sets, f)
+	}
+}
+
+// visible is the greatest effective op that is before no other effective one.
+func visible(sets []Fact, before func(a, b history.OpRef) bool) *Fact {
+	var last *Fact
+	for i := range sets { // in order
+		hidden := slices.ContainsFunc(sets, func(o Fact) bool { return o.Effective && before(sets[i].Ref, o.Ref) })
+		if sets[i].Effective && !hidden {
+			last = &sets[i]
+		}
+	}
+	return last
+}

@@ -27,6 +27,8 @@ var valueTypes = [...]valueType{
 	{"growset", true, true},
 	{"log", true, false},
 	{"counter", false, true},
+	{"list", true, false},
+	{"text", false, false},
 	{TypeMap, false, false},
 	{TypeRecord, false, true},
 }

@@ -25,7 +25,7 @@ func TestTypesByName(t *testing.T) {
 			t.Errorf("ByName(%q) = %v, %v", typ.Name(), got, ok)
 		}
 	}
-	if want := []string{"counter", "growset", "log", "once", "profile", "register", "set"}; !slices.Equal(names, want) {
+	if want := []string{"counter", "growset", "list", "log", "once", "profile", "register", "set", "text"}; !slices.Equal(names, want) {
 		t.Errorf("types are %v, want %v", names, want)
 	}
 	if _, ok := crdt.ByName("tree"); ok {

@@ -45,6 +45,8 @@ func FuzzSet(f *testing.F)      { fuzz(f, "set") }
 func FuzzGrowSet(f *testing.F)  { fuzz(f, "growset") }
 func FuzzLog(f *testing.F)      { fuzz(f, "log") }
 func FuzzOnce(f *testing.F)     { fuzz(f, "once") }
+func FuzzList(f *testing.F)     { fuzz(f, "list") }
+func FuzzText(f *testing.F)     { fuzz(f, "text") }
 func FuzzCounter(f *testing.F)  { fuzz(f, "counter") }
 
 func fuzzShape(f *testing.F, name string) {

@@ -37,11 +37,11 @@ func (t seqType) Check(s *schema.Schema, op Op) error {
 // seqOp is what the state keeps of an op: its verdict, and what it deletes or sets.
 type seqOp struct {
 	effective bool
-	targets   []target
+	targets   []span
 }
 
-// target is elements next to each other when they were inserted.
-type target struct {
+// span is elements next to each other when they were inserted.
+type span struct {
 	elem
 	n uint32
 }
@@ -57,7 +57,7 @@ func (o *seqOp) add(e elem, n uint32) {
 			return
 		}
 	}
-	o.targets = append(o.targets, target{e, n})
+	o.targets = append(o.targets, span{e, n})
 }
 
 func (s *seq) keep(op *Op, o *seqOp) error {
@@ -81,7 +81,7 @@ func (s *seq) keptOp(op *Op) (*seqOp, error) {
 	o := &seqOp{effective: v[0] == 1}
 	w := walk{b: v[1:]}
 	for len(w.b) > 0 {
-		o.targets = append(o.targets, target{w.elem(), uint32(w.number())})
+		o.targets = append(o.targets, span{w.elem(), uint32(w.number())})
 	}
 	if w.bad || v[0] > 1 {
 		return nil, &Corrupt{Key: key, Reason: "not an op of a sequence"}
@@ -123,6 +123,7 @@ func (t seqType) Apply(env *Env, op Op, effective bool) ([]Change, error) {
 func (s *seq) edit(op *Op, edits []edit, o *seqOp, m measure) error {
 	var off uint32
 	s.values.fill(op, edits)
+	s.enters(op, m.view)
 	for i := range edits {
 		e := &edits[i]
 		if e.del {
@@ -216,7 +217,7 @@ func (s *seq) marked(at point, was tally) error {
 }
 
 // coverAll makes a deletion count for what it names, or no longer.
-func (s *seq) coverAll(targets []target, by int32) error {
+func (s *seq) coverAll(targets []span, by int32) error {
 	for _, t := range targets {
 		for t.n > 0 {
 			at, err := s.locate(t.elem)

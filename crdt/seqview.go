@@ -120,6 +120,15 @@ func (v *view) show(s *seq, num uint64) error {
 	return s.leaves(prefix, after(prefix), func(leaf *page) error { return v.recount(s, leaf) })
 }
 
+// enters says that an op is about to insert something, seen from v: the other views have not seen it.
+func (s *seq) enters(op *Op, v *view) {
+	for _, w := range s.views {
+		if w != v && !slices.Contains(w.version, op.Num) {
+			w.nums[op.Num] = struct{}{}
+		}
+	}
+}
+
 // linear tells whether an op has seen everything that was inserted.
 func (s *seq) linear(op *Op) (bool, error) {
 	for i := range slices.Backward(s.tips) {

@@ -38,3 +38,14 @@ func TestComposedSuite(t *testing.T) {
 		})
 	}
 }
+
+// TestLong is one long history for each sequence; CRDTTEST_OPS=10000 makes it as long as the issue asks for.
+func TestLong(t *testing.T) {
+	for _, name := range []string{"list", "text"} {
+		t.Run(name, func(t *testing.T) {
+			typ := typeOf(t, name)
+			gen, _ := crdttest.For(typ)
+			crdttest.RunLong(t, typ, gen)
+		})
+	}
+}

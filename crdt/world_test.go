@@ -3,7 +3,6 @@ package crdt_test
 import (
 	"crypto/sha256"
 	"fmt"
-	"slices"
 	"testing"
 
 	"github.com/hyperhyperspace/hhs-go/crdt"
@@ -33,20 +32,7 @@ func (w *world) Before(a, b history.OpRef) (bool, error) { return w.past[b.Commi
 
 // Diff implements crdt.Past.
 func (w *world) Diff(a, b []uint64) (onlyA, onlyB []history.Span, err error) {
-	ids := w.env.Ops.(*crdttest.Book).Commits()
-	within := func(version []uint64, n int) bool {
-		return slices.ContainsFunc(version, func(v uint64) bool { return int(v) == n || w.past[ids[v]][ids[n]] })
-	}
-	for n := range ids {
-		one := history.Span{Start: uint64(n), End: uint64(n) + 1}
-		switch inA, inB := within(a, n), within(b, n); {
-		case inA && !inB:
-			onlyA = append(onlyA, one)
-		case inB && !inA:
-			onlyB = append(onlyB, one)
-		}
-	}
-	return onlyA, onlyB, nil
+	return w.env.Ops.(*crdttest.Book).Diff(func(a, b object.ID) bool { return w.past[b][a] }, a, b)
 }
 
 func idOf(name string) object.ID { return object.Sum(object.DagCBOR, []byte(name)) }

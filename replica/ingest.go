@@ -519,4 +519,6 @@ func (p doorPast) Before(a, b history.OpRef) (bool, error) {
 }
 
 // Diff implements crdt.Past.
-func (p doorPast) Diff(a, b []uint64) (onlyA, onlyB []history.Span, err error) { return p.d.space.graph.Diff(a, b) }
+func (p doorPast) Diff(a, b []uint64) (onlyA, onlyB []history.Span, err error) {
+	return p.d.space.graph.Diff(a, b)
+}

@@ -28,6 +28,7 @@ type undoModel struct {
 	past    map[object.ID]map[object.ID]bool
 	at      map[object.ID]*history.Commit
 	people  map[identity.PublicKey]identity.PublicKey
+	book    *crdttest.Book
 }
 
 func modelOf(t testing.TB, s *replica.Space, people map[identity.PublicKey]identity.PublicKey) *undoModel {
@@ -53,6 +54,11 @@ func modelOf(t testing.TB, s *replica.Space, people map[identity.PublicKey]ident
 }
 
 func (m *undoModel) Before(a, b history.OpRef) (bool, error) { return m.past[b.Commit][a.Commit], nil }
+
+// Diff implements crdt.Past.
+func (m *undoModel) Diff(a, b []uint64) (onlyA, onlyB []history.Span, err error) {
+	return m.book.Diff(func(a, b object.ID) bool { return m.past[b][a] }, a, b)
+}
 
 // counts picks the undos or redos that are not ignored.
 func (m *undoModel) counts(action string, fits func(c *history.Commit, refs []history.OpRef) bool) map[history.OpRef][]history.OpRef {
@@ -108,6 +114,7 @@ func (m *undoModel) masked() map[object.ID]bool {
 // read is what the fields show.
 func (m *undoModel) read() string {
 	masked, book := m.masked(), crdttest.NewBook()
+	m.book = book
 	envs := map[string]*crdt.Env{}
 	for _, f := range manifest.Fields {
 		envs[f.Name] = &crdt.Env{State: crdttest.NewState(), Past: m, Ops: book, Schema: schemaOf(m.t, f)}

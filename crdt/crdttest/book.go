@@ -2,6 +2,7 @@ package crdttest
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/hyperhyperspace/hhs-go/crdt"
 	"github.com/hyperhyperspace/hhs-go/history"
@@ -36,13 +37,25 @@ func (b *Book) Add(op crdt.Op) crdt.Op {
 	return op
 }
 
-// Commits are the ids of the commits, by number.
-func (b *Book) Commits() []object.ID {
+// Diff is what Diff of a crdt.Past is to give for the commits of the book. before is the order of two different ones.
+func (b *Book) Diff(before func(a, b object.ID) bool, left, right []uint64) (onlyLeft, onlyRight []history.Span, err error) {
 	ids := make([]object.ID, len(b.nums))
 	for id, n := range b.nums {
 		ids[n] = id
 	}
-	return ids
+	within := func(version []uint64, n int) bool {
+		return slices.ContainsFunc(version, func(v uint64) bool { return int(v) == n || before(ids[n], ids[v]) })
+	}
+	for n := range ids {
+		one := history.Span{Start: uint64(n), End: uint64(n) + 1}
+		switch inLeft, inRight := within(left, n), within(right, n); {
+		case inLeft && !inRight:
+			onlyLeft = append(onlyLeft, one)
+		case inRight && !inLeft:
+			onlyRight = append(onlyRight, one)
+		}
+	}
+	return onlyLeft, onlyRight, nil
 }
 
 // At implements crdt.Ops.

@@ -60,7 +60,7 @@ var sentinels = []struct {
 	{ErrClosed, "closed"}, {store.ErrClosed, "closed"},
 	{ErrLocked, "locked"}, {ErrFull, "full"}, {ErrNewer, "newer"}, {store.ErrCorrupt, "corrupt"}, {store.ErrReadOnly, "read_only"},
 	{ErrKind, "kind_mismatch"}, {ErrOffline, "offline"}, {context.Canceled, "aborted"}, {context.DeadlineExceeded, "aborted"},
-	{identity.ErrSignature, "signature"}, {ErrName, "invalid"}, {idb.ErrUnavailable, "unsupported"},
+	{identity.ErrSignature, "signature"}, {ErrName, "invalid"}, {ErrUndo, "invalid"}, {idb.ErrUnavailable, "unsupported"},
 }
 
 func as[T error](err error) bool {

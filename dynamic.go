@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 
+	"github.com/hyperhyperspace/hhs-go/authority"
 	"github.com/hyperhyperspace/hhs-go/crdt"
 	"github.com/hyperhyperspace/hhs-go/object"
 )
@@ -13,6 +14,7 @@ import (
 // Op is one edit of a field named at run time, as a command line or a page's
 // script makes it. Actions: "set" of a register or once, "add" and "remove" of a set,
 // "append" of a log, "add" of a counter. Value is an object value (see package object).
+// The field "$undo" has "group": the commit joins the one of which Value is the id.
 type Op struct {
 	Field  string
 	Action string
@@ -55,6 +57,9 @@ func (s *AnySpace) Apply(ctx context.Context, ops []Op, attach ...object.ID) (Re
 }
 
 func (s *AnySpace) applyOp(tx *Tx, op Op) error {
+	if op.Field == authority.UndoField {
+		return joinOp(tx, op)
+	}
 	m, err := s.Manifest()
 	if err != nil {
 		return err

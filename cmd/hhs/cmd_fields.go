@@ -166,7 +166,11 @@ func (a *app) printChange(one change) error {
 		switch one.Event {
 		case "change":
 			who := strings.TrimSpace(one.Name + " (" + short(one.Identity) + ")")
-			a.printf("%s %s: %s -> %s by %s\n", one.Time.Format(time.DateTime), one.Field, one.Before, one.After, who)
+			how := ""
+			if one.Undone != "" {
+				how = " (" + one.Action + ")"
+			}
+			a.printf("%s %s: %s -> %s by %s%s\n", one.Time.Format(time.DateTime), one.Field, one.Before, one.After, who, how)
 		case "watching":
 			a.printf("watching %s: %s\n", one.Space, one.Status)
 		case "status":

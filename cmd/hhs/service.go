@@ -54,6 +54,7 @@ func methods() map[string]method {
 		"space.create": answer(createSpace), "space.list": answer(listSpaces), "space.show": answer(showSpace),
 		"space.join": answer(joinSpace), "space.leave": answer(leaveSpace),
 		"get": answer(getFields), "apply": answer(applyOps), "peers": answer(listPeers),
+		"undo": answer(undoEdits), "redo": answer(redoEdits),
 		"watch": watchSpace, "export": sendFile(exportSpace), "object.export": sendFile(exportObject), "import": job(importFile), "status": answer(statusOfNode),
 		"care.check": job(check), "care.backup": job(backUp), "care.compact": job(compact),
 	}

@@ -237,6 +237,8 @@ type change struct {
 	Name     string          `json:"name,omitempty"`
 	Time     *time.Time      `json:"time,omitempty"`
 	Commit   string          `json:"commit,omitempty"`
+	Action   string          `json:"action,omitempty"` // what the commit did: "remove", "undo"
+	Undone   string          `json:"undone,omitempty"` // of an undo or redo: the commit taken back or made again
 	Status   *statusInfo     `json:"status,omitempty"`
 }
 
@@ -306,8 +308,12 @@ func changeOf(space *hhs.AnySpace, n hhs.Change) (one change, err error) {
 	if n.Resync {
 		return change{Event: "resync", Space: id}, nil
 	}
-	when := hhs.WallTime(n.Op.Time)
-	one = change{Event: "change", Space: id, Field: n.Field, Identity: n.Op.Identity.String(), Time: &when, Commit: n.Op.Ref.Commit.String()}
+	by := n.Cause()
+	when := hhs.WallTime(by.Time)
+	one = change{Event: "change", Space: id, Field: n.Field, Identity: by.Identity.String(), Time: &when, Commit: by.Ref.Commit.String(), Action: by.Action}
+	if n.Undo != nil {
+		one.Undone = n.Op.Ref.Commit.String()
+	}
 	if one.Before, err = blockText(n.Before); err != nil {
 		return one, err
 	}

@@ -36,6 +36,7 @@ var methods = map[string]method{
 	"name": (*engine).getName, "setName": (*engine).setName,
 	"info": (*engine).info, "link": (*engine).link, "addServers": (*engine).addServers, "update": (*engine).update,
 	"read": (*engine).read, "names": (*engine).names, "receipt": (*engine).receipt, "status": (*engine).status, "peers": (*engine).peers,
+	"undo": (*engine).undo, "redo": (*engine).redo, "undoState": (*engine).undoState,
 	"subscribe": (*engine).subscribe, "unsubscribe": (*engine).unsubscribe,
 }
 

@@ -114,7 +114,8 @@ func (a *applier) apply(c *history.Commit, payloads [][]byte, num history.Num, h
 		}
 	}
 	if undos {
-		return changes, a.takeUndos(&whole{c, payloads, num, height, author{a.device, a.person}})
+		turned, err := a.takeUndos(&whole{c, payloads, num, height, author{a.device, a.person}})
+		return append(changes, turned...), err
 	}
 	return changes, nil
 }

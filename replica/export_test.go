@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/hyperhyperspace/hhs-go/history"
+	"github.com/hyperhyperspace/hhs-go/object"
 )
 
 // CutReadmission makes rebuilds work on short lists until the test ends.
@@ -16,4 +17,22 @@ func CutReadmission(t testing.TB, commits, size, tail int) {
 // Raw adds an op as a modified client would, which looks at nothing before.
 func (tx *Tx) Raw(op history.Op) {
 	tx.ops = append(tx.ops, txOp{op: op, shown: true})
+}
+
+// Number is the local number of a commit.
+func (s *Space) Number(t testing.TB, id object.ID) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n, ok, err := s.lookup(id)
+	if err != nil || !ok {
+		t.Fatalf("number of commit %s: %v %v", id, ok, err)
+	}
+	return n
+}
+
+// UndosTogether has all undos of a batch told to the types at its end until the test ends.
+func UndosTogether(t testing.TB) {
+	before := undoAtOnce
+	undoAtOnce = -1
+	t.Cleanup(func() { undoAtOnce = before })
 }

@@ -129,7 +129,7 @@ func (g *group) layer() (*store.Tx, error) {
 			return nil, err
 		}
 	}
-	if _, err := a.turn(g.space.ctx); err != nil {
+	if _, err := a.turn(); err != nil {
 		return nil, err
 	}
 	return g.over, nil

@@ -292,7 +292,7 @@ func (d *door) admit(ctx context.Context) ([]Change, error) {
 		changes = append(changes, ch...)
 		s.node.cfg.Pace()
 	}
-	turned, err := a.turn(ctx)
+	turned, err := a.turn()
 	return append(changes, turned...), err
 }
 

@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -121,12 +120,18 @@ type turning struct {
 	cause *crdt.Op // the undo or redo that decided last
 }
 
-// undos are those of the commits applied so far. The ops that they name change
-// at the end, once, however many of them there were.
+// undos are those of the commits applied so far. Their types are told after
+// each commit, in the same order in every batch the commit may come in, so that
+// a rebuild leaves the same bytes. Past undoAtOnce ops they are told at the end
+// of the batch, once, however often a commit was taken back and given again.
 type undos struct {
 	turned map[history.Num]int // where in list
 	list   []turning
+	told   int // ops
 }
+
+// undoAtOnce is more than people take back, and a second of work at most.
+var undoAtOnce = 1 << 16
 
 func (u *undos) turning(num history.Num, was bool) *turning {
 	i, ok := u.turned[num]
@@ -142,7 +147,17 @@ func (u *undos) turning(num history.Num, was bool) *turning {
 
 // takeUndos takes the ops of a commit in that are about other commits. Of undos
 // and redos the first counts, so that the work is bounded for each commit.
-func (a *applier) takeUndos(w *whole) error {
+func (a *applier) takeUndos(w *whole) ([]Change, error) {
+	if err := a.noteUndos(w); err != nil {
+		return nil, err
+	}
+	if a.undos.told > undoAtOnce {
+		return nil, nil
+	}
+	return a.turn()
+}
+
+func (a *applier) noteUndos(w *whole) error {
 	found := false
 	for i := range w.commit.Env.Ops {
 		op := &w.commit.Env.Ops[i]
@@ -296,9 +311,9 @@ func undoable(src opSource, person identity.PublicKey, refs []history.OpRef) (nu
 }
 
 // turn tells the types what was taken back and given again since the last call.
-func (a *applier) turn(ctx context.Context) (changes []Change, err error) {
+func (a *applier) turn() (changes []Change, err error) {
 	list := a.undos.list
-	a.undos = undos{}
+	a.undos.list, a.undos.turned = nil, nil
 	for _, t := range list {
 		masked, err := a.space.undoState(a.tx, a.tx).masked(t.num)
 		if err != nil {
@@ -306,9 +321,6 @@ func (a *applier) turn(ctx context.Context) (changes []Change, err error) {
 		}
 		if masked == t.was {
 			continue
-		}
-		if err := ctx.Err(); err != nil {
-			return nil, err
 		}
 		w, err := a.ops.whole(t.num)
 		if err == nil {
@@ -324,6 +336,7 @@ func (a *applier) turn(ctx context.Context) (changes []Change, err error) {
 
 // flip tells the types of the fields of the kind what counts of a commit now.
 func (a *applier) flip(w *whole, effective bool, cause *crdt.Op, changes []Change) ([]Change, error) {
+	a.undos.told += len(w.commit.Env.Ops)
 	for i := range w.commit.Env.Ops {
 		op := &w.commit.Env.Ops[i]
 		if !ofKind(op) {

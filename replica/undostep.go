@@ -183,10 +183,10 @@ func (tx *Tx) showUndo(over *store.Tx) error {
 		who := tx.group.author()
 		a := applier{space: tx.space, kind: tx.space.kind.Load(), tx: over, past: &tx.group.past, ops: txOps{tx}, quiet: true}
 		c := &history.Commit{Env: &history.Envelope{Time: tx.time, Ops: []history.Op{o.op}}}
-		if err := a.takeUndos(&whole{c, [][]byte{nil}, openCommit, tx.height, who}); err != nil {
+		if _, err := a.takeUndos(&whole{c, [][]byte{nil}, openCommit, tx.height, who}); err != nil {
 			return err
 		}
-		if _, err := a.turn(tx.ctx); err != nil {
+		if _, err := a.turn(); err != nil {
 			return err
 		}
 	}

@@ -36,9 +36,32 @@ func (nothing) Scan(lo, hi []byte, reverse bool) iter.Seq2[store.KV, error] {
 	return func(func(store.KV, error) bool) {}
 }
 
+// before comes before all keys: a Tx gives none out that begins with 00, as the count of a field does.
+const before = "s"
+
+func at(key []byte) []byte { return append([]byte(before), key...) }
+
+// all yields everything between two keys.
+func (s *State) all(lo, hi []byte, reverse bool) iter.Seq2[store.KV, error] {
+	end := []byte{before[0] + 1}
+	if hi != nil {
+		end = at(hi)
+	}
+	return func(yield func(store.KV, error) bool) {
+		for kv, err := range s.tx.Scan(at(lo), end, reverse) {
+			if err == nil {
+				kv.Key = kv.Key[len(before):]
+			}
+			if !yield(kv, err) {
+				return
+			}
+		}
+	}
+}
+
 // Get implements crdt.State.
 func (s *State) Get(key []byte) ([]byte, error) {
-	v, err := s.tx.Get(key)
+	v, err := s.tx.Get(at(key))
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
@@ -50,7 +73,7 @@ func (s *State) Put(key, value []byte) error {
 	if s.scans > 0 {
 		return errScanning
 	}
-	s.tx.Put(key, value)
+	s.tx.Put(at(key), value)
 	return nil
 }
 
@@ -59,7 +82,7 @@ func (s *State) Delete(key []byte) error {
 	if s.scans > 0 {
 		return errScanning
 	}
-	s.tx.Delete(key)
+	s.tx.Delete(at(key))
 	return nil
 }
 
@@ -68,7 +91,7 @@ func (s *State) Scan(lo, hi []byte, reverse bool) iter.Seq2[store.KV, error] {
 	return func(yield func(store.KV, error) bool) {
 		s.scans++
 		defer func() { s.scans-- }()
-		for kv, err := range s.tx.Scan(lo, hi, reverse) {
+		for kv, err := range s.all(lo, hi, reverse) {
 			k, v := bytes.Clone(kv.Key), bytes.Clone(kv.Value)
 			more := yield(store.KV{Key: k, Value: v}, err)
 			scribble(k)
@@ -89,7 +112,7 @@ func scribble(b []byte) {
 // bytes returns all keys and values, each after its length: equal states have equal bytes.
 func (s *State) bytes() string {
 	var b []byte
-	for kv := range s.tx.Scan(nil, nil, false) {
+	for kv := range s.all(nil, nil, false) {
 		for _, part := range [][]byte{kv.Key, kv.Value} {
 			b = append(binary.AppendUvarint(b, uint64(len(part))), part...)
 		}
@@ -114,7 +137,7 @@ func dump(state string) string {
 
 // Size returns the number of keys and the bytes of keys and values.
 func (s *State) Size() (keys, size int) {
-	for kv := range s.tx.Scan(nil, nil, false) {
+	for kv := range s.all(nil, nil, false) {
 		keys, size = keys+1, size+len(kv.Key)+len(kv.Value)
 	}
 	return keys, size

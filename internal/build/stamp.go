@@ -128,14 +128,14 @@ func embedded(path string) bool {
 // engineParts are those of internal that the engine is made of; a test holds the list to what it imports.
 var engineParts = []string{"address", "log", "netlimit", "order", "pace", "plain"}
 
-// engineSource leaves out programs that are not part of the engine, but not those that pack it.
+// packer is the package that packs the engine.
+const packer = "wasm"
+
+// engineSource leaves out programs that are not part of the engine, but not the package that packs it.
 func engineSource(path string) bool {
-	if path == "internal/build/wasmpack.go" || path == "internal/build/pclines.go" {
-		return true
-	}
 	if rest, ok := strings.CutPrefix(path, "internal/"); ok {
 		pkg, _, _ := strings.Cut(rest, "/")
-		return slices.Contains(engineParts, pkg) && goSource(path)
+		return (pkg == packer || slices.Contains(engineParts, pkg)) && goSource(path)
 	}
 	for _, program := range []string{"cmd/", "examples/", "web/"} {
 		if strings.HasPrefix(path, program) {

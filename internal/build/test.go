@@ -26,7 +26,7 @@ var inBrowser = []string{"./store/idb", "./transport/rtc", "./internal/pace"}
 
 // notInNode are packages that compile for js and are not tested there: they need files, processes or a browser, or take
 // minutes of simulated meetings, each with real handshakes (mesh; the e2e tests run it in pages).
-var notInNode = append([]string{"./internal/archtest", "./internal/build", "./internal/sim", "./mesh"}, inBrowser...)
+var notInNode = append([]string{"./internal/archtest", "./internal/build", "./internal/sim", "./internal/wasm", "./mesh"}, inBrowser...)
 
 func test(ctx context.Context, b *build, _ []string) error {
 	if err := b.doctor(ctx, needTests); err != nil {

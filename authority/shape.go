@@ -228,7 +228,7 @@ func ReservedFields() []string {
 	return []string{
 		"id", "kind", "update", "link", "words", "status", "subscribeStatus", "ready", "setName", "names", "peers", "info", "held", "receipt",
 		"addServers", "leave", "then", "constructor", "attach", "get", "toString", "valueOf", "toJSON", "node", "__proto__",
-		"undo", "redo", "undoState",
+		"undo", "redo", "undoState", "subscribeUndo",
 	}
 }
 

@@ -11,11 +11,14 @@
 //
 //	{"at": "ada", "do": [OP ...], "as": "A", "id": ID}     one transaction; the commit is called A and has this id
 //	{"at": "ada", "do": [OP ...], "fails": {"code", "path"?}}  one that is refused
+//	{"at": "ada", "undo": ["A"], "as": "U", "id": ID}      the commits named are taken back; none: the latest edit; or "fails"
+//	{"at": "ada", "redo": true, "as": "R", "id": ID}       what the latest undo took back is made again
 //	{"from": "ada", "to": "bob"}                           bob gets all that ada has
 //	{"at": "bob", "shows": {FIELD: STATE ...}}             what bob reads
 //	{"all": {FIELD: STATE ...}}                            everybody gives everybody everything, and this is what all read
 //
-// An OP is {"field", "action", "value"} as in js/BRIDGE.md, values in DAG-JSON. A STATE is, for a counter, its decimal
+// An undo or redo that has nothing to do makes no commit and has no "as". An OP is {"field", "action", "value"} as in
+// js/BRIDGE.md, values in DAG-JSON; on the field "$undo" the value is the name of a commit. A STATE is, for a counter, its decimal
 // digits as text, and for all else a list of [value, op], where the op is named by its commit and index, as "A.0": the
 // elements of a set or log in their order, of a register the value shown and then its conflicts. Who wrote an entry, on
 // which device and when, must be those of its commit.
@@ -167,7 +170,7 @@ func comma(i int) string {
 // stepText writes a step with its keys in the order of reading.
 func stepText(step map[string]any) (string, error) {
 	var parts []string
-	for _, key := range []string{"at", "from", "to", "do", "as", "id", "fails", "shows", "all"} {
+	for _, key := range []string{"at", "from", "to", "do", "undo", "redo", "as", "id", "fails", "shows", "all"} {
 		if step[key] == nil {
 			continue
 		}

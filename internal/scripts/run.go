@@ -59,6 +59,8 @@ func (r *run) step(ctx context.Context, step map[string]any) error {
 	switch {
 	case step["do"] != nil:
 		return r.do(ctx, step)
+	case step["undo"] != nil, step["redo"] != nil:
+		return r.undo(ctx, step)
 	case step["from"] != nil:
 		from, err := r.person(ctx, step["from"])
 		if err != nil {
@@ -132,6 +134,9 @@ func (r *run) do(ctx context.Context, step map[string]any) error {
 		op := hhs.Op{Value: m["value"]}
 		op.Field, _ = m["field"].(string)
 		op.Action, _ = m["action"].(string)
+		if op.Field == authority.UndoField {
+			op.Value = r.named(op.Value)
+		}
 		ops = append(ops, op)
 	}
 	receipt, err := space.Apply(ctx, ops)
@@ -141,9 +146,14 @@ func (r *run) do(ctx context.Context, step map[string]any) error {
 	if err != nil {
 		return err
 	}
+	return r.made(step, p, receipt.Commit)
+}
+
+// made notes a commit that a step made.
+func (r *run) made(step map[string]any, p *person, made object.ID) error {
 	name, _ := step["as"].(string)
-	r.commits[receipt.Commit] = commit{name, p, r.now}
-	id := receipt.Commit.String()
+	r.commits[made] = commit{name, p, r.now}
+	id := made.String()
 	if r.update {
 		step["id"] = id
 	}

@@ -38,7 +38,8 @@ func counterAmount(op *Op) (int64, error) {
 		err = r.End()
 	}
 	if err != nil {
-		return 0, ignored("what is added to a counter is not an integer of 64 bits in canonical CBOR", nil)
+		const why = "what is added to a counter is not an integer of 64 bits in canonical CBOR"
+		return 0, &Ignored{Reason: why, Err: &object.ValueError{Reason: why}}
 	}
 	return n, nil
 }

@@ -19,6 +19,9 @@ const (
 	webDir   = "build/web"
 	embedDir = "web/dist"
 	npmDir   = "build/npm"
+
+	scriptsDir  = "build/scripts"
+	scriptsWASM = "build/scripts.wasm"
 )
 
 // inlined are the packages in which, and from which, the engine's functions are inlined. Everywhere else that costs a tenth
@@ -71,8 +74,8 @@ func (b *build) wasm(ctx context.Context) error {
 	})
 }
 
-func (b *build) compileWASM(ctx context.Context, out, ldflags string) error {
-	args := slices.Concat([]string{"go", "build"}, wasmFlags(), []string{ldflags, "-o", out, "./js/wasm"})
+func (b *build) compileWASM(ctx context.Context, out string, flags ...string) error {
+	args := slices.Concat([]string{"go", "build"}, wasmFlags(), flags, []string{"-o", out, "./js/wasm"})
 	return b.quiet(ctx, command{env: append(pure, goWASM...), args: args})
 }
 
@@ -86,6 +89,28 @@ func packFile(path string) error {
 		return fmt.Errorf("pack %s: %w", path, err)
 	}
 	return os.WriteFile(path, packed, 0o755)
+}
+
+// scripts makes the page that runs testdata/scripts, with an engine of its own (js/wasm/scripts_js.go).
+func (b *build) scripts(ctx context.Context) error {
+	return b.fresh("scripts", inputs{
+		under: []string{"."}, recipe: strings.Join(append(wasmFlags(), noSymbols), " "), there: []string{scriptsDir + "/index.html"},
+		keep: func(path string) bool {
+			return engineSource(path) || slices.ContainsFunc([]string{"internal/scripts/", "js/src/", "js/test/", "tools/bundle/"},
+				func(dir string) bool { return strings.HasPrefix(path, dir) })
+		},
+		make: func(b *build) error {
+			return step("the page of scripts: "+scriptsDir, func() error {
+				if err := b.compileWASM(ctx, scriptsWASM, noSymbols, "-tags=scripttest"); err != nil {
+					return err
+				}
+				if err := packFile(b.path(scriptsWASM)); err != nil {
+					return err
+				}
+				return b.bundle(ctx, "scripts", scriptsDir, "-wasm", b.path(scriptsWASM))
+			})
+		},
+	})
 }
 
 // web makes the pages and puts them where binaries embed them.
@@ -139,7 +164,7 @@ func (b *build) binary(ctx context.Context) error {
 func (b *build) built() []string {
 	return []string{
 		"HHS_BIN=" + b.path(filepath.FromSlash(binaryFile())), "HHS_WEB=" + b.path(webDir),
-		"HHS_WASM=" + b.path(wasmFile), "HHS_NPM=" + b.path(npmFile),
+		"HHS_WASM=" + b.path(wasmFile), "HHS_NPM=" + b.path(npmFile), "HHS_SCRIPTS=" + b.path(scriptsDir),
 	}
 }
 

@@ -166,6 +166,9 @@ func (b *build) testE2E(ctx context.Context) error {
 	if err := b.npm(ctx); err != nil {
 		return err
 	}
+	if err := b.scripts(ctx); err != nil {
+		return err
+	}
 	return b.loud(ctx, command{dir: b.path("e2e"), env: append(b.built(), pure...), args: []string{"go", "test", "-p=1", "-timeout=" + goTimeout, "./..."}})
 }
 

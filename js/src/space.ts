@@ -75,6 +75,15 @@ export interface Receipt {
   subscribe(fn: (held: number) => void, options?: SubscribeOptions): Unsubscribe
 }
 
+/** The engine's error about an op, with the place as who wrote it knows it. */
+function placed(e: unknown, places: string[]): unknown {
+  const [, index, rest = ''] = (e instanceof HhsError && /^ops\[(\d+)\]\.value(.*)$/.exec(e.path)) || []
+  const place = index && places[Number(index)]
+  if (!place) return e
+  const { code, cause } = e as HhsError
+  return new HhsError(code, HhsError.from(cause).message.replace(`ops[${index}].value`, place), place + rest)
+}
+
 const unknownStatus: Status = { state: 'offline', ready: false, toGo: 0, peers: 0, synced: 0, direct: 0, servers: 0, commits: 0 }
 
 /** What every space has; `Space` adds the fields of its kind. */
@@ -121,7 +130,7 @@ export class SpaceBase<F extends Fields> {
     if (ops.ops.length === 0 && ops.attach.length === 0) throw new HhsError('invalid', 'the update writes nothing')
     const args: Data = { space: this.id, ops: ops.ops }
     if (ops.attach.length > 0) args.attach = ops.attach
-    const { commit } = await this.client.call('update', args)
+    const { commit } = await this.client.call('update', args).catch((e: unknown) => { throw placed(e, ops.places) })
     return this.receipt(commit as string)
   }
 

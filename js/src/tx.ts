@@ -73,6 +73,8 @@ export type Writers<F extends Fields> = { readonly [N in keyof F]: Writer<F[N]> 
 /** The ops of one update, in the order of the calls. */
 export interface Ops {
   ops: Data[]
+  /** What each op writes, as messages call it. */
+  places: string[]
   attach: string[]
 }
 
@@ -102,7 +104,7 @@ export function collect<F extends Fields>(fields: F): { writers: Writers<F>; don
 type Call = (...args: any[]) => unknown
 
 class Collector {
-  private readonly out: Ops = { ops: [], attach: [] }
+  private readonly out: Ops = { ops: [], places: [], attach: [] }
   private open = true
 
   done(): Ops {
@@ -134,6 +136,7 @@ class Collector {
     const op: Data = { field: p.field, action }
     if (p.steps.length > 0) op.path = p.steps
     if (value !== undefined) op.value = value
+    this.out.places[this.out.ops.length] = p.text
     return this.out.ops.push(op) - 1
   }
 

@@ -65,7 +65,11 @@ func parseManifest(v any) (manifest, error) {
 func (e *engine) open(ctx context.Context, a *args) (result, error) {
 	name, memory, label := a.text("name"), a.optBool("memory"), a.optText("label")
 	servers, endpoints, list := a.texts("servers"), a.texts("endpoints"), a.list("kinds", true)
-	if err := a.end(); err != nil {
+	more, err := moreOptions(ctx, a)
+	if err == nil {
+		err = a.end()
+	}
+	if err != nil {
 		return nil, err
 	}
 	kinds := make([]hhs.AnyKind, 0, len(list))
@@ -94,7 +98,7 @@ func (e *engine) open(ctx context.Context, a *args) (result, error) {
 		if memory {
 			dir = ""
 		}
-		n, err := hhs.Open(ctx, dir, opts...)
+		n, err := hhs.Open(ctx, dir, append(opts, more...)...)
 		if err != nil {
 			return nil, err
 		}

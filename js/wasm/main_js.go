@@ -82,6 +82,9 @@ func (e *engine) serve(method string, data []byte) (out []byte, err error) {
 	}()
 	m, ok := methods[method]
 	if !ok {
+		m, ok = moreMethods[method]
+	}
+	if !ok {
 		return nil, invalid(fmt.Sprintf("there is no method %q", method))
 	}
 	a, err := parseArgs(data)

@@ -150,8 +150,10 @@ func (e *engine) read(_ context.Context, a *args) (result, error) {
 		return nil, invalid(fmt.Sprintf("the kind %s has no field %q", m.Kind, name))
 	}
 	switch f.Type {
-	case "register":
+	case "register", "once":
 		return readRegister(s, name, q)
+	case "counter":
+		return readCounter(s, name, q)
 	case "log":
 		return readLog(s, name, q)
 	}
@@ -168,9 +170,24 @@ func readRegister(s *hhs.AnySpace, name string, q *args) (result, error) {
 	}
 	r := result{"conflicts": []any{}}
 	if len(list) > 0 {
-		r["entry"], r["conflicts"] = entryOf(list[0]), entriesOf(list[1:])
+		r["entry"], r["conflicts"] = entryOf(list[0]), entriesOf(list)
 	}
 	return r, nil
+}
+
+// readCounter gives the sum, as its digits where they are more than an integer holds.
+func readCounter(s *hhs.AnySpace, name string, q *args) (result, error) {
+	if err := q.end(); err != nil {
+		return nil, err
+	}
+	total, err := s.Counter(name)
+	if err != nil {
+		return nil, err
+	}
+	if n, err := total.Int64(); err == nil {
+		return result{"value": n}, nil
+	}
+	return result{"value": total.String()}, nil
 }
 
 // Pages of a read: what a screen shows by default, and the most in one answer.

@@ -6,6 +6,7 @@
 //	go run ./bundle -wasm ../build/hhs.wasm -out ../build/web              the pages, with the engine
 //	go run ./bundle -only package -wasm ../build/hhs.wasm -out ../js/dist  what the npm package holds, without types
 //	go run ./bundle -only test -out ../build/js-test                       the tests, for node --test
+//	go run ./bundle -only scripts -wasm ../build/scripts.wasm -out ../build/scripts  the page that runs testdata/scripts
 //
 // It is run from the tools directory; paths are relative to it. The Go runtime for JavaScript, wasm_exec.js, is taken from the
 // distribution whose go command is in the path, which must be the one that compiled the engine.
@@ -38,7 +39,7 @@ func main() {
 	flag.StringVar(&b.out, "out", "", "output directory; replaced")
 	flag.StringVar(&b.wasm, "wasm", "", "the compiled engine (GOOS=js GOARCH=wasm go build ./js/wasm)")
 	flag.StringVar(&b.wasmExec, "wasm-exec", "", "wasm_exec.js; by default that of the Go distribution in use")
-	flag.StringVar(&only, "only", "web", "what to build: web, package or test")
+	flag.StringVar(&only, "only", "web", "what to build: web, package, test or scripts")
 	flag.BoolVar(&b.minify, "minify", true, "make the output small")
 	flag.BoolVar(&b.brotli, "brotli", false, "write a .br beside every file of the pages that gains from it")
 	flag.Parse()
@@ -62,8 +63,10 @@ func (b *build) run(only string) error {
 		return b.npm()
 	case "test":
 		return b.tests()
+	case "scripts":
+		return b.scripts()
 	}
-	return fmt.Errorf("cannot build %q: -only is web, package or test", only)
+	return fmt.Errorf("cannot build %q: -only is web, package, test or scripts", only)
 }
 
 // findWasmExec fills in the path of wasm_exec.js.

@@ -131,3 +131,34 @@ func (b *build) tests() error {
 	}
 	return nil
 }
+
+// scriptsPage is all that the page of scripts says.
+const scriptsPage = `<!doctype html><title>scripts</title><link rel="icon" href="data:,"><script type="module" src="page.js"></script>
+`
+
+// scripts builds the page that runs the files of testdata/scripts, for an engine that is made for it.
+func (b *build) scripts() error {
+	if b.wasm == "" {
+		return fmt.Errorf("the page of scripts needs the engine: give -wasm")
+	}
+	wasm, err := os.ReadFile(b.wasm)
+	if err != nil {
+		return err
+	}
+	if err := b.fresh(); err != nil {
+		return err
+	}
+	b.minify = false
+	files := map[string][]byte{"hhs.wasm": wasm, "index.html": []byte(scriptsPage)}
+	for name, format := range map[string]api.Format{"page": api.FormatESModule, "peer": api.FormatIIFE} {
+		if files[name+".js"], err = b.script("js/test/scripts/"+name+".ts", format, nil); err != nil {
+			return err
+		}
+	}
+	for name, data := range files {
+		if err := os.WriteFile(filepath.Join(b.out, name), data, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}

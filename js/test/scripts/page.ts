@@ -1,0 +1,154 @@
+/** Runs the files of testdata/scripts by the TypeScript package; internal/scripts says what they mean and runs them by Go. */
+import { type Value, encode } from '../../src/cbor.js'
+import { fromDagJSON } from '../dagjson.js'
+import type { Calls } from './peer.js'
+
+/** Kind and first time of all scripts, as in internal/scripts. */
+const kind = 'test.example/scripts'
+const start = 1_700_000_000_000
+
+type Step = { [name: string]: Value }
+interface File {
+  fields: Value
+  scripts: { name: string; steps: Step[] }[]
+}
+
+type Entries = [Uint8Array, string, number, string, string, number][]
+
+/** Somebody in a script. */
+class Person {
+  private readonly worker = new Worker('peer.js')
+  private readonly pending = new Map<number, { resolve(v: any): void; reject(e: Error): void }>()
+  private last = 0
+  identity = ''
+  device = ''
+
+  constructor(readonly name: string) {
+    this.worker.onmessage = e => {
+      const { id, result, error } = e.data as { id: number; result: unknown; error?: string }
+      const call = this.pending.get(id)!
+      this.pending.delete(id)
+      if (error === undefined) call.resolve(result)
+      else call.reject(new Error(`${name}: ${error}`))
+    }
+    this.worker.onerror = e => {
+      for (const call of this.pending.values()) call.reject(new Error(`${name}: ${e.message}`))
+    }
+  }
+
+  call<N extends keyof Calls>(name: N, ...args: Parameters<Calls[N]>): ReturnType<Calls[N]> {
+    const id = ++this.last
+    return new Promise((resolve, reject) => {
+      this.pending.set(id, { resolve, reject })
+      this.worker.postMessage({ id, name, args })
+    }) as ReturnType<Calls[N]>
+  }
+
+  async close(): Promise<void> {
+    await this.call('close')
+    this.worker.terminate()
+  }
+}
+
+const hex = (b: Uint8Array) => Array.from(b, n => n.toString(16).padStart(2, '0')).join('')
+const shown = (v: unknown) => JSON.stringify(v, (_, x: unknown) => (typeof x === 'bigint' ? String(x) : x instanceof Uint8Array ? hex(x) : x))
+
+class Run {
+  private readonly people: Person[] = []
+  private readonly commits = new Map<string, { name: string; by: Person; time: number }>()
+  private number = 0
+
+  constructor(private readonly file: File, private readonly seed: string, private readonly wasm: WebAssembly.Module) {}
+
+  async all(steps: Step[]): Promise<void> {
+    try {
+      for (const [i, step] of steps.entries()) {
+        this.number = i
+        await this.step(step).catch((e: Error) => { throw new Error(`step ${i}: ${e.message}`) })
+      }
+    } finally {
+      await Promise.all(this.people.map(p => p.close()))
+    }
+  }
+
+  private async step(step: Step): Promise<void> {
+    if (step.do) return this.write(step)
+    if (step.from) return this.give(await this.person(step.from), await this.person(step.to!))
+    if (step.shows) return this.shows(await this.person(step.at!), step.shows)
+    if (!step.all) throw new Error(`a step of no known sort: ${shown(step)}`)
+    for (let round = 0; round < 2; round++) {
+      for (const [i, p] of this.people.entries()) await this.give(p, this.people[(i + 1) % this.people.length]!)
+    }
+    for (const p of this.people) await this.shows(p, step.all)
+  }
+
+  /** Finds somebody by name; who was not met before comes in, and the first one makes the space. */
+  private async person(name: Value): Promise<Person> {
+    const known = this.people.find(p => p.name === name)
+    if (known) return known
+    const p = new Person(name as string)
+    this.people.push(p)
+    Object.assign(p, await p.call('open', this.wasm, kind, `${this.seed}/${p.name}`, this.file.fields as never))
+    await p.call('clock', this.number)
+    if (this.people.length === 1) await p.call('create')
+    return p
+  }
+
+  private async write(step: Step): Promise<void> {
+    const p = await this.person(step.at!)
+    await p.call('clock', this.number)
+    const done = await p.call('do', encode(step.do!))
+    if (step.fails) {
+      const want = step.fails as { code: string; path?: string }
+      if (done.code !== want.code || (want.path !== undefined && done.path !== want.path)) throw new Error(`it gave ${shown(done)}, not ${shown(want)}`)
+      return
+    }
+    if (done.commit === undefined) throw new Error(`it failed: ${shown(done)}`)
+    if (done.commit !== step.id) throw new Error(`the commit ${String(step.as)} is ${done.commit}, not ${String(step.id)}`)
+    this.commits.set(done.commit, { name: step.as as string, by: p, time: start + 1000 * this.number })
+  }
+
+  private async give(from: Person, to: Person): Promise<void> {
+    if (from !== to) await to.call('take', (await from.call('give')) as Uint8Array)
+  }
+
+  private async shows(p: Person, want: Value): Promise<void> {
+    for (const [field, state] of Object.entries(want as { [field: string]: Value })) {
+      const got = await p.call('read', field)
+      const text = typeof got === 'string' ? got : this.entries(got as Entries)
+      const wanted = typeof state === 'string' ? state : (state as [Value, string][]).map(([v, op]) => `${hex(encode(v))} ${op}`).join('\n')
+      if (text !== wanted) throw new Error(`${p.name} sees in ${field}\n${text}\nnot\n${wanted}\n(${shown(state)})`)
+    }
+  }
+
+  /** Holds who wrote entries and when against their commits. */
+  private entries(list: Entries): string {
+    return list.map(([value, id, index, author, device, time]) => {
+      const c = this.commits.get(id)
+      if (!c) throw new Error(`the commit ${id} is not one of the script's`)
+      if (author !== c.by.identity || device !== c.by.device || time !== c.time) {
+        throw new Error(`${c.name}.${index} is by ${author} on ${device} at ${time}, its commit by ${c.by.name} at ${c.time}`)
+      }
+      return `${hex(value)} ${c.name}.${index}`
+    }).join('\n')
+  }
+}
+
+/** Runs a file and returns how many steps were made and what went wrong, one text for each script that fails. */
+async function run(name: string): Promise<{ steps: number; failures: string[] }> {
+  const file = fromDagJSON(await (await fetch(`scripts/${name}.json`)).text()) as unknown as File
+  const wasm = await WebAssembly.compileStreaming(fetch('hhs.wasm'))
+  const result = { steps: 0, failures: [] as string[] }
+  for (const s of file.scripts) {
+    try {
+      await new Run(file, `${name}/${s.name}`, wasm).all(s.steps)
+      result.steps += s.steps.length
+    } catch (e) {
+      result.failures.push(`${name}: ${s.name}: ${(e as Error).message}`)
+    }
+  }
+  return result
+}
+
+Object.assign(globalThis, { run })
+document.documentElement.dataset.state = 'loaded'

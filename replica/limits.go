@@ -22,7 +22,7 @@ const (
 	MaxUndone      = history.MaxOps
 	MaxUndoneBytes = 2 * history.MaxCommit
 	// maxUndoReach is how many of its own commits a device looks at for the next
-	// step to take back or make again: some 20 ms. Every step taken back is two.
+	// step to take back or make again: some 10 ms. Every step taken back is two.
 	maxUndoReach = 2048
 	// maxTx bounds the values and attached objects of one transaction, in
 	// bytes: with its envelope a commit stays within history.MaxCommit, which

@@ -3,6 +3,7 @@ package hhs
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/hyperhyperspace/hhs-go/authority"
 	"github.com/hyperhyperspace/hhs-go/crdt"
@@ -46,6 +47,8 @@ func Code(err error) string {
 		return "overflow"
 	case as[*crdt.Ignored](err):
 		return "schema"
+	case as[*crdt.PathError](err):
+		return "invalid"
 	case as[*authority.ManifestError](err), as[*schema.Error](err), as[*kindError](err), as[*OpError](err):
 		return "invalid"
 	}
@@ -56,7 +59,7 @@ var sentinels = []struct {
 	err  error
 	code string
 }{
-	{ErrPending, "not_ready"}, {ErrUnknownSpace, "not_found"}, {ErrNotFound, "not_found"}, {ErrForked, "forked"}, {ErrBusy, "busy"},
+	{ErrPending, "not_ready"}, {ErrUnknownSpace, "not_found"}, {ErrNotFound, "not_found"}, {crdt.ErrNoRecord, "not_found"}, {ErrForked, "forked"}, {ErrBusy, "busy"},
 	{ErrClosed, "closed"}, {store.ErrClosed, "closed"},
 	{ErrLocked, "locked"}, {ErrFull, "full"}, {ErrNewer, "newer"}, {store.ErrCorrupt, "corrupt"}, {store.ErrReadOnly, "read_only"},
 	{ErrKind, "kind_mismatch"}, {ErrOffline, "offline"}, {context.Canceled, "aborted"}, {context.DeadlineExceeded, "aborted"},
@@ -68,9 +71,17 @@ func as[T error](err error) bool {
 	return errors.As(err, &t)
 }
 
-// Path is the part of a value that an error blames, such as "lines[0].text",
-// "" when it blames none.
+// Path is the part of a value that an error blames, such as "lines[0].text" or
+// in a map ["milk"].title, "" when it blames none.
 func Path(err error) string {
+	var p *crdt.PathError
+	if errors.As(err, &p) {
+		return strings.TrimPrefix(p.Path, ".")
+	}
+	var in *crdt.InnerError
+	if errors.As(err, &in) {
+		return join(strings.TrimPrefix(in.Path, "."), Path(in.Err))
+	}
 	var v *schema.Violation
 	if errors.As(err, &v) {
 		return v.Path

@@ -43,12 +43,3 @@ func (c Counter) total() (total crdt.Total, err error) {
 	})
 	return total, err
 }
-
-// Counter reads a counter by name.
-func (s *AnySpace) Counter(name string) (crdt.Total, error) {
-	b, err := s.field(name, "counter")
-	if err != nil {
-		return crdt.Total{}, err
-	}
-	return Counter{b}.total()
-}

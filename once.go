@@ -31,7 +31,7 @@ func (o Once[T]) Conflicts() ([]Entry[T], error) { return conflicts[T](o.b, crdt
 // Set sets the value. The error is a *crdt.AlreadySet where one is to be seen.
 func (o Once[T]) Set(tx *Tx, v T) error {
 	return o.b.write(tx, func(env *crdt.Env) ([]crdt.Draft, error) {
-		block, err := encode(o.b.field, v)
+		block, err := encode(o.b.text, v)
 		if err != nil {
 			return nil, err
 		}

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"reflect"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/hyperhyperspace/hhs-go/crdt"
@@ -49,20 +50,28 @@ type binding struct {
 	tx    *Tx
 	field string
 	path  []crdt.Step // from the field to the value
+	text  string      // field and path, for people
 }
 
-// at is the binding of a field, or of a property or key inside the value.
+// at is the binding of a field, or of a property of the record.
 func (b binding) at(name string) binding {
 	if b.field == "" {
-		b.field = name
+		b.field, b.text = name, name
 		return b
 	}
-	return b.step(crdt.Step{Key: name})
+	return b.step(crdt.Step{Key: name}, "."+name)
 }
 
-// step is the binding of what lies one step further.
-func (b binding) step(s crdt.Step) binding {
-	b.path = append(slices.Clip(b.path), s)
+// key is the binding of what is under a key of the map.
+func (b binding) key(key string) binding {
+	return b.step(crdt.Step{Key: key}, "["+strconv.QuoteToASCII(key)+"]")
+}
+
+// record is the binding of a record that was made under the key.
+func (b binding) record(s crdt.Step) binding { return b.step(s, "") }
+
+func (b binding) step(s crdt.Step, text string) binding {
+	b.path, b.text = append(slices.Clip(b.path), s), b.text+text
 	return b
 }
 
@@ -73,6 +82,9 @@ func (b binding) read(f func(env *crdt.Env) error) error {
 		return ErrUnbound
 	case b.tx != nil:
 		env, err := b.tx.Env(b.field)
+		if err == nil {
+			env, err = b.reach(env)
+		}
 		if err != nil {
 			return err
 		}
@@ -84,10 +96,22 @@ func (b binding) read(f func(env *crdt.Env) error) error {
 	}
 	defer view.Close()
 	env, err := view.Env(b.field)
+	if err == nil {
+		env, err = b.reach(env)
+	}
 	if err != nil {
-		return err
+		return b.space.Damaged(err)
 	}
 	return b.space.Damaged(f(env))
+}
+
+// reach goes from the field to the value.
+func (b binding) reach(env *crdt.Env) (*crdt.Env, error) {
+	if len(b.path) == 0 {
+		return env, nil
+	}
+	in, err := env.At(b.path...)
+	return in, refusal(b.field, err)
 }
 
 // write drafts an op from the field as tx sees it and adds it to tx.
@@ -96,15 +120,24 @@ func (b binding) write(tx *Tx, draft func(env *crdt.Env) ([]crdt.Draft, error)) 
 		return ErrUnbound
 	}
 	env, err := tx.Env(b.field)
+	if err == nil {
+		env, err = b.reach(env)
+	}
 	if err != nil {
 		return err
 	}
 	drafts, err := draft(env)
 	if err != nil {
-		return fmt.Errorf("field %s: %w", b.field, err)
+		if err = refusal(b.field, err); as[*refusedValue](err) {
+			return err
+		}
+		return fmt.Errorf("field %s: %w", b.text, err)
 	}
 	for _, d := range drafts {
-		if err := tx.Do(b.field, d); err != nil {
+		if d, err = env.Wrap(d); err == nil {
+			err = tx.Do(b.field, d)
+		}
+		if err != nil {
 			return refusal(b.field, err)
 		}
 	}
@@ -125,18 +158,31 @@ func (e *refusedValue) Error() string { return e.text }
 func (e *refusedValue) Unwrap() error { return e.cause }
 
 func refusal(field string, err error) error {
+	var in *crdt.InnerError
 	var v *schema.Violation
 	var i *crdt.Ignored
+	var p *crdt.PathError
+	blamed := err
+	if errors.As(err, &in) {
+		field, blamed = field+in.Path, in.Err
+	}
 	switch {
-	case errors.As(err, &v):
-		if v.Path != "" && v.Path[0] != '[' {
-			field += "."
-		}
-		return &refusedValue{field + v.Path + ": " + v.Reason, err}
-	case errors.As(err, &i):
+	case errors.As(blamed, &v):
+		return &refusedValue{join(field, v.Path) + ": " + v.Reason, err}
+	case errors.As(blamed, &p):
+		return &refusedValue{field + p.Path + ": " + p.Reason, err}
+	case errors.As(blamed, &i):
 		return &refusedValue{field + ": " + i.Reason, err}
 	}
 	return err
+}
+
+// join puts a path inside a value behind the one that leads to it.
+func join(path, inner string) string {
+	if path != "" && inner != "" && inner[0] != '[' {
+		path += "."
+	}
+	return path + inner
 }
 
 func encode[T any](field string, v T) ([]byte, error) {
@@ -261,7 +307,7 @@ func conflicts[T any](b binding, read func(*crdt.Env) ([]crdt.Entry, error)) (li
 // Set replaces the value.
 func (r Register[T]) Set(tx *Tx, v T) error {
 	return r.b.write(tx, func(env *crdt.Env) ([]crdt.Draft, error) {
-		block, err := encode(r.b.field, v)
+		block, err := encode(r.b.text, v)
 		if err != nil {
 			return nil, err
 		}
@@ -317,7 +363,7 @@ func (s Set[T]) Add(tx *Tx, v T) error { return setAdd(s.b, tx, v) }
 // Remove takes a value out; removing what is not there does nothing.
 func (s Set[T]) Remove(tx *Tx, v T) error {
 	return s.b.write(tx, func(env *crdt.Env) ([]crdt.Draft, error) {
-		block, err := encode(s.b.field, v)
+		block, err := encode(s.b.text, v)
 		if err != nil {
 			return nil, err
 		}
@@ -337,7 +383,7 @@ func (s Set[T]) All() iter.Seq2[Entry[T], error] { return setAll[T](s.b) }
 
 func setAdd[T any](b binding, tx *Tx, v T) error {
 	return b.write(tx, func(env *crdt.Env) ([]crdt.Draft, error) {
-		block, err := encode(b.field, v)
+		block, err := encode(b.text, v)
 		if err != nil {
 			return nil, err
 		}
@@ -346,7 +392,7 @@ func setAdd[T any](b binding, tx *Tx, v T) error {
 }
 
 func setHas[T any](b binding, v T) (has bool, err error) {
-	block, err := encode(b.field, v)
+	block, err := encode(b.text, v)
 	if err != nil {
 		return false, err
 	}
@@ -407,7 +453,7 @@ func (Log[T]) bound(b binding) any { return Log[T]{b} }
 // Append adds a value.
 func (l Log[T]) Append(tx *Tx, v T) error {
 	return l.b.write(tx, func(env *crdt.Env) ([]crdt.Draft, error) {
-		block, err := encode(l.b.field, v)
+		block, err := encode(l.b.text, v)
 		if err != nil {
 			return nil, err
 		}

@@ -29,7 +29,7 @@ func (c composed) Check(_ *schema.Schema, op Op) error {
 	}
 	switch err := typ.Check(r.shape.Schema, inner).(type) {
 	case *Ignored:
-		return &Ignored{Reason: clip(PathText(r.path)+": "+err.Reason, MaxReason), Err: &InnerError{r.path, err}}
+		return &Ignored{Reason: clip(r.text+": "+err.Reason, MaxReason), Err: &InnerError{r.text, err}}
 	default:
 		return err
 	}
@@ -37,11 +37,11 @@ func (c composed) Check(_ *schema.Schema, op Op) error {
 
 // InnerError says of which value inside a field an *[Ignored] speaks.
 type InnerError struct {
-	Path []Step
+	Path string // see [Shape.PathText]
 	Err  error
 }
 
-func (e *InnerError) Error() string { return PathText(e.Path) + ": " + e.Err.Error() }
+func (e *InnerError) Error() string { return e.Path + ": " + e.Err.Error() }
 
 // Unwrap returns what the value's type said.
 func (e *InnerError) Unwrap() error { return e.Err }
@@ -83,7 +83,7 @@ func (c composed) reach(f *field, op *Op) (*reach, Op, error) {
 		case err != nil:
 			return r, inner, err
 		case v == nil:
-			return r, inner, ignored(PathText(r.path)+": it names an op that made no record there", nil)
+			return r, inner, ignored(r.text+": it names an op that made no record there", nil)
 		}
 	}
 	return r, inner, nil

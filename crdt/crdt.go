@@ -84,8 +84,10 @@ type Env struct {
 	// Of a value inside a field (At).
 	top    *Env   // the field's; nil: this is it
 	path   []Step // from there
+	text   string // the same for people
 	keyed  bool   // it belongs to a key of a map
 	makers int    // how many records the path enters, whose makers every op on the value names
+	marks  []part // where it is kept that these were made
 }
 
 // Change is one visible change of one key. Before and After are the canonical bytes of the shown value, nil for none.

@@ -194,7 +194,7 @@ func MapRemove(env *Env) ([]Draft, error) {
 			return SetClear(env)
 		}
 	}
-	return nil, &PathError{PathText(env.path), "a key of a map of " + env.Shape.Type.Name() + "s cannot be removed"}
+	return nil, &PathError{Path: env.text, Reason: "a key of a map of " + env.Shape.Type.Name() + "s cannot be removed"}
 }
 
 // SetClear makes the ops that take all elements out of a set, one or more for each. A set of more than [MaxClear] is

@@ -1,8 +1,8 @@
 package crdt
 
 import (
+	"errors"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/hyperhyperspace/hhs-go/history"
@@ -21,30 +21,30 @@ type Step struct {
 	Shown bool          // the record shown under the key now, whichever that is: only for [Env.At]
 }
 
-// PathText writes a path for people, as it follows the name of the field: ["milk"].title. Records stand for themselves.
-func PathText(path []Step) string {
-	var b strings.Builder
-	named := false // the step before led into a record
-	for _, s := range path {
-		switch {
-		case s.Key == "":
-			named = true
-			continue
-		case named:
-			b.WriteString("." + s.Key)
-		default:
-			b.WriteString("[" + strconv.QuoteToASCII(clip(s.Key, maxShownKey)) + "]")
+// PathText writes a path for people, as it follows the name of a field of that shape: ["milk"].title. Records stand for
+// themselves.
+func (s *Shape) PathText(path []Step) string {
+	r := &reach{shape: s}
+	for _, step := range path {
+		if r.into(step) != nil {
+			break
 		}
-		named = false
 	}
-	return b.String()
+	return r.text
 }
 
 // PathError is a path that leads to no value of a field.
 type PathError struct {
-	Path   string // as far as it was followed, see [PathText]
+	Path   string // as far as it was followed, see [Shape.PathText]
 	Reason string
+	Err    error // ErrNoRecord, or nil
 }
+
+// ErrNoRecord is the error behind a path into the record of a key that has none.
+var ErrNoRecord = errors.New("no such record")
+
+// Unwrap returns the error behind it.
+func (e *PathError) Unwrap() error { return e.Err }
 
 func (e *PathError) Error() string {
 	if e.Path == "" {
@@ -57,6 +57,7 @@ func (e *PathError) Error() string {
 type reach struct {
 	shape  *Shape
 	path   []Step
+	text   string // the path for people
 	prefix []byte
 	keyed  bool  // the last step was a key: what it reaches belongs to a map
 	over   int   // then, how much of prefix is that map's
@@ -64,7 +65,7 @@ type reach struct {
 	marks  []int // for each of them, how much of prefix is its own
 }
 
-func (r *reach) fail(reason string) error { return &PathError{PathText(r.path), reason} }
+func (r *reach) fail(reason string) error { return &PathError{Path: r.text, Reason: reason} }
 
 // into follows one step. What is entered of a map of records is the key first, then one of the records made under it.
 func (r *reach) into(s Step) error {
@@ -75,7 +76,7 @@ func (r *reach) into(s Step) error {
 		}
 		r.keyed, r.over = true, len(r.prefix)
 		r.prefix = appendText(append(r.prefix, spaceKey), s.Key)
-		r.shape = r.shape.Of
+		r.shape, r.text = r.shape.Of, r.text+"["+strconv.QuoteToASCII(clip(s.Key, maxShownKey))+"]"
 	case !r.shape.isRecord():
 		return r.fail("there is nothing inside a " + r.shape.Type.Name())
 	case r.keyed && (s.Key != "" || s.Shown):
@@ -90,7 +91,7 @@ func (r *reach) into(s Step) error {
 			return r.fail("the record has no property " + strconv.QuoteToASCII(clip(s.Key, maxShownKey)))
 		}
 		r.prefix = appendText(append(r.prefix, spaceProperty), s.Key)
-		r.shape = next
+		r.shape, r.text = next, r.text+"."+s.Key
 	}
 	r.path = append(r.path, s)
 	return nil
@@ -193,10 +194,20 @@ func valueAfterPath(payload []byte) []byte {
 	return v
 }
 
-// Wrap makes of an op that a builder drafted for the value of env the op of its field.
+// Wrap makes of an op that a builder drafted for the value of env the op of its field. The error is a *[PathError] where
+// the path enters a record that was not made.
 func (env *Env) Wrap(d Draft) (Draft, error) {
 	if len(env.path) == 0 {
 		return d, nil
+	}
+	for _, mark := range env.marks {
+		v, err := mark.Get(nil)
+		if err != nil {
+			return d, err
+		}
+		if v == nil {
+			return d, &PathError{Path: env.text, Reason: "no record was made there", Err: ErrNoRecord}
+		}
 	}
 	steps := make([]any, len(env.path))
 	var refs []history.OpRef

@@ -15,9 +15,9 @@ func (env *Env) At(path ...Step) (*Env, error) {
 		return env, nil
 	}
 	if env.Shape == nil {
-		return nil, &PathError{PathText(env.path), "there is nothing inside this value"}
+		return nil, &PathError{Path: env.text, Reason: "there is nothing inside this value"}
 	}
-	r := &reach{shape: env.Shape, keyed: env.keyed}
+	r := &reach{shape: env.Shape, keyed: env.keyed, text: env.text}
 	for _, s := range path {
 		if s.Shown {
 			var err error
@@ -26,12 +26,14 @@ func (env *Env) At(path ...Step) (*Env, error) {
 			}
 		}
 		if err := r.into(s); err != nil {
-			err.(*PathError).Path = PathText(append(env.path[:len(env.path):len(env.path)], r.path...))
 			return nil, err
 		}
 	}
 	return env.scoped(r), nil
 }
+
+// Key tells that env is that of a key of a map: of a map of records, not of one of the records under it.
+func (env *Env) Key() bool { return env.keyed }
 
 // shown is the step into the record that is shown under the key reached.
 func (env *Env) shown(r *reach) (s Step, err error) {
@@ -40,7 +42,7 @@ func (env *Env) shown(r *reach) (s Step, err error) {
 	}
 	e, ok, err := RecordShown(env.scoped(r))
 	if err == nil && !ok {
-		err = &PathError{PathText(append(env.path[:len(env.path):len(env.path)], r.path...)), "there is no record; make one first"}
+		err = &PathError{Path: r.text, Reason: "there is no record; make one first", Err: ErrNoRecord}
 	}
 	return Step{Maker: e.Ref}, err
 }
@@ -48,7 +50,11 @@ func (env *Env) shown(r *reach) (s Step, err error) {
 // scoped is the environment of what was reached from env.
 func (env *Env) scoped(r *reach) *Env {
 	child := &Env{Past: env.Past, Space: env.Space, Quiet: env.Quiet, Shape: r.shape, Schema: r.shape.Schema, bundleLimit: env.bundleLimit,
-		top: env.whole(), path: append(env.path[:len(env.path):len(env.path)], r.path...), keyed: r.keyed, makers: env.makers + r.makers}
+		top: env.whole(), path: append(env.path[:len(env.path):len(env.path)], r.path...), text: r.text, keyed: r.keyed, makers: env.makers + r.makers}
+	for _, n := range r.marks {
+		child.marks = append(child.marks, within(env.State, markOf(r.prefix[:n])))
+	}
+	child.marks = append(child.marks, env.marks...)
 	child.State, child.Ops = within(env.State, r.prefix), env.Ops
 	if _, ok := env.Ops.(innerOps); !ok {
 		child.Ops = innerOps{env.Ops}
@@ -65,7 +71,7 @@ func (env *Env) whole() *Env {
 }
 
 // within is the part of a state under a prefix.
-func within(s State, prefix []byte) State {
+func within(s State, prefix []byte) part {
 	if in, ok := s.(part); ok {
 		return part{append(in.prefix[:len(in.prefix):len(in.prefix)], prefix...), in.of}
 	}

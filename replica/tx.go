@@ -215,6 +215,10 @@ func (tx *Tx) parts(rand io.Reader) ([][]byte, error) {
 	return raws, nil
 }
 
+// Ops is the number of ops so far: the next one has it as its index among those
+// of this transaction, by which later ones may name it.
+func (tx *Tx) Ops() int { return len(tx.ops) }
+
 // Len is the number of ops and attached objects so far; a transaction with
 // none writes nothing.
 func (tx *Tx) Len() int { return len(tx.ops) + len(tx.attached) }

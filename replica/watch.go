@@ -30,11 +30,27 @@ func (c *Change) Cause() *crdt.Op {
 	return &c.Op
 }
 
+// Keys are the texts of the path: keys of maps and names of properties, without
+// the records between them.
+func (c *Change) Keys() []string {
+	var keys []string
+	for _, s := range c.Path {
+		if s.Key != "" {
+			keys = append(keys, s.Key)
+		}
+	}
+	return keys
+}
+
 // size is about what a change takes in memory, in bytes. A value that is both
 // the op's and the one shown counts twice: it may be two.
 func (c *Change) size() int {
-	const refSize = 48
-	return len(c.Key) + len(c.Before) + len(c.After) + len(c.Op.Payload) + refSize*len(c.Op.Refs)
+	const refSize, stepSize = 48, 80
+	size := stepSize * len(c.Path)
+	for _, s := range c.Path {
+		size += len(s.Key)
+	}
+	return size + len(c.Key) + len(c.Before) + len(c.After) + len(c.Op.Payload) + refSize*len(c.Op.Refs)
 }
 
 // own is the change in memory of its own: what the door has is a piece of a
@@ -77,7 +93,7 @@ func (b *subscriber) post(changes []Change) {
 		if b.resync {
 			break
 		}
-		k := c.Field + "\x00" + string(c.Key)
+		k := c.Field + "\x00" + c.Place()
 		if i, ok := b.index[k]; ok {
 			b.size -= b.pending[i].size()
 			c.Before = b.pending[i].Before

@@ -83,11 +83,13 @@ func (s *AnySpace) applyOp(tx *Tx, op Op, made []history.OpRef) error {
 		if env.Shape.Type == nil {
 			return draftKey(env, op.Action)
 		}
-		switch name := env.Shape.Type.Name(); name + " " + op.Action {
+		name := env.Shape.Type.Name()
+		if op.Action == crdt.ActionRemove && env.Key() && name != "set" {
+			return crdt.MapRemove(env)
+		}
+		switch name + " " + op.Action {
 		case "register set":
 			return one(crdt.RegisterSet(env, block))
-		case "register remove":
-			return crdt.MapRemove(env)
 		case "once set":
 			return one(crdt.OnceSet(env, block))
 		case "set add", "growset add":

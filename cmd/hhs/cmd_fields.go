@@ -18,11 +18,12 @@ func (a *app) getCommand() *cobra.Command {
 		Use:   "get SPACE [FIELD]",
 		Short: "Read a space, or one field of it",
 		Long: `Reads this directory's copy: all fields, or one. Values are JSON. Of a set the first entries are shown, of a log the
-latest, oldest first; of a counter the sum. Reading needs no network.
+latest, oldest first; of a counter the sum; of a map the first keys with what is under them. A value inside a map or
+record has a path, such as items.milk.title or items["7.5 l"].title. Reading needs no network.
 
 With --closure the argument is the id of an object on this node: it is written to standard output as a CAR file, with
 every object here that it links to, directly or not.`,
-		Example: "  hhs get 4kq2jsye\n  hhs get 4kq2jsye items -json\n  hhs get bafyreif... --closure > object.car",
+		Example: "  hhs get 4kq2jsye\n  hhs get 4kq2jsye items -json\n  hhs get 4kq2jsye items.milk.title\n  hhs get bafyreif... --closure > object.car",
 		Args:    exactly(1, 2, "a space and possibly a field"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if closure {
@@ -52,7 +53,7 @@ every object here that it links to, directly or not.`,
 			})
 		},
 	}
-	c.Flags().IntVar(&limit, "limit", 100, "how many entries of a set or log")
+	c.Flags().IntVar(&limit, "limit", 100, "how many entries of a set, log or map")
 	c.Flags().BoolVar(&closure, "closure", false, "write an object with all it links to as a CAR file")
 	return c
 }
@@ -63,6 +64,8 @@ func (a *app) printField(f fieldValue) {
 		a.printf("%s: %s\n", f.Field, f.Sum)
 	case (f.Type == "register" || f.Type == "once") && f.Value == nil:
 		a.printf("%s: (never set)\n", f.Field)
+	case f.Type == "record" && f.Value == nil:
+		a.printf("%s: (no record)\n", f.Field)
 	case len(f.Conflicts) > 0:
 		a.printf("%s: %s  (written at the same time as the ones below)\n", f.Field, f.Value.Value)
 		for _, e := range f.Conflicts[1:] {
@@ -74,6 +77,9 @@ func (a *app) printField(f fieldValue) {
 		a.printf("%s: %d\n", f.Field, f.Size)
 		for _, e := range f.Entries {
 			a.printf("  %s  %s\n", e.Value, e.by())
+		}
+		for _, i := range f.Items {
+			a.printf("  %s: %s\n", dotted("", []string{i.Key}), i.Value)
 		}
 	}
 }
@@ -87,19 +93,28 @@ func (a *app) setCommand() *cobra.Command {
 	var action string
 	var wait time.Duration
 	c := &cobra.Command{
-		Use:   "set SPACE FIELD VALUE",
-		Short: "Write a value: set, add, remove or append",
+		Use:   "set SPACE FIELD [VALUE]",
+		Short: "Write a value: set, add, remove, append or make",
 		Long: `Writes one value, as JSON, and prints the commit. Without --action a register or once is set, a value is added to a set or
-to a counter, and appended to a log; --action remove takes a value out of a set.
+to a counter, and appended to a log; --action remove takes a value out of a set, --action clear all of them.
+
+A value inside a map or record has a path, such as votes.yes or items.milk.title. A record of a map is made by its path
+without a VALUE; --action remove, without a VALUE too, takes a key out of a map of registers or records.
 
 It returns when this machine's disk has it. Other devices get it when they are connected, which they are beside a
 running hhs serve or hhs chat; --wait waits until they have it and says how many do.`,
 		Example: `  hhs set 4kq2jsye title '"Saturday"'
-  hhs set 4kq2jsye items '"bread"' --action remove`,
-		Args: exactly(3, 3, "a space, a field and a value as JSON (write -- before a negative number)"),
+  hhs set 4kq2jsye items '"bread"' --action remove
+  hhs set 4kq2jsye votes.yes 1
+  hhs set 4kq2jsye stock.milk                  # makes a record
+  hhs set 4kq2jsye stock.milk.title '"Milk"'`,
+		Args: exactly(2, 3, "a space, a field and a value as JSON (write -- before a negative number)"),
 		RunE: func(c *cobra.Command, args []string) error {
-			op := opArg{Field: args[1], Action: action, Value: json.RawMessage(args[2])}
-			if !json.Valid(op.Value) {
+			op := opArg{Field: args[1], Action: action}
+			if len(args) > 2 {
+				op.Value = json.RawMessage(args[2])
+			}
+			if op.Value != nil && !json.Valid(op.Value) {
 				return &failure{code: "value", path: op.Field,
 					text: "the value " + args[2] + " is not JSON; put text in double quotes, such as '\"hello\"'"}
 			}
@@ -118,7 +133,7 @@ running hhs serve or hhs chat; --wait waits until they have it and says how many
 			})
 		},
 	}
-	c.Flags().StringVar(&action, "action", "", "set, add, remove or append")
+	c.Flags().StringVar(&action, "action", "", "set, add, remove, append, make or clear")
 	c.Flags().DurationVar(&wait, "wait", 0, "connect, and wait this long until the peers have it")
 	return c
 }
@@ -170,7 +185,7 @@ func (a *app) printChange(one change) error {
 			if one.Undone != "" {
 				how = " (" + one.Action + ")"
 			}
-			a.printf("%s %s: %s -> %s by %s%s\n", one.Time.Format(time.DateTime), one.Field, one.Before, one.After, who, how)
+			a.printf("%s %s: %s -> %s by %s%s\n", one.Time.Format(time.DateTime), dotted(one.Field, one.Path), one.Before, one.After, who, how)
 		case "watching":
 			a.printf("watching %s: %s\n", one.Space, one.Status)
 		case "status":

@@ -39,7 +39,7 @@ func (a *app) createCommand() *cobra.Command {
 		Long: `Makes a space of a kind: a name, which should begin with a domain of yours, an optional version ("name@2", 1 without),
 and fields. A field is NAME=TYPE or NAME=TYPE:VALUE: the types are register, once, set, growset, log and counter, which
 takes no VALUE; the values string, integer, float, bool, identity, link, bytes, any, or a schema as JSON
-(docs/spec/schema.md); any without.
+(docs/spec/schema.md); any without. NAME=map:TYPE:VALUE is a map of such values by key.
 
 With --manifest the whole kind is read from a file of DAG-JSON, as hhs.Define and defineSpace make it ("-": standard input).`,
 		Example: `  hhs space create example.org/shopping --field title=register:string --field items=set:string
@@ -99,9 +99,20 @@ func parseField(arg string) (authority.Field, error) {
 	if !ok {
 		return authority.Field{}, usagef("the field %q is not written as NAME=TYPE or NAME=TYPE:VALUE", arg)
 	}
-	kind, value, _ := strings.Cut(kind, ":")
-	f := authority.Field{Name: name, Type: kind}
+	f, err := parseShape(name, kind)
+	f.Name = name
+	return f, err
+}
+
+// parseShape reads TYPE, TYPE:VALUE, or map: and one of these.
+func parseShape(name, text string) (authority.Field, error) {
+	kind, value, _ := strings.Cut(text, ":")
+	f := authority.Field{Type: kind}
 	switch {
+	case kind == authority.TypeMap:
+		of, err := parseShape(name, value)
+		f.Of = &of
+		return f, err
 	case strings.HasPrefix(value, "{"):
 		v, err := object.FromJSON([]byte(value))
 		if err != nil {
@@ -110,7 +121,7 @@ func parseField(arg string) (authority.Field, error) {
 		f.Schema = v
 	case value != "":
 		f.Schema = map[string]any{"type": value}
-	case kind != "counter": // which has none
+	case kind != "counter" && kind != "text": // which have none
 		f.Schema = map[string]any{"type": "any"}
 	}
 	return f, nil

@@ -26,7 +26,8 @@ type entry struct {
 
 // fieldValue is what a field holds. A register or once has Value, and Conflicts where
 // others wrote at the same time; sets and logs have Entries, the latest of Size;
-// a counter has Sum, with all its digits, of Size ops.
+// a counter has Sum, with all its digits, of Size ops; a map has Items, the first of Size keys;
+// a record, or one of a map, has Value with all that is in it.
 type fieldValue struct {
 	Field     string      `json:"field"`
 	Type      string      `json:"type"`
@@ -34,12 +35,21 @@ type fieldValue struct {
 	Conflicts []entry     `json:"conflicts,omitempty"`
 	Entries   []entry     `json:"entries,omitempty"`
 	Sum       json.Number `json:"sum,omitempty"`
+	Items     []item      `json:"items,omitempty"`
 	Size      int         `json:"size"`
+}
+
+// item is a key of a map with all that is under it.
+type item struct {
+	Key   string          `json:"key"`
+	ID    string          `json:"id,omitempty"` // of a record
+	Value json.RawMessage `json:"value"`
+	More  bool            `json:"more,omitempty"` // it is cut short; read it by itself
 }
 
 type getArgs struct {
 	Space string `json:"space"`
-	Field string `json:"field,omitempty"` // "": all
+	Field string `json:"field,omitempty"` // a field, or the path of a value in one; "": all
 	Limit int    `json:"limit"`
 }
 
@@ -52,19 +62,24 @@ func getFields(_ context.Context, s *service, a getArgs) ([]fieldValue, error) {
 	if err != nil {
 		return nil, err
 	}
-	var list []fieldValue
-	for _, f := range m.Fields {
-		if a.Field != "" && a.Field != f.Name {
-			continue
+	places := []string{a.Field}
+	if a.Field == "" {
+		places = nil
+		for _, f := range m.Fields {
+			places = append(places, f.Name)
 		}
-		v, err := readField(space, f, a.Limit)
+	}
+	var list []fieldValue
+	for _, label := range places {
+		p, err := placeOf(m, label)
+		if err != nil {
+			return nil, err
+		}
+		v, err := readPlace(space, p, a.Limit)
 		if err != nil {
 			return nil, err
 		}
 		list = append(list, v)
-	}
-	if a.Field != "" && len(list) == 0 {
-		return nil, unknownField(m, a.Field)
 	}
 	return list, nil
 }
@@ -77,15 +92,17 @@ func unknownField(m *authority.Manifest, name string) error {
 	return failf("not_found", "a %s has no field %q; its fields are:%s", m.Kind, name, names)
 }
 
-func readField(space *hhs.AnySpace, f authority.Field, limit int) (fieldValue, error) {
-	v := fieldValue{Field: f.Name, Type: f.Type}
-	switch f.Type {
+func readPlace(space *hhs.AnySpace, p place, limit int) (fieldValue, error) {
+	v := fieldValue{Field: p.label, Type: p.shape.Type}
+	var page hhs.Page
+	var err error
+	switch v.Type {
 	case "counter":
-		total, err := space.Counter(f.Name)
+		total, err := space.Counter(p.field, p.path...)
 		v.Sum, v.Size = json.Number(total.String()), int(total.Adds)
 		return v, err
 	case "register", "once":
-		raw, err := space.Register(f.Name)
+		raw, err := space.Register(p.field, p.path...)
 		if err != nil || len(raw) == 0 {
 			return v, err
 		}
@@ -98,18 +115,56 @@ func readField(space *hhs.AnySpace, f authority.Field, limit int) (fieldValue, e
 			v.Conflicts = list
 		}
 		return v, nil
+	case "set", "growset":
+		page, err = space.SetPage(p.field, nil, limit, p.path...)
+	case "log":
+		page, err = space.LogPage(p.field, nil, limit, true, p.path...)
+	case authority.TypeMap:
+		return v, v.readMap(space, p, limit)
+	default:
+		return v, v.readWhole(space, p)
 	}
-	read := func() (hhs.Page, error) { return space.SetPage(f.Name, nil, limit) }
-	if f.Type == "log" {
-		read = func() (hhs.Page, error) { return space.LogPage(f.Name, nil, limit, true) }
-	}
-	page, err := read()
 	if err != nil {
 		return v, err
 	}
 	v.Size = page.Size
 	v.Entries, err = entries(space, page.Entries)
 	return v, err
+}
+
+func (v *fieldValue) readMap(space *hhs.AnySpace, p place, limit int) error {
+	page, err := space.MapPage(p.field, hhs.MapQuery{Limit: limit}, p.path...)
+	v.Size = page.Size
+	for _, i := range page.Items {
+		value, textErr := text(i.Value)
+		if err = errors.Join(err, textErr); err != nil {
+			return err
+		}
+		v.Items = append(v.Items, item{Key: i.Key, ID: i.ID(), Value: value, More: i.More})
+	}
+	return err
+}
+
+// readWhole reads a value with all that is in it.
+func (v *fieldValue) readWhole(space *hhs.AnySpace, p place) error {
+	i, there, err := space.Value(p.field, p.path...)
+	if err != nil || !there {
+		return err
+	}
+	e := hhs.Entry[any]{}
+	if i.Origin != nil {
+		e = *i.Origin
+	}
+	if e.Value = i.Value; i.Origin == nil {
+		value, err := text(i.Value)
+		v.Value, v.Size = &entry{Value: value}, 1
+		return err
+	}
+	list, err := entries(space, []hhs.AnyEntry{{Entry: e}})
+	if err == nil {
+		v.Value, v.Size = &list[0], 1
+	}
+	return err
 }
 
 func entries(space *hhs.AnySpace, raw []hhs.AnyEntry) ([]entry, error) {
@@ -137,9 +192,9 @@ type applyArgs struct {
 }
 
 type opArg struct {
-	Field  string          `json:"field"`
+	Field  string          `json:"field"`            // or the path of a value in one
 	Action string          `json:"action,omitempty"` // "": the one that its type has for adding
-	Value  json.RawMessage `json:"value"`
+	Value  json.RawMessage `json:"value,omitempty"` // nil: none
 }
 
 type applied struct {
@@ -188,28 +243,40 @@ func applyOps(ctx context.Context, s *service, a applyArgs) (applied, error) {
 	return result, nil
 }
 
-// opOf reads an op by its field's schema, since JSON has one kind of number.
+// opOf reads an op by the schema of its value, since JSON has one kind of number.
 func opOf(m *authority.Manifest, o opArg) (hhs.Op, error) {
-	f, ok := m.Field(o.Field)
-	if !ok {
-		return hhs.Op{}, unknownField(m, o.Field)
-	}
-	v, err := object.FromJSON(o.Value)
+	p, err := placeOf(m, o.Field)
 	if err != nil {
-		return hhs.Op{}, failf("value", "the value of %s is not JSON: %w; put text in double quotes, such as '\"hello\"'", o.Field, err)
-	}
-	if f.Schema != nil {
-		sch, err := schema.Parse(f.Schema)
-		if err != nil {
-			return hhs.Op{}, err
-		}
-		v = sch.Conform(v)
+		return hhs.Op{}, err
 	}
 	action := o.Action
 	if action == "" {
-		action = map[string]string{"register": "set", "once": "set", "set": "add", "growset": "add", "log": "append", "counter": "add"}[f.Type]
+		action = map[string]string{"register": "set", "once": "set", "set": "add", "growset": "add", "log": "append", "counter": "add"}[p.shape.Type]
+		if p.keyed {
+			action = "make"
+		}
 	}
-	return hhs.Op{Field: o.Field, Action: action, Value: v}, nil
+	op := hhs.Op{Field: p.field, Path: p.path, Action: action}
+	bare := action == "make" || action == "clear" || action == "remove" && p.shape.Type != "set"
+	switch {
+	case bare && o.Value != nil:
+		return op, failf("value", "to %s %s takes no value", action, o.Field)
+	case bare:
+		return op, nil
+	case o.Value == nil:
+		return op, failf("value", "which value? %s is a %s", o.Field, p.shape.Type)
+	}
+	if op.Value, err = object.FromJSON(o.Value); err != nil {
+		return op, failf("value", "the value of %s is not JSON: %w; put text in double quotes, such as '\"hello\"'", o.Field, err)
+	}
+	if p.shape.Schema != nil {
+		sch, err := schema.Parse(p.shape.Schema)
+		if err != nil {
+			return op, err
+		}
+		op.Value = sch.Conform(op.Value)
+	}
+	return op, nil
 }
 
 // opFailure puts the field before the path of a value that was refused.
@@ -218,9 +285,10 @@ func opFailure(err error, ops []opArg) error {
 	var op *hhs.OpError
 	if errors.As(err, &op) && op.Index < len(ops) {
 		path := op.Field
-		if f.path != "" {
-			path += "." + f.path
+		if f.path != "" && f.path[0] != '[' {
+			path += "."
 		}
+		path += f.path
 		return &failure{code: f.code, text: op.Cause.Error(), path: path, err: err}
 	}
 	return err
@@ -231,6 +299,7 @@ type change struct {
 	Event    string          `json:"event"` // "watching", "change", "resync" or "status"
 	Space    string          `json:"space"`
 	Field    string          `json:"field,omitempty"`
+	Path     []string        `json:"path,omitempty"` // of the value inside the field: keys and names of properties
 	Before   json.RawMessage `json:"before,omitempty"`
 	After    json.RawMessage `json:"after,omitempty"`
 	Identity string          `json:"identity,omitempty"`
@@ -310,7 +379,7 @@ func changeOf(space *hhs.AnySpace, n hhs.Change) (one change, err error) {
 	}
 	by := n.Cause()
 	when := hhs.WallTime(by.Time)
-	one = change{Event: "change", Space: id, Field: n.Field, Identity: by.Identity.String(), Time: &when, Commit: by.Ref.Commit.String(), Action: by.Action}
+	one = change{Event: "change", Space: id, Field: n.Field, Path: n.Keys(), Identity: by.Identity.String(), Time: &when, Commit: by.Ref.Commit.String(), Action: by.Action}
 	if n.Undo != nil {
 		one.Undone = n.Op.Ref.Commit.String()
 	}

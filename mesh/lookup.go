@@ -26,6 +26,10 @@ var ErrWords = errors.New("mesh: three words have 36 bits")
 // quietTime is how long nothing new must turn up for a lookup to end early.
 const quietTime = time.Second
 
+// againTime is how long a lookup waits before it tries a listener once more whose
+// channel was just ending: the other side learns of that within a round trip.
+const againTime = 500 * time.Millisecond
+
 // lookup asks for spaces by words.
 type lookup struct {
 	m      *Mesh
@@ -37,6 +41,7 @@ type lookup struct {
 	// Under Mesh.mu.
 	meetings []*meeting
 	asked    map[identity.PublicKey]bool
+	retried  map[*handle]bool
 	peers    int // introductions and dials begun
 	running  int
 	last     time.Time // when something happened
@@ -55,7 +60,7 @@ func (m *Mesh) Lookup(ctx context.Context, bits uint64, servers, endpoints []str
 	if len(endpoints) == 0 && len(servers) > 0 && m.cfg.RTC == nil {
 		return nil, ErrNoRTC
 	}
-	lk := &lookup{m: m, bits: bits, wake: make(chan struct{}, 1), asked: map[identity.PublicKey]bool{}}
+	lk := &lookup{m: m, bits: bits, wake: make(chan struct{}, 1), asked: map[identity.PublicKey]bool{}, retried: map[*handle]bool{}}
 	if err := lk.begin(ctx, servers, endpoints); err != nil {
 		return nil, err
 	}
@@ -167,15 +172,47 @@ func (lk *lookup) found(h *handle) {
 func (lk *lookup) introduced(h *handle, err error) {
 	where := h.topic.server.url
 	if err != nil {
-		lk.finished(err)
+		if !lk.again(h, err) {
+			lk.finished(err)
+		}
 		return
 	}
 	lk.m.tasks.run(func() {
 		err := lk.ask(h.device, where)
 		lk.m.mu.Lock()
 		defer lk.m.unlock()
+		if err != nil && lk.again(h, err) {
+			delete(lk.asked, h.device)
+			return
+		}
 		lk.finished(err)
 	})
+}
+
+// again tries a listener once more, a moment later, if what failed is that the
+// channel to it was just ending: one side still had it, or had it and lost it.
+// Under mu.
+func (lk *lookup) again(h *handle, err error) bool {
+	var no *declined
+	var gone *ClosedError
+	ending := errors.As(err, &no) && no.reason == ReasonHave || errors.As(err, &gone)
+	if !ending || lk.retried[h] || lk.ctx.Err() != nil {
+		return false
+	}
+	lk.retried[h] = true
+	lk.m.tasks.run(func() {
+		t, stop := lk.m.cfg.Clock.Timer(againTime)
+		defer stop()
+		select {
+		case <-t:
+		case <-lk.ctx.Done():
+		}
+		lk.m.mu.Lock()
+		defer lk.m.unlock()
+		lk.found(h)
+		lk.finished(nil) // what failed; found counts what it begins
+	})
+	return true
 }
 
 // finished notes that one of the running inquiries is over. Under mu.

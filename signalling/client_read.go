@@ -22,10 +22,15 @@ func (c *Client) read() {
 			c.cancel(err)
 			return
 		}
-		select {
-		case c.pulse <- struct{}{}:
-		default:
-		}
+		c.heard()
+	}
+}
+
+// heard tells keep that the server has said something.
+func (c *Client) heard() {
+	select {
+	case c.pulse <- struct{}{}:
+	default:
 	}
 }
 
@@ -67,6 +72,7 @@ func (c *Client) tell(e Event) error {
 	}
 	c.stalled.Store(true)
 	defer c.stalled.Store(false)
+	defer c.heard() // before that: at no moment is the server taken for silent
 	select {
 	case c.events <- e:
 		return nil
@@ -180,11 +186,19 @@ func (c *Client) keep() {
 		case <-c.pulse:
 			silent.Reset(c.cfg.Silent)
 		case <-silent.C:
-			if !c.stalled.Load() {
+			// Either we are the ones who do not listen, or it has spoken just now. In this
+			// order: a reader that goes on leaves a pulse before it is no longer stalled.
+			excused := c.stalled.Load()
+			select {
+			case <-c.pulse:
+				excused = true
+			default:
+			}
+			if !excused {
 				c.cancel(ErrSilent)
 				return
 			}
-			silent.Reset(c.cfg.Silent) // we are the ones who do not listen
+			silent.Reset(c.cfg.Silent)
 		case <-ping.C:
 			number++
 			c.sendSoon(c.pinging, &message{kind: kindPing, number: number})

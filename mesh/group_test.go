@@ -3,6 +3,7 @@ package mesh_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -413,12 +414,16 @@ func TestNetworkChanged(t *testing.T) {
 	})
 }
 
+// 5,000 connections that say nothing, R8: what they take, and how long an honest
+// peer that comes meanwhile waits, in simulated time.
 func TestHandshakeFlood(t *testing.T) {
+	const half, most = 5000, 64 << 20
 	synctest.Test(t, func(t *testing.T) {
 		net, l := meshtest.New(12), newLedger()
 		a, b := start(t, net, device(t, "a"), l), start(t, net, device(t, "b"), l)
 		ma := a.join(mesh.Group{Space: space("s")})
-		for range 5000 {
+		heap := inUse()
+		for range half {
 			if _, err := net.Dialers()["ws"].Dial(t.Context(), "ws://a"); err != nil {
 				t.Fatal(err)
 			}
@@ -427,11 +432,24 @@ func TestHandshakeFlood(t *testing.T) {
 		if c := a.mesh.Counters(); c.Busy < 4900 {
 			t.Errorf("%+v", c)
 		}
-		time.Sleep(11 * time.Second)
+		more := max(0, inUse()-heap)
+		if more > most {
+			t.Errorf("%d bytes for %d connections, at most %d", more, half, most)
+		}
+		came := time.Now()
 		b.join(mesh.Group{Space: space("s"), Endpoints: []string{"ws://a"}})
 		until(t, 2*time.Second, "an honest peer", func() bool { return peers(ma) == 1 })
+		t.Logf("%d half-open connections hold %d kB more; an honest peer waited %.2f simulated seconds", half, more>>10, time.Since(came).Seconds())
 		closeAll(a, b)
 	})
+}
+
+// inUse is what the heap holds.
+func inUse() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 // A thousand spaces between two devices, over one channel, and a thousand that

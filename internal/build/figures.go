@@ -4,11 +4,18 @@ package main
 // that outgrows the caches of the processor costs as much again.
 var roomy = []string{"GOGC=off", "GOMEMLIMIT=150MiB"}
 
+// roomier is for worlds of many peers, two at a time: in less room a third of their CPU is collecting garbage.
+var roomier = []string{"GOGC=off", "GOMEMLIMIT=500MiB"}
+
 // figures are all that exist. To add one: write the test, let it log its numbers, and list it here. The ids are those of
 // docs/performance.md.
 var figures = []figure{
 	{"R1", "simulated worlds of 5 peers x 200 ops with every fault and an adversary, 60 s: at least 2,000, no violation", []measured{
 		{pkg: "./internal/sim", test: "TestFivePeers", env: roomy, flags: []string{"-sim.seeds=1000000", "-sim.limit=60s", "-sim.least=2000"}, find: []measure{
+			number("seeds", `(\d+) seeds,`), number("violations", `(\d+) violations`)}},
+	}},
+	{"R2", "simulated worlds of 16 peers x 500 ops with every fault and five adversaries, 60 s: at least 100, no violation", []measured{
+		{pkg: "./internal/sim", test: "TestSixteenPeers", env: roomier, flags: []string{"-sim.seeds=1000000", "-sim.limit=60s", "-sim.least=100"}, find: []measure{
 			number("seeds", `(\d+) seeds,`), number("violations", `(\d+) violations`)}},
 	}},
 	{"R3", "500 simulated worlds, each run twice: no differing trace", []measured{
@@ -29,8 +36,22 @@ var figures = []figure{
 		{pkg: ".", test: "TestKilledWriter", env: []string{"HHS_SOAK=1"}, find: []measure{
 			number("node_kills", `killed (\d+) times`), number("node_acknowledged", `(\d+) commits acknowledged`), number("node_lost", `(\d+) lost`)}},
 	}},
+	{"R8", "5,000 half-open connections: at most 64 MiB, and an honest peer that comes meanwhile waits 2 simulated seconds at most, as it does while new ones are opened all the time", []measured{
+		{pkg: "./mesh", test: "TestHandshakeFlood", find: []measure{number("half_open", `(\d+) half-open`), number("heap_kB", `hold (\d+) kB`),
+			number("honest_wait_s", `waited ([\d.]+) simulated`)}},
+		{pkg: "./mesh", test: "TestHalfHandshakesGiveWay"},
+	}},
+	{"R9", "batches of 64 KiB that cost more to take in than to make, deep, wide, diamonds, rivals for one value, and declared lengths: at most 250 ms of CPU and 32 MiB each", []measured{
+		{pkg: "./replica", test: "TestBombs", env: []string{"HHS_BOMBS=1"}, find: []measure{number("bombs", `(\d+) bombs`), number("cpu_ms", `took (\d+) ms`),
+			number("heap_kB", `CPU and (\d+) kB`)}},
+		{pkg: "./history", test: "TestBatchBomb"},
+		{pkg: "./history", test: "TestBatchDeclaredLengths"},
+	}},
 	{"R11", "forged, transplanted, replayed and malformed commits at the door: none accepted", []measured{
 		{pkg: "./replica", test: "TestHostileBatches", find: []measure{number("kinds", `(\d+) kinds of`), number("accepted", `(\d+) accepted`)}},
+	}},
+	{"R12", "8 peers, 100 ms there and back, apart for 30 s with every connection across lost: all have everything 5 simulated seconds later", []measured{
+		{pkg: ".", test: "TestPartition", find: []measure{number("healed_s", `within ([\d.]+) simulated`)}},
 	}},
 	{"R13", "1,000 connects and disconnects: at most 5 goroutines and descriptors and 8 MiB of heap more", []measured{
 		{pkg: ".", test: "TestChurn", find: []measure{number("visits", `(\d+) connects`), number("goroutines", `(-?\d+) more goroutines`),

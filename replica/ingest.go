@@ -131,6 +131,7 @@ type door struct {
 	headIDs  []object.ID               // of those, sorted
 	base     history.Num               // numbers below it were here before
 	forked   map[object.ID]history.Num // commits at the forks of authors in question
+	forks    map[forksOf]*forksKnown
 
 	asked     []object.ID // the version that askedNums are of
 	askedNums []history.Num

@@ -131,21 +131,22 @@ func (p judgePast) Followers(author identity.PublicKey, prev object.ID) ([]objec
 	if err != nil || c == nil || c.at(prev) >= 0 {
 		return nil, err
 	}
-	var list []object.ID
-	for i := range c.branches {
-		f := c.branches[i].fork
+	known := p.d.known(forksOf{author: author, at: prev})
+	for ; known.branches < len(c.branches); known.branches++ {
+		b := &c.branches[known.branches]
+		f := b.fork
 		if f == nil || f.at != prev {
 			continue
 		}
-		if len(list) == 0 {
-			list = append(list, f.rival)
+		if len(known.list) == 0 {
+			known.list = append(known.list, f.rival)
 			p.d.forked[f.rival] = f.rivalNum
 		}
-		list = append(list, f.first)
-		p.d.forked[f.first] = c.branches[i].first
+		known.list = append(known.list, f.first)
+		p.d.forked[f.first] = b.first
 	}
-	if len(list) > 0 {
-		return list, nil
+	if len(known.list) > 0 {
+		return known.list, nil
 	}
 	id, n, ok, err := p.follower(author, c, prev)
 	if err != nil || !ok {
@@ -161,15 +162,44 @@ func (p judgePast) Forks(author identity.PublicKey) ([]object.ID, error) {
 	if err != nil || c == nil || len(c.branches) < 2 {
 		return nil, err
 	}
-	seen := map[object.ID]bool{}
-	var at []object.ID
-	for i := range c.branches {
-		if f := c.branches[i].fork; f != nil && !seen[f.at] {
-			seen[f.at] = true
-			at = append(at, f.at)
+	known := p.d.known(forksOf{author: author, all: true})
+	if known.seen == nil {
+		known.seen = map[object.ID]bool{}
+	}
+	for ; known.branches < len(c.branches); known.branches++ {
+		if f := c.branches[known.branches].fork; f != nil && !known.seen[f.at] {
+			known.seen[f.at] = true
+			known.list = append(known.list, f.at)
 		}
 	}
-	return at, nil
+	return known.list, nil
+}
+
+// forksKnown is what the first branches of an author said, so that each is looked
+// at once however many a batch brings: where they fork, or what follows a commit.
+type forksKnown struct {
+	branches int // looked at
+	list     []object.ID
+	seen     map[object.ID]bool
+}
+
+// forksOf names it: what follows a commit (zero: what is first), or all forks.
+type forksOf struct {
+	author identity.PublicKey
+	at     object.ID
+	all    bool
+}
+
+func (d *door) known(of forksOf) *forksKnown {
+	k := d.forks[of]
+	if k == nil {
+		if d.forks == nil {
+			d.forks = map[forksOf]*forksKnown{}
+		}
+		k = &forksKnown{}
+		d.forks[of] = k
+	}
+	return k
 }
 
 // Contains implements authority.Past. Numbers are given in the order of

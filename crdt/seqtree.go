@@ -17,6 +17,7 @@ type seq struct {
 	draft bool // a writer's: nothing goes to the state
 	seqHead
 	tips   []tip
+	known  bool // tips are read
 	pages  map[uint64]*page
 	dirty  []*page
 	views  []*view // of concurrent ops, the latest used first
@@ -66,7 +67,7 @@ func (f *field) seq(list bool) (*seq, error) {
 	}
 	s := &seq{field: f, list: list, seqHead: h, pages: map[uint64]*page{}}
 	f.kept = s
-	return s, s.readTips()
+	return s, nil
 }
 
 // flush writes pages and the head at the end of an op.
@@ -510,6 +511,10 @@ func (s *seq) leaves(lo, hi []byte, f func(leaf *page) error) error {
 
 // readTips reads the tips.
 func (s *seq) readTips() error {
+	if s.known {
+		return nil
+	}
+	s.known = true
 	prefix := []byte{spaceTip}
 	for kv, err := range s.State.Scan(prefix, after(prefix), false) {
 		if err != nil {

@@ -131,6 +131,9 @@ func (s *seq) enters(op *Op, v *view) {
 
 // linear tells whether an op has seen everything that was inserted.
 func (s *seq) linear(op *Op) (bool, error) {
+	if err := s.readTips(); err != nil {
+		return false, err
+	}
 	for i := range slices.Backward(s.tips) {
 		if seen, err := s.seen(&s.tips[i], op); err != nil || !seen {
 			return false, err

@@ -12,13 +12,13 @@ import (
 // moment make one op of a few bytes. It reads the Env it was made with, which must not change meanwhile, and writes nothing.
 type SeqWriter struct {
 	s     *seq
+	env   *Env
 	units bool
 	edits []edit
 	done  []Draft
 	size  int // about, of the op to come
 	del   uint64
 	typed uint64
-	err   error
 }
 
 // draftNum is the number of a commit in a writer's pages: above all that are given.
@@ -38,7 +38,7 @@ func newWriter(env *Env, list, units bool) (*SeqWriter, error) {
 		return nil, err
 	}
 	s.draft = true
-	return &SeqWriter{s: s, units: units}, nil
+	return &SeqWriter{s: s, env: env, units: units}, nil
 }
 
 // Len is how many elements are shown with the edits so far, by what the writer counts in.
@@ -177,7 +177,11 @@ func (w *SeqWriter) finish() error {
 	if err != nil {
 		return err
 	}
-	w.done = append(w.done, Draft{Action: ActionEdit, Payload: payload})
+	d, err := w.env.Wrap(Draft{Action: ActionEdit, Payload: payload})
+	if err != nil {
+		return err
+	}
+	w.done = append(w.done, d)
 	w.edits = w.edits[:0]
 	return nil
 }

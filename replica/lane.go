@@ -339,7 +339,11 @@ func (s *Space) make(u *update) (r Receipt, made bool, err error) {
 		return r, false, s.updateError(err)
 	}
 	tx := g.begin(u)
-	switch err := u.call(tx); {
+	err = u.call(tx)
+	if err == nil && u.panicked == nil {
+		err = tx.release("")
+	}
+	switch {
 	case err != nil || u.panicked != nil:
 		return r, false, err
 	case tx.Len() == 0:

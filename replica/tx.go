@@ -24,6 +24,7 @@ type Tx struct {
 	height   uint64
 	time     int64
 	ops      []txOp
+	held     []held // edits that become ops
 	attached []object.ID
 	blocks   [][]byte
 	carried  int // bytes of blocks
@@ -44,6 +45,9 @@ func (tx *Tx) Space() *Space { return tx.space }
 // Env gives access to the state of a field as this transaction sees it.
 func (tx *Tx) Env(field string) (*crdt.Env, error) {
 	f, err := tx.space.field(field)
+	if err == nil {
+		err = tx.release(field)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -136,6 +140,13 @@ func (tx *Tx) whole(i int) crdt.Op {
 // checked and applied to what this transaction reads, and travels in the
 // transaction's commit.
 func (tx *Tx) Do(field string, d crdt.Draft) error {
+	if err := tx.release(field); err != nil {
+		return err
+	}
+	return tx.add(field, d)
+}
+
+func (tx *Tx) add(field string, d crdt.Draft) error {
 	f, err := tx.space.field(field)
 	if err != nil {
 		return err

@@ -1,0 +1,125 @@
+package hhs_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	hhs "github.com/hyperhyperspace/hhs-go"
+	"github.com/hyperhyperspace/hhs-go/crdt"
+)
+
+type page struct {
+	Body  hhs.Text
+	Items hhs.List[string]
+	Meta  struct{ Note hhs.Text }
+}
+
+var pages = hhs.Define[page]("hhs.test/page", 1)
+
+func newPage(t testing.TB) *hhs.Space[page] {
+	t.Helper()
+	node, err := hhs.Open(context.Background(), t.TempDir(), hhs.Kinds(pages), hhs.Offline())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { node.Close() })
+	space, err := hhs.Create(context.Background(), node, pages)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return space
+}
+
+func update(t testing.TB, s *hhs.Space[page], f func(tx *hhs.Tx, p page) error) {
+	t.Helper()
+	if err := s.Update(context.Background(), f); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestTextEdits: each edit sees those before it, in one transaction and in the next, and reading in between changes nothing.
+func TestTextEdits(t *testing.T) {
+	s := newPage(t)
+	update(t, s, func(tx *hhs.Tx, p page) error {
+		if err := errors.Join(p.Body.Insert(tx, 0, "helo"), p.Body.Insert(tx, 3, "l"), p.Body.Insert(tx, 5, " 日本😀!"), p.Body.Delete(tx, 9, 1)); err != nil {
+			return err
+		}
+		if got := p.Body.String(); got != "hello 日本😀" {
+			t.Errorf("the transaction reads %q", got)
+		}
+		return errors.Join(p.Body.Replace(tx, 0, 1, "J"), p.Items.Append(tx, "a", "b"), p.Items.Insert(tx, 1, "x"), p.Items.Set(tx, 2, "B"))
+	})
+	if got := s.Root().Body.String(); got != "Jello 日本😀" {
+		t.Errorf("the text is %q", got)
+	}
+	end, err := s.Root().Body.Cursor(5, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	update(t, s, func(tx *hhs.Tx, p page) error {
+		return errors.Join(p.Body.Insert(tx, 0, "> "), p.Items.Delete(tx, 0, 1))
+	})
+	if at, err := s.Root().Body.Position(end); err != nil || at != 7 {
+		t.Errorf("the cursor is at %d, error %v", at, err)
+	}
+	if got, err := s.Root().Body.Slice(2, 7); err != nil || got != "Jello" {
+		t.Errorf("the slice is %q, error %v", got, err)
+	}
+	if n, err := s.Root().Body.Len(); err != nil || n != 11 {
+		t.Errorf("there are %d code points, error %v", n, err)
+	}
+	items := ""
+	for e, err := range s.Root().Items.All() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		items += e.Value + " "
+	}
+	if n, err := s.Root().Items.Len(); items != "x B " || n != 2 || err != nil {
+		t.Errorf("the list is %q, length %d, error %v", items, n, err)
+	}
+}
+
+// TestTextRefuses: what is not there is not edited, and what is no text is not written.
+func TestTextRefuses(t *testing.T) {
+	s := newPage(t)
+	for name, edit := range map[string]func(tx *hhs.Tx, p page) error{
+		"insert behind the end": func(tx *hhs.Tx, p page) error { return p.Body.Insert(tx, 1, "x") },
+		"insert before it":      func(tx *hhs.Tx, p page) error { return p.Body.Insert(tx, -1, "x") },
+		"delete nothing":        func(tx *hhs.Tx, p page) error { return p.Body.Delete(tx, 0, 1) },
+		"set nothing":           func(tx *hhs.Tx, p page) error { return p.Items.Set(tx, 0, "x") },
+	} {
+		var r *crdt.RangeError
+		err := s.Update(context.Background(), func(tx *hhs.Tx, p page) error { return edit(tx, p) })
+		if !errors.As(err, &r) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	err := s.Update(context.Background(), func(tx *hhs.Tx, p page) error { return p.Body.Insert(tx, 0, "\xff") })
+	if err == nil {
+		t.Error("bytes that are no UTF-8 were written")
+	}
+}
+
+// ExampleText edits a text.
+func ExampleText() {
+	ctx := context.Background()
+	node, err := hhs.Open(ctx, "", hhs.Kinds(pages), hhs.Offline(), hhs.InMemory())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer node.Close()
+	s, err := hhs.Create(ctx, node, pages)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	err = s.Update(ctx, func(tx *hhs.Tx, p page) error {
+		return errors.Join(p.Body.Insert(tx, 0, "hello world"), p.Body.Replace(tx, 0, 5, "Goodbye"))
+	})
+	fmt.Println(s.Root().Body, err)
+	// Output: Goodbye world <nil>
+}

@@ -316,8 +316,11 @@ func decodePage(id uint64, v []byte, text bool) (*page, bool) {
 	}
 	p := &page{id: id}
 	w := walk{b: v[1:]}
-	if text && v[0] == pageLeaf {
-		w.text = string(w.b)
+	if v[0] == pageLeaf {
+		p.runs = make([]piece, 0, 8+len(v)/24)
+		if text {
+			w.text = string(w.b)
+		}
 	}
 	for p.parent = w.number(); len(w.b) > 0; {
 		if v[0] == pageLeaf {

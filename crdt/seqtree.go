@@ -29,7 +29,8 @@ type seq struct {
 type seqHead struct {
 	version uint64 // grows with each write
 	root    uint64 // 0: there is nothing
-	next    uint64 // id of the next page
+	next    uint64 // id of the latest page
+	slots   uint64 // how many tips there are
 	total   tally
 }
 
@@ -45,7 +46,7 @@ const (
 	spacePage    = 0x11 // id: page
 	spaceElem    = 0x12 // number, index, offset of the first element of a piece: id of the leaf it is in
 	spaceSeqOp   = 0x13 // number, index: an op that was applied: verdict, and addresses of what it deletes or sets
-	spaceTip     = 0x14 // number: height and digest of a tip
+	spaceTip     = 0x14 // slot: number, height and digest of a tip
 )
 
 // seq opens the sequence of a field.
@@ -56,7 +57,7 @@ func (f *field) seq(list bool) (*seq, error) {
 	}
 	var h seqHead
 	if w := (walk{b: v}); v != nil {
-		h = seqHead{w.number(), w.number(), w.number(), tally{w.number(), w.number(), w.number()}}
+		h = seqHead{w.number(), w.number(), w.number(), w.number(), tally{w.number(), w.number(), w.number()}}
 		if w.bad || len(w.b) > 0 {
 			return nil, &Corrupt{Key: []byte{spaceSeqHead}, Reason: "not a sequence"}
 		}
@@ -90,7 +91,7 @@ func (s *seq) flush() error {
 	s.release()
 	s.version++
 	b := make([]byte, 0, 32)
-	for _, n := range []uint64{s.version, s.root, s.next, s.total.raw, s.total.shown, s.total.units} {
+	for _, n := range []uint64{s.version, s.root, s.next, s.slots, s.total.raw, s.total.shown, s.total.units} {
 		b = binary.AppendUvarint(b, n)
 	}
 	return s.put([]byte{spaceSeqHead}, b)
@@ -509,24 +510,23 @@ func (s *seq) leaves(lo, hi []byte, f func(leaf *page) error) error {
 	return nil
 }
 
-// readTips reads the tips.
+// readTips reads the tips, each from its slot: slots are written again and again, so no trail of deleted keys is left.
 func (s *seq) readTips() error {
 	if s.known {
 		return nil
 	}
 	s.known = true
-	prefix := []byte{spaceTip}
-	for kv, err := range s.State.Scan(prefix, after(prefix), false) {
+	for i := range s.slots {
+		v, err := s.get(tipKey(i))
 		if err != nil {
-			return fmt.Errorf("read state: %w", err)
+			return err
 		}
-		num, n := readOrdered(kv.Key[1:])
-		height, m := readOrdered(kv.Value)
-		if n == 0 || m == 0 || len(kv.Value) != m+32 {
-			return &Corrupt{Key: slices.Clone(kv.Key), Reason: "not a tip of a sequence"}
+		w := walk{b: v}
+		t := tip{num: w.number(), height: w.number()}
+		if w.bad || len(w.b) != 32 {
+			return &Corrupt{Key: tipKey(i), Reason: "not a tip of a sequence"}
 		}
-		t := tip{num: num, height: height}
-		if digest := [32]byte(kv.Value[m:]); digest != ([32]byte{}) {
+		if digest := [32]byte(w.b); digest != ([32]byte{}) {
 			t.commit = object.IDFromDigest(object.DagCBOR, digest)
 		}
 		s.tips = append(s.tips, t)
@@ -534,26 +534,36 @@ func (s *seq) readTips() error {
 	return nil
 }
 
+func tipKey(slot uint64) []byte { return join(spaceTip, nil, appendOrdered(nil, slot)) }
+
 // isTip makes an op's commit a tip; those for which past holds are tips no more.
 func (s *seq) isTip(op *Op, past func(t *tip) bool) error {
-	kept := s.tips[:0]
+	tips := s.tips[:0:0]
 	for _, t := range s.tips {
-		if t.num == op.Num || past(&t) {
-			if t.num != op.Num {
-				if err := s.remove(join(spaceTip, nil, appendOrdered(nil, t.num))); err != nil {
-					return err
-				}
-			}
+		if t.num != op.Num && !past(&t) {
+			tips = append(tips, t)
+		}
+	}
+	tips = append(tips, tip{op.Num, op.Height, op.Ref.Commit})
+	for i, t := range tips {
+		if i < len(s.tips) && s.tips[i] == t {
 			continue
 		}
-		kept = append(kept, t)
+		d := t.commit.Digest()
+		if err := s.put(tipKey(uint64(i)), append(binary.AppendUvarint(binary.AppendUvarint(nil, t.num), t.height), d[:]...)); err != nil {
+			return err
+		}
 	}
-	s.tips = append(kept, tip{op.Num, op.Height, op.Ref.Commit})
-	d := op.Ref.Commit.Digest()
-	return s.put(join(spaceTip, nil, appendOrdered(nil, op.Num)), append(appendOrdered(nil, op.Height), d[:]...))
+	for i := len(tips); i < len(s.tips); i++ {
+		if err := s.remove(tipKey(uint64(i))); err != nil {
+			return err
+		}
+	}
+	s.tips, s.slots = tips, uint64(len(tips))
+	return nil
 }
 
-// before tells whether a tip is in the past of an op.
+// seen tells whether a tip is in the past of an op.
 func (s *seq) seen(t *tip, op *Op) (bool, error) {
 	if t.commit == op.Ref.Commit {
 		return true, nil

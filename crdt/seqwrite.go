@@ -2,6 +2,7 @@ package crdt
 
 import (
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/hyperhyperspace/hhs-go/object"
@@ -135,6 +136,11 @@ func (w *SeqWriter) Delete(pos, n uint64) error {
 			part, _ = part.cut(uint32(take))
 		}
 		n -= m.piece(&part)
+		if done, err := w.takeBack(at, &part); err != nil {
+			return err
+		} else if done {
+			continue
+		}
 		raw, err := w.s.rank(at)
 		if err == nil {
 			err = w.room(0, take)
@@ -148,6 +154,40 @@ func (w *SeqWriter) Delete(pos, n uint64) error {
 		}
 	}
 	return nil
+}
+
+// takeBack deletes what was typed last as if it had never been: it is in no op yet.
+func (w *SeqWriter) takeBack(at point, part *piece) (bool, error) {
+	r := at.piece()
+	if len(w.edits) == 0 || r.num != draftNum || at.off+part.n != r.n || part.off+part.n != uint32(w.typed) || len(at.leaf.runs) < 2 {
+		return false, nil
+	}
+	l := &w.edits[len(w.edits)-1]
+	if l.del || l.n < uint64(part.n) || uint64(r.index) != uint64(len(w.done)) {
+		return false, nil
+	}
+	was := r.tally()
+	var now tally
+	if part.n == r.n {
+		at.leaf.runs = slices.Delete(at.leaf.runs, at.i, at.i+1)
+	} else {
+		*r, _ = r.cut(at.off)
+		now = r.tally()
+	}
+	if err := w.s.count(at.leaf, was, now); err != nil {
+		return false, err
+	}
+	w.typed -= uint64(part.n)
+	l.n -= uint64(part.n)
+	if !w.s.list {
+		l.text = l.text[:len(l.text)-len(part.text)]
+	} else {
+		l.values = l.values[:l.n]
+	}
+	if l.n == 0 {
+		w.edits = w.edits[:len(w.edits)-1]
+	}
+	return true, nil
 }
 
 func (w *SeqWriter) measure() measure {

@@ -25,6 +25,8 @@ var stages = map[string]func(ctx context.Context, s *stage) error{
 	"all":    readAll,
 	"write":  openAndWrite,
 	"spaces": openSpaces,
+	"text":   readText,
+	"paper":  openText,
 }
 
 // stage is what such a process is told, and what it tells.

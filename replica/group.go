@@ -21,8 +21,9 @@ type group struct {
 	space  *Space
 	device identity.Device
 	snap   store.Snapshot
-	over   *store.Tx // the version and the commits made; nil until something reads
-	shown  int       // how many of them it shows
+	over   *store.Tx  // the version and the commits made; nil until something reads
+	shown  int        // how many of them it shows
+	envs   []fieldEnv // what those were applied to
 	reader commits
 	past   lanePast
 	made   []made
@@ -122,7 +123,8 @@ func (g *group) layer() (*store.Tx, error) {
 		g.over = store.NewTx(g.snap)
 	}
 	who := g.author()
-	a := applier{space: g.space, kind: g.space.kind.Load(), tx: g.over, past: &g.past, ops: groupOps{g}, device: who.device, person: who.person, quiet: true}
+	a := applier{space: g.space, kind: g.space.kind.Load(), tx: g.over, past: &g.past, ops: groupOps{g}, device: who.device, person: who.person, quiet: true, envs: g.envs}
+	defer func() { g.envs = a.envs }()
 	for ; g.shown < len(g.made); g.shown++ {
 		m := &g.made[g.shown]
 		if _, err := a.apply(m.commit, m.payloads, openCommits+uint64(g.shown), m.height); err != nil {

@@ -13,7 +13,8 @@ import (
 // Op is one edit of a value named at run time, as a command line or a page's
 // script makes it. Actions: "set" of a register or once, "add" and "remove" of a
 // set, "clear" of a set, "append" of a log, "add" of a counter; of a key of a map
-// "remove", and in a map of records "make". Value is an object value (see package
+// "remove", and in a map of records "make"; of a list or a text "insert" and
+// "delete", see applyEdit, and of a list "set" with [position, value]. Value is an object value (see package
 // object), and nothing for make, remove of a key, and clear. The field "$undo"
 // has "group": the commit joins the one of which Value is the id.
 //
@@ -73,6 +74,9 @@ func (s *AnySpace) applyOp(tx *Tx, op Op, made []history.OpRef) error {
 	if err != nil {
 		return err
 	}
+	if op.Action == "insert" || op.Action == "delete" {
+		return s.editOp(tx, b, op)
+	}
 	var block []byte
 	if op.Action != crdt.ActionMake {
 		if block, err = object.Encode(op.Value); err != nil {
@@ -100,6 +104,9 @@ func (s *AnySpace) applyOp(tx *Tx, op Op, made []history.OpRef) error {
 			return crdt.SetClear(env)
 		case "counter add":
 			return []crdt.Draft{{Action: crdt.ActionAdd, Payload: block}}, nil
+		case "list set":
+			pair, _ := op.Value.([]any)
+			return listSet(env, pair)
 		case "log append":
 			return []crdt.Draft{crdt.LogAppend(block)}, nil
 		default:

@@ -1,6 +1,7 @@
 package hhs
 
 import (
+	"errors"
 	"iter"
 	"reflect"
 
@@ -22,7 +23,7 @@ func (l List[T]) Insert(tx *Tx, pos int, values ...T) error {
 	if err != nil {
 		return err
 	}
-	return l.b.edit(tx, "list", func(w *crdt.SeqWriter) error { return w.InsertValues(uint64(pos), plain) })
+	return l.b.edit(tx, true, false, func(w *crdt.SeqWriter) error { return w.InsertValues(uint64(pos), plain) })
 }
 
 // Append inserts values at the end.
@@ -31,7 +32,7 @@ func (l List[T]) Append(tx *Tx, values ...T) error {
 	if err != nil {
 		return err
 	}
-	return l.b.edit(tx, "list", func(w *crdt.SeqWriter) error { return w.InsertValues(w.Len(), plain) })
+	return l.b.edit(tx, true, false, func(w *crdt.SeqWriter) error { return w.InsertValues(w.Len(), plain) })
 }
 
 // plain are values as the data model has them.
@@ -51,7 +52,7 @@ func (l List[T]) plain(values []T) ([]any, error) {
 
 // Delete deletes n elements from a position on.
 func (l List[T]) Delete(tx *Tx, pos, n int) error {
-	return l.b.edit(tx, "list", func(w *crdt.SeqWriter) error { return w.Delete(uint64(pos), uint64(n)) })
+	return l.b.edit(tx, true, false, func(w *crdt.SeqWriter) error { return w.Delete(uint64(pos), uint64(n)) })
 }
 
 // Set writes a new value into the element at a position. It stays the same element: a cursor to it holds, and a deletion
@@ -91,3 +92,19 @@ func (l List[T]) Cursor(pos int, ahead bool) (Cursor, error) { return l.b.cursor
 
 // Position is where a cursor is now.
 func (l List[T]) Position(c Cursor) (int, error) { return l.b.position(true, c) }
+
+// listSet drafts a set named at run time: [position, value].
+func listSet(env *crdt.Env, pair []any) ([]crdt.Draft, error) {
+	if len(pair) == 2 {
+		if at, ok := pair[0].(int64); ok && at >= 0 {
+			block, err := object.Encode(pair[1])
+			if err != nil {
+				return nil, err
+			}
+			return one(crdt.ListSet(env, uint64(at), block))
+		}
+	}
+	return nil, errSetList
+}
+
+var errSetList = errors.New("set of a list takes a list of two: a position from 0 on, and a value")

@@ -114,6 +114,10 @@ func (s *snapshot) value(env *crdt.Env) (v any, ok bool, err error) {
 		v, err = s.list(crdt.SetScan(env, crdt.SetRange{}), false)
 	case "log":
 		v, err = s.list(crdt.LogScan(env, crdt.LogRange{Reverse: true}), true)
+	case "list":
+		v, err = s.list(crdt.ListScan(env, 0, 1<<62), false)
+	case "text":
+		return s.text(env)
 	case "map":
 		v, err = s.mapping(env)
 	case "record":
@@ -130,6 +134,19 @@ func (s *snapshot) one(e crdt.Entry, ok bool, err error) (any, bool, error) {
 	}
 	v, err := s.decode(e.Value)
 	return v, err == nil, err
+}
+
+// text is a text, cut short where there is no room for all of it.
+func (s *snapshot) text(env *crdt.Env) (any, bool, error) {
+	room := uint64(max(s.bytes, 0)) / 4
+	n, _, err := crdt.TextLen(env)
+	if err != nil {
+		return nil, false, err
+	}
+	s.more = s.more || n > room
+	text, err := crdt.TextSlice(env, 0, room)
+	s.values, s.bytes = s.values-1, s.bytes-len(text)
+	return text, err == nil, err
 }
 
 func (s *snapshot) list(scan iter.Seq2[crdt.Entry, error], reverse bool) (any, error) {

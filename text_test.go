@@ -123,3 +123,53 @@ func ExampleText() {
 	fmt.Println(s.Root().Body, err)
 	// Output: Goodbye world <nil>
 }
+
+// TestDynamicText: ops named at run time count UTF-16 units in a text, and reach a text of a record.
+func TestDynamicText(t *testing.T) {
+	s := newPage(t).AnySpace
+	ctx := context.Background()
+	_, err := s.Apply(ctx, []hhs.Op{
+		{Field: "body", Action: "insert", Value: []any{int64(0), "a😀b"}},
+		{Field: "body", Action: "delete", Value: []any{int64(1), int64(2)}},
+		{Field: "body", Action: "insert", Value: []any{int64(2), "😀!"}},
+		{Field: "meta", Path: []any{"note"}, Action: "insert", Value: []any{int64(0), "note"}},
+		{Field: "items", Action: "insert", Value: []any{int64(0), []any{"x", "y"}}},
+		{Field: "items", Action: "set", Value: []any{int64(1), "Y"}},
+		{Field: "items", Action: "delete", Value: []any{int64(0), int64(1)}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, size, err := s.TextSlice("body", 1, 4); got != "b😀" || size != 5 || err != nil {
+		t.Errorf("the text from 1 to 4 is %q of %d, error %v", got, size, err)
+	}
+	c, err := s.CursorAt("body", 4, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Apply(ctx, []hhs.Op{{Field: "body", Action: "insert", Value: []any{int64(0), "日"}}}); err != nil {
+		t.Fatal(err)
+	}
+	if at, err := s.CursorPosition("body", c); at != 5 || err != nil {
+		t.Errorf("the cursor is at %d, error %v", at, err)
+	}
+	if p, err := s.ListPage("items", 0, 9); err != nil || len(p.Entries) != 1 || p.Entries[0].Value != "Y" || p.Size != 1 {
+		t.Errorf("the list is %+v, error %v", p, err)
+	}
+	if item, ok, err := s.Value("meta"); err != nil || !ok || item.Value.(map[string]any)["note"] != "note" {
+		t.Errorf("the record is %v, %v, error %v", item.Value, ok, err)
+	}
+	for name, op := range map[string]hhs.Op{
+		"within a pair": {Field: "body", Action: "insert", Value: []any{int64(4), "x"}},
+		"half of one":   {Field: "body", Action: "delete", Value: []any{int64(3), int64(1)}},
+		"beyond":        {Field: "body", Action: "delete", Value: []any{int64(5), int64(9)}},
+		"no number":     {Field: "body", Action: "delete", Value: []any{int64(0), "x"}},
+		"no list":       {Field: "items", Action: "insert", Value: "x"},
+		"no such type":  {Field: "meta", Action: "insert", Value: []any{int64(0), "x"}},
+		"behind":        {Field: "items", Action: "set", Value: []any{int64(1), "x"}},
+	} {
+		if _, err := s.Apply(ctx, []hhs.Op{op}); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}

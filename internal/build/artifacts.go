@@ -119,8 +119,8 @@ func (b *build) web(ctx context.Context) error {
 		return err
 	}
 	err := b.fresh("web", inputs{
-		of: []string{"wasm"}, under: []string{"js/src", "web", "tools/bundle", "tools/go.mod"},
-		keep:  func(path string) bool { return !strings.HasPrefix(path, "web/") || !strings.HasSuffix(path, ".go") },
+		of: []string{"wasm"}, under: []string{"js/src", "web", "examples", "tools/bundle", "tools/go.mod"},
+		keep:  func(path string) bool { return strings.HasPrefix(path, "tools/") || !strings.HasSuffix(path, ".go") },
 		there: []string{webDir + "/index.html"},
 		make: func(b *build) error {
 			return step("pages: build/web", func() error { return b.bundle(ctx, "web", webDir) })

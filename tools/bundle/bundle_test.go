@@ -47,8 +47,12 @@ func files(t *testing.T, dir string) map[string][]byte {
 func TestSite(t *testing.T) {
 	all := files(t, site(t, false))
 	refs := regexp.MustCompile(`(?:src|href)="([^"]+)"`)
-	for _, page := range []string{"index.html", "playground/index.html"} {
+	for _, p := range pages {
+		page := p.html
 		html := string(all[page])
+		if html == "" {
+			t.Errorf("no %s", page)
+		}
 		if strings.Contains(html, "{{") {
 			t.Errorf("%s has a placeholder left", page)
 		}

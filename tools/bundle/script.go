@@ -24,7 +24,7 @@ func (b *build) options() api.BuildOptions {
 		MinifyIdentifiers: b.minify,
 		MinifySyntax:      b.minify,
 		LogLevel:          api.LogLevelSilent,
-		Plugins:           []api.Plugin{b.wasmExecPlugin()},
+		Plugins:           []api.Plugin{b.wasmExecPlugin(), b.ownPackage()},
 		// The Go runtime looks for Node.js only where it may find it.
 		Define: map[string]string{},
 	}
@@ -35,6 +35,24 @@ func (b *build) wasmExecPlugin() api.Plugin {
 	return api.Plugin{Name: "wasm_exec", Setup: func(p api.PluginBuild) {
 		p.OnResolve(api.OnResolveOptions{Filter: `^hhs:wasm_exec$`}, func(api.OnResolveArgs) (api.OnResolveResult, error) {
 			return api.OnResolveResult{Path: b.wasmExec, SideEffects: api.SideEffectsTrue}, nil
+		})
+	}}
+}
+
+// ownPackage resolves the import of hhs, which the examples have as applications do, to the package's source. Applications
+// have the engine where the package looks for it; here it is beside the scripts under a name with its hash, which open is told.
+func (b *build) ownPackage() api.Plugin {
+	source := fmt.Sprintf(`import { open as start } from %[1]q
+export * from %[1]q
+const assets = { worker: new URL(HHS_ASSETS.worker, import.meta.url), wasm: new URL(HHS_ASSETS.wasm, import.meta.url) }
+export const open = options => start({ assets, ...options })
+`, filepath.ToSlash(b.path("js", "src", "index.ts")))
+	return api.Plugin{Name: "hhs", Setup: func(p api.PluginBuild) {
+		p.OnResolve(api.OnResolveOptions{Filter: `^hhs$`}, func(api.OnResolveArgs) (api.OnResolveResult, error) {
+			return api.OnResolveResult{Path: "hhs", Namespace: "hhs"}, nil
+		})
+		p.OnLoad(api.OnLoadOptions{Filter: `.*`, Namespace: "hhs"}, func(api.OnLoadArgs) (api.OnLoadResult, error) {
+			return api.OnLoadResult{Contents: &source, ResolveDir: b.path(), Loader: api.LoaderTS}, nil
 		})
 	}}
 }

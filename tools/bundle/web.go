@@ -16,15 +16,18 @@ import (
 
 // page is one HTML file with its script and style.
 type page struct {
-	html   string // in web/, also its place in the output
+	html   string // its place in the output
+	from   string // the directory that html is in
 	script string
 	style  string
 }
 
 // pages are all pages there are. The first is the index.
 var pages = []page{
-	{"index.html", "web/chat/main.ts", "web/chat/style.css"},
-	{"playground/index.html", "web/playground/main.ts", "web/playground/style.css"},
+	{"index.html", "web", "web/chat/main.ts", "web/chat/style.css"},
+	{"playground/index.html", "web", "web/playground/main.ts", "web/playground/style.css"},
+	{"examples/shopping-list/index.html", "", "examples/shopping-list/main.ts", "examples/page.css"},
+	{"examples/counter-poll/index.html", "", "examples/counter-poll/main.ts", "examples/page.css"},
 }
 
 // output is the built site, by path.
@@ -108,7 +111,7 @@ func (b *build) page(out output, p page, assets map[string]string) error {
 	if err != nil {
 		return err
 	}
-	html, err := os.ReadFile(b.path("web", filepath.FromSlash(p.html)))
+	html, err := os.ReadFile(b.path(p.from, filepath.FromSlash(p.html)))
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,103 @@
+package e2e
+
+import "testing"
+
+// items is what a shopping list shows, as text: "[x] Milk 2".
+const items = `[...document.querySelectorAll('#items li')].map(e =>
+	(e.querySelector('[type=checkbox]').checked ? '[x] ' : '[ ] ') + e.querySelector('.title').value + ' ' + e.querySelector('output').value).join(', ')`
+
+// row is the row of an item or answer with this name.
+func row(name string) string {
+	return `[...document.querySelectorAll('li')].find(e => (e.querySelector('.title')?.value ?? e.querySelector('span').textContent) === ` + quote(name) + `)`
+}
+
+// press clicks a button, or ticks a box, of a row.
+func (p *tab) press(name, selector string) {
+	p.t.Helper()
+	p.do(row(name) + `.querySelector(` + quote(selector) + `).click()`)
+}
+
+// linked waits until the address has a link and returns the address.
+func (p *tab) linked() string {
+	p.t.Helper()
+	p.until(`location.hash.startsWith('#hhs:') && document.getElementById('status').textContent !== 'Starting.'`)
+	return p.text(`location.href`)
+}
+
+// TestShoppingList writes one list in two browsers: what both change at one time meets value by value.
+func TestShoppingList(t *testing.T) {
+	t.Parallel()
+	needInterface(t)
+	s := serve(t)
+	ana := profile(t, "ana").open(s.URL + "examples/shopping-list/")
+	link := ana.linked()
+	ana.fill("what", "Milk\r")
+	ana.fill("what", "Bread\r")
+	ana.fill("what", "milk\r")
+	ana.until(items + ` === '[ ] Bread 1, [ ] Milk 2'`)
+
+	ben := profile(t, "ben").open(link)
+	ben.until(items + ` === '[ ] Bread 1, [ ] Milk 2'`)
+	ben.press("Milk", "[type=checkbox]")
+	ana.until(items + ` === '[ ] Bread 1, [x] Milk 2'`)
+	ben.press("Milk", ".more")
+	ana.press("Milk", ".more")
+	ana.do(`(e => { e.value = 'Oat milk'; e.dispatchEvent(new Event('change')) })(` + row("Milk") + `.querySelector('.title'))`)
+	for _, p := range []*tab{ana, ben} {
+		p.until(items + ` === '[ ] Bread 1, [x] Oat milk 4'`)
+		p.until(`document.getElementById('status').textContent === 'The same on 2 devices.'`)
+	}
+	ana.shot("shopping-list-1280")
+	ana.must(ana.Resize(ana.ctx(), widths[1].width, widths[1].height))
+	ana.fits("the shopping list")
+	ana.shot("shopping-list-360")
+
+	ben.click("#tidy")
+	ana.press("Bread", ".remove")
+	ana.until(items + ` === ''`)
+	ben.until(items + ` === ''`)
+	ben.fill("what", "Tea\r")
+	ana.until(items + ` === '[ ] Tea 1'`)
+	ana.reload()
+	ana.until(items + ` === '[ ] Tea 1'`)
+}
+
+// answers is what a poll shows, as text.
+const answers = `[...document.querySelectorAll('#answers li')].map(e => e.querySelector('span').textContent + ' ' + e.querySelector('output').value).join(', ')`
+
+// TestPoll votes in two browsers at the same time: every vote counts.
+func TestPoll(t *testing.T) {
+	t.Parallel()
+	needInterface(t)
+	s := serve(t)
+	ana := profile(t, "ana").open(s.URL + "examples/counter-poll/")
+	link := ana.linked()
+	ana.fill("question", "Where do we go?\r")
+	ana.do(`document.getElementById('question').blur()`)
+	ana.until(`document.title === 'Where do we go?'`)
+	ana.fill("text", "Lake\r")
+	ana.fill("text", "Hills\r")
+	ana.until(answers + ` === 'Lake 0, Hills 0'`)
+
+	ben := profile(t, "ben").open(link)
+	ben.until(`document.getElementById('question').value === 'Where do we go?'`)
+	ben.until(answers + ` === 'Hills 0, Lake 0'`)
+	ana.press("Lake", "button")
+	ben.press("Lake", "button")
+	ana.until(answers + ` === 'Lake 2, Hills 0'`)
+	ben.until(answers + ` === 'Hills 0, Lake 2'`)
+	ben.press("Hills", "button")
+	for _, p := range []*tab{ana, ben} {
+		p.until(`document.getElementById('status').textContent === 'The same on 2 devices.'`)
+	}
+	ana.until(answers + ` === 'Lake 1, Hills 1'`)
+	ana.shot("poll-1280")
+	ana.must(ana.Resize(ana.ctx(), widths[1].width, widths[1].height))
+	ana.fits("the poll")
+	ana.shot("poll-360")
+	ben.press("Hills", "button") // again: taken back
+	ana.until(answers + ` === 'Lake 1, Hills 0'`)
+	ben.until(`document.querySelectorAll('[aria-pressed=true]').length === 0`)
+	ben.reload()
+	ben.until(answers + ` === 'Hills 0, Lake 1'`)
+}

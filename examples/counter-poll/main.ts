@@ -63,12 +63,13 @@ function newRow(answer: string): HTMLElement {
 const rows = new Map<string, HTMLElement>()
 poll.answers.subscribe(entries => {
   const sum = entries.reduce((n, e) => n + Number(e.value), 0)
-  for (const { key, value } of entries) {
+  entries.forEach(({ key, value }, i) => {
     const row = rows.get(key) ?? newRow(key)
     rows.set(key, row)
     $('output', row).textContent = String(value)
     $('button', row).setAttribute('aria-pressed', String(key === localStorage.getItem(poll.id)))
     $('button', row).style.setProperty('--share', `${sum > 0 ? (100 * Number(value)) / sum : 0}%`)
-    if (!row.parentNode) $('#answers').append(row)
-  }
+    const at = $('#answers').children[i]
+    if (at !== row) $('#answers').insertBefore(row, at ?? null)
+  })
 })

@@ -255,6 +255,9 @@ func (a *app) demo(ctx context.Context, s *serving) error {
 		a.printf("Link:  %s\nWords: %s\n\n", link, link.Words())
 		a.printf("Next: write in both. Or join from a terminal:  %s chat '%s'\n", program(os.Args[0]), link)
 		a.printf("Then stop this with Ctrl-C and write on: the browsers go on without it.\n")
+		if built {
+			a.printf("Examples to read and copy, each one page:  %[1]s/examples/shopping-list  %[1]s/examples/counter-poll\n", h.server.URL())
+		}
 	})
 	if err == nil {
 		err = h.wait(ctx)

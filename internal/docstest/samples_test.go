@@ -90,14 +90,22 @@ func TestTypeScriptSample(t *testing.T) {
 	write(t, dir, "sample.mjs", samples[0])
 	page := blocks(t, "js/README.md", "ts")
 	write(t, dir, "package.ts", page[0])
-	write(t, dir, "kind.ts", page[1])
+	write(t, dir, "values.ts", page[1])
+	write(t, dir, "values.mjs", page[1])
+	write(t, dir, "kind.ts", page[2])
 	run(t, dir, "npm", "install", "--no-audit", "--no-fund", "--loglevel=error", "--offline", "--omit=peer", archive)
 	run(t, dir, "node", compiler, "--noEmit", "--strict", "--target", "ES2022", "--module", "ESNext", "--moduleResolution", "Bundler",
-		"--lib", "ES2023,DOM,DOM.Iterable,DOM.AsyncIterable", "--types", "", "sample.ts", "package.ts", "kind.ts")
+		"--lib", "ES2023,DOM,DOM.Iterable,DOM.AsyncIterable", "--types", "", "sample.ts", "package.ts", "values.ts", "kind.ts")
 	got := run(t, dir, "node", "sample.mjs")
 	for _, want := range []string{"lunch hhs:bafy", "[ 'hello' ]\n"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the TypeScript sample printed %q, which lacks %q", got, want)
+		}
+	}
+	got = run(t, dir, "node", "values.mjs")
+	for _, want := range []string{"{ title: 'Oat milk', done: false, count: 2 }\n", "Oat milk 1\n", "[ 'yes' ]\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the sample of js/README.md printed %q, which lacks %q", got, want)
 		}
 	}
 	if len(samples) != 1 {

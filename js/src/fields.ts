@@ -2,7 +2,7 @@
 import { type Value } from './cbor.js'
 import type { Data } from './client.js'
 import type { HhsError } from './errors.js'
-import { maxEntries } from './limits.js'
+import { defaultEntries, maxEntries } from './limits.js'
 import { type Source, type SubscribeOptions, type Unsubscribe, iterate, observe } from './live.js'
 
 /** A value with who wrote it and when. */
@@ -187,6 +187,21 @@ export class LogHandle<T> {
 
   /** Entries with what is around them. */
   async page(range: LogRange = {}): Promise<LogPage<T>> {
+    const forward = range.first !== undefined
+    let page = await this.part(range)
+    // Large entries do not all fit one answer: the rest of what was asked for is read with further ones.
+    for (let left = (range.first ?? range.last ?? defaultEntries) - page.entries.length; left > 0; ) {
+      const rest = forward ? page.after && { first: left, after: page.after } : page.before && { last: left, before: page.before }
+      const more = rest && (await this.part(rest))
+      if (!more || more.entries.length === 0) break
+      left -= more.entries.length
+      const [one, two] = forward ? [page, more] : [more, page]
+      page = { entries: [...one.entries, ...two.entries], size: more.size, ...(one.before && { before: one.before }), ...(two.after && { after: two.after }) }
+    }
+    return page
+  }
+
+  private async part(range: LogRange): Promise<LogPage<T>> {
     const query: Data = {}
     for (const name of ['last', 'first', 'before', 'after'] as const) {
       const v = range[name]

@@ -84,6 +84,12 @@ function placed(e: unknown, places: string[]): unknown {
   return new HhsError(code, HhsError.from(cause).message.replace(`ops[${index}].value`, place), place + rest)
 }
 
+/** Whether there is something to take back, or to give again. */
+export interface Undoable {
+  undo: boolean
+  redo: boolean
+}
+
 const unknownStatus: Status = { state: 'offline', ready: false, toGo: 0, peers: 0, synced: 0, direct: 0, servers: 0, commits: 0 }
 
 /** What every space has; `Space` adds the fields of its kind. */
@@ -92,6 +98,7 @@ export class SpaceBase<F extends Fields> {
   private readonly statusChanges = new Listeners()
   private readonly heldChanges = new Listeners()
   private readonly peerChanges = new Listeners()
+  private readonly undoChanges = new Listeners()
   private readonly fieldChanges = new Map<string, PathListeners>()
   private readonly errorListeners = new Set<(e: HhsError) => void>()
   private stop: Unsubscribe = () => {}
@@ -132,6 +139,34 @@ export class SpaceBase<F extends Fields> {
     if (ops.attach.length > 0) args.attach = ops.attach
     const { commit } = await this.client.call('update', args).catch((e: unknown) => { throw placed(e, ops.places) })
     return this.receipt(commit as string)
+  }
+
+  /**
+   * Takes back the latest own update that is not taken back yet, whatever others wrote since; what they wrote stays. Also one made on
+   * another device or before a reload. Undefined when there is none.
+   */
+  undo(): Promise<Receipt | undefined> {
+    return this.turn('undo')
+  }
+
+  /** Gives again what the latest `undo` took back, if nothing else was written here since. Undefined when there is nothing. */
+  redo(): Promise<Receipt | undefined> {
+    return this.turn('redo')
+  }
+
+  /** What `undo` and `redo` would do something about. */
+  async undoable(): Promise<Undoable> {
+    return (await this.client.call('undoable', { space: this.id })) as unknown as Undoable
+  }
+
+  /** Calls `fn` with that now and when it changes: for the buttons. */
+  subscribeUndoable(fn: (u: Undoable) => void, options?: SubscribeOptions): Unsubscribe {
+    return observe(this.undoChanges.source, () => this.undoable(), fn, this.heard(options))
+  }
+
+  private async turn(method: 'undo' | 'redo'): Promise<Receipt | undefined> {
+    const { commit } = await this.client.call(method, { space: this.id })
+    return commit === undefined ? undefined : this.receipt(commit as string)
   }
 
   /** The receipt of a commit made here or elsewhere. */
@@ -281,11 +316,13 @@ export class SpaceBase<F extends Fields> {
       case 'status': return this.setStatus(e.status as unknown as Status)
       case 'held': return this.heldChanges.tell()
       case 'peers': return this.peerChanges.tell()
+      case 'undo': return this.undoChanges.tell()
       case 'error': return this.failed(HhsError.from({ code: e.code, message: e.message }))
       case 'restart':
         for (const l of this.fieldChanges.values()) l.tell()
         this.heldChanges.tell()
         this.peerChanges.tell()
+        this.undoChanges.tell()
         // The new engine's first status follows its subscription by itself.
     }
   }

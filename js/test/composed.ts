@@ -165,6 +165,25 @@ export function composed(open: () => Promise<HhsNode>): void {
     assert.deepEqual([await s.title.get(), await s.items.has('half')], ['whole', false])
   })
 
+  test('what does not fit one answer is read in several', async () => {
+    const s = await node.create(List)
+    await s.update(r => r.items.make('x'))
+    const want = Array.from({ length: 25 }, (_, i) => `${i + 100} ${'x'.repeat(60_000)}`)
+    for (const text of want) {
+      await s.update(r => {
+        r.cfg.lines.append(text)
+        r.seen.add(text)
+        r.items.at('x').notes.at(text.slice(0, 3)).set(text)
+      })
+    }
+    assert.deepEqual((await s.cfg.lines.list()).map(e => e.value), want)
+    assert.deepEqual((await s.cfg.lines.list({ first: 20 })).map(e => e.value), want.slice(0, 20))
+    assert.deepEqual(await s.seen.list(), want)
+    assert.deepEqual(await s.items.at('x').notes.list({ reverse: true, limit: 22 }), [...want].reverse().slice(0, 22))
+    const [whole] = await s.items.entries()
+    assert.equal(whole!.more, true)
+  })
+
   test('watching goes on with each change', async () => {
     const s = await node.create(List)
     const seen: (number | bigint)[] = []

@@ -15,6 +15,9 @@ export function fail(code: string, message: string, path = ''): never {
 const same = (a: Value, b: Value) => String(encode(a)) === String(encode(b))
 const utf8 = new TextEncoder()
 
+/** How many elements of a value inside another are read with it. */
+const most = 10
+
 /** One value with what is inside it. */
 class Node {
   entries: Entry[] = []
@@ -32,13 +35,18 @@ class Node {
     return there.sort((a, b) => Buffer.compare(utf8.encode(a), utf8.encode(b)))
   }
 
-  plain(): Value | undefined {
+  /** The value as it is read inside another one; `cut` is told when it is longer than that. */
+  plain(cut?: () => void): Value | undefined {
     const { type } = this.shape
+    const first = <T>(all: T[]) => {
+      if (all.length > most) cut?.()
+      return all.slice(0, most)
+    }
     if (type === 'counter') return BigInt.asIntN(64, this.sum) === this.sum ? this.sum : String(this.sum)
     if (type === 'register' || type === 'once') return this.entries[0]?.value
-    if (type === 'record') return object([...this.inside].map(([k, n]) => [k, n.plain()]))
-    if (type === 'map') return object(this.keys().map(k => [k, this.inside.get(k)!.plain()]))
-    return this.entries.map(e => e.value)
+    if (type === 'record') return object([...this.inside].map(([k, n]) => [k, n.plain(cut)]))
+    if (type === 'map') return object(first(this.keys()).map(k => [k, this.inside.get(k)!.plain(cut)]))
+    return first(this.entries).map(e => e.value)
   }
 }
 
@@ -127,7 +135,11 @@ export class Values {
     }
     if ('has' in q) return { has: node.entries.some(e => same(e.value, q.has!)) }
     const log = node.shape.type === 'log'
-    if (log && q.first === undefined) return { entries: all.slice(-((q.last as number | undefined) ?? 100)), size: all.length }
+    if (log && q.first === undefined) {
+      const to = q.before ? (q.before as Uint8Array)[0]! : all.length
+      const from = Math.max(0, to - Math.min((q.last as number | undefined) ?? 100, 2))
+      return { entries: all.slice(from, to), size: all.length, ...(from > 0 ? { before: Uint8Array.of(from) } : {}) }
+    }
     const from = q.after ? (q.after as Uint8Array)[0]! : 0
     const to = from + Math.min(((log ? q.first : q.limit) as number | undefined) ?? 1000, 2)
     return { entries: all.slice(from, to), size: all.length, ...(to < all.length ? { [log ? 'after' : 'next']: Uint8Array.of(to) } : {}) }
@@ -138,7 +150,9 @@ export class Values {
     const one = (key: string): Value => {
       const n = map.inside.get(key)!
       const by = n.made ?? n.entries[0]
-      return { key, ...(q.keys ? {} : { value: n.plain()! }), ...(by && n.shape.type !== 'set' ? { commit: by.commit, index: by.index, identity: by.identity, device: by.device, time: by.time } : {}) }
+      let more = {}
+      const value = q.keys ? {} : { value: n.plain(() => { more = { more: true } })! }
+      return { key, ...value, ...more, ...(by && n.shape.type !== 'set' ? { commit: by.commit, index: by.index, identity: by.identity, device: by.device, time: by.time } : {}) }
     }
     const keys = map.keys()
     if (q.key !== undefined) return keys.includes(q.key as string) ? { entry: one(q.key as string) } : {}

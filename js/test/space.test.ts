@@ -38,6 +38,9 @@ test('values are written and read', async () => {
   assert.deepEqual(await room.participants.list(), [node.identity])
   assert.equal(await room.participants.has(node.identity), true)
   assert.deepEqual((await room.messages.list({ last: 2 })).map(m => m.value.text), ['two', 'three'])
+  assert.deepEqual((await room.messages.list()).map(m => m.value.text), ['one', 'two', 'three'])
+  const page = await room.messages.page({ first: 3 })
+  assert.deepEqual([page.entries.map(m => m.value.text), page.size, page.after], [['one', 'two', 'three'], 3, undefined])
   assert.equal(await room.messages.size(), 3)
   const all: string[] = []
   for await (const m of room.messages) all.push(m.value.text)

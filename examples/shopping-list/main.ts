@@ -47,6 +47,15 @@ $('#tidy').onclick = async () => {
   if (done.length > 0) await list.update(r => done.forEach(e => r.items.remove(e.key)))
 }
 
+// Undo takes back what was done here, never what others did, and knows of it after a reload too.
+const [undo, redo] = [$<HTMLButtonElement>('#undo'), $<HTMLButtonElement>('#redo')]
+undo.onclick = () => list.undo()
+redo.onclick = () => list.redo()
+list.subscribeUndo(next => {
+  undo.disabled = next.undo.length === 0
+  redo.disabled = next.redo.length === 0
+})
+
 function newRow(key: string): HTMLElement {
   const row = $('li', $<HTMLTemplateElement>('template').content.cloneNode(true) as DocumentFragment)
   const [box, title] = [$<HTMLInputElement>('[type=checkbox]', row), $<HTMLInputElement>('.title', row)]

@@ -13,5 +13,5 @@ export {
   type Infer, type Rule, Schema, Violation, any, bool, bytes, float, identity, integer, link, list, literal, object, oneOf, optional, string, union,
 } from './schema.js'
 export { type Field, type FieldType, type Fields, counter, growset, log, map, once, record, register, set } from './shapes.js'
-export type { Invitation, Peer, Receipt, Space, SpaceInfo, Status, Undoable } from './space.js'
+export type { Invitation, Peer, Receipt, Space, SpaceInfo, Status, UndoOptions, UndoState, Undone, UpdateOptions } from './space.js'
 export type { CounterWriter, GrowSetWriter, Initial, LogWriter, MapWriter, RegisterWriter, SetWriter, Writer, Writers } from './tx.js'

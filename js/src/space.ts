@@ -66,6 +66,12 @@ export interface Invitation {
   endpoints: string[]
 }
 
+/** How an update is written. */
+export interface UpdateOptions {
+  /** The first commit of a group of updates, all of which one `undo` takes back. */
+  join?: string
+}
+
 /** What a write returns. */
 export interface Receipt {
   readonly commit: string
@@ -84,10 +90,23 @@ function placed(e: unknown, places: string[]): unknown {
   return new HhsError(code, HhsError.from(cause).message.replace(`ops[${index}].value`, place), place + rest)
 }
 
-/** Whether there is something to take back, or to give again. */
-export interface Undoable {
-  undo: boolean
-  redo: boolean
+/** What `undo` would take back now, and `redo` give again: commits, none where there is nothing to do. */
+export interface UndoState {
+  undo: string[]
+  redo: string[]
+}
+
+/** How far one `undo` goes. */
+export interface UndoOptions {
+  /** Also the updates before that follow each other within so many milliseconds. */
+  within?: number
+  /** These own commits, instead of the latest. */
+  commits?: string[]
+}
+
+/** The receipt of an undo or redo, with the commits that it took back or gave again. */
+export interface Undone extends Receipt {
+  readonly commits: string[]
 }
 
 const unknownStatus: Status = { state: 'offline', ready: false, toGo: 0, peers: 0, synced: 0, direct: 0, servers: 0, commits: 0 }
@@ -98,7 +117,7 @@ export class SpaceBase<F extends Fields> {
   private readonly statusChanges = new Listeners()
   private readonly heldChanges = new Listeners()
   private readonly peerChanges = new Listeners()
-  private readonly undoChanges = new Listeners()
+  private readonly writes = new Listeners()
   private readonly fieldChanges = new Map<string, PathListeners>()
   private readonly errorListeners = new Set<(e: HhsError) => void>()
   private stop: Unsubscribe = () => {}
@@ -126,7 +145,7 @@ export class SpaceBase<F extends Fields> {
    * Writes several values at once: everything the function does becomes one commit, stored on this device when the promise resolves,
    * or nothing does. Rejects with `schema` or `value` and the path of what cannot be written.
    */
-  async update(fn: (r: Writers<F>) => unknown): Promise<Receipt> {
+  async update(fn: (r: Writers<F>) => unknown, options: UpdateOptions = {}): Promise<Receipt> {
     const { writers, done } = collect(this.kind.fields)
     let ops
     try {
@@ -137,36 +156,40 @@ export class SpaceBase<F extends Fields> {
     if (ops.ops.length === 0 && ops.attach.length === 0) throw new HhsError('invalid', 'the update writes nothing')
     const args: Data = { space: this.id, ops: ops.ops }
     if (ops.attach.length > 0) args.attach = ops.attach
+    if (options.join !== undefined) args.join = options.join
     const { commit } = await this.client.call('update', args).catch((e: unknown) => { throw placed(e, ops.places) })
+    this.writes.tell()
     return this.receipt(commit as string)
   }
 
   /**
-   * Takes back the latest own update that is not taken back yet, whatever others wrote since; what they wrote stays. Also one made on
-   * another device or before a reload. Undefined when there is none.
+   * Takes back this device's latest update that is not taken back, with those of its group. What others wrote stays, also what they wrote
+   * since. Undefined when there is none.
    */
-  undo(): Promise<Receipt | undefined> {
-    return this.turn('undo')
+  async undo(options: UndoOptions = {}): Promise<Undone | undefined> {
+    return this.turn('undo', { ...options })
   }
 
-  /** Gives again what the latest `undo` took back, if nothing else was written here since. Undefined when there is nothing. */
-  redo(): Promise<Receipt | undefined> {
-    return this.turn('redo')
+  /** Gives again what this device's latest `undo` took back, unless it wrote something else since. Undefined when there is nothing. */
+  async redo(): Promise<Undone | undefined> {
+    return this.turn('redo', {})
   }
 
-  /** What `undo` and `redo` would do something about. */
-  async undoable(): Promise<Undoable> {
-    return (await this.client.call('undoable', { space: this.id })) as unknown as Undoable
+  /** What `undo` and `redo` would do now. */
+  async undoState(options: { within?: number } = {}): Promise<UndoState> {
+    return (await this.client.call('undoState', { space: this.id, ...options })) as unknown as UndoState
   }
 
-  /** Calls `fn` with that now and when it changes: for the buttons. */
-  subscribeUndoable(fn: (u: Undoable) => void, options?: SubscribeOptions): Unsubscribe {
-    return observe(this.undoChanges.source, () => this.undoable(), fn, this.heard(options))
+  /** Calls `fn` with that now and when it may have changed: for the buttons. */
+  subscribeUndo(fn: (state: UndoState) => void, options: SubscribeOptions & { within?: number } = {}): Unsubscribe {
+    const { within } = options
+    return observe(this.writes.source, () => this.undoState(within === undefined ? {} : { within }), fn, this.heard(options))
   }
 
-  private async turn(method: 'undo' | 'redo'): Promise<Receipt | undefined> {
-    const { commit } = await this.client.call(method, { space: this.id })
-    return commit === undefined ? undefined : this.receipt(commit as string)
+  private async turn(method: 'undo' | 'redo', options: Data): Promise<Undone | undefined> {
+    const { commit, commits } = await this.client.call(method, { space: this.id, ...options })
+    this.writes.tell()
+    return commit === undefined ? undefined : { ...this.receipt(commit as string), commits: commits as string[] }
   }
 
   /** The receipt of a commit made here or elsewhere. */
@@ -312,17 +335,16 @@ export class SpaceBase<F extends Fields> {
           const paths = (e.paths as Data | undefined)?.[name] as string[][] | undefined
           this.fieldChanges.get(name)?.tell(paths)
         }
-        return
+        return this.writes.tell()
       case 'status': return this.setStatus(e.status as unknown as Status)
       case 'held': return this.heldChanges.tell()
       case 'peers': return this.peerChanges.tell()
-      case 'undo': return this.undoChanges.tell()
       case 'error': return this.failed(HhsError.from({ code: e.code, message: e.message }))
       case 'restart':
         for (const l of this.fieldChanges.values()) l.tell()
         this.heldChanges.tell()
         this.peerChanges.tell()
-        this.undoChanges.tell()
+        this.writes.tell()
         // The new engine's first status follows its subscription by itself.
     }
   }

@@ -7,7 +7,8 @@ import type { useValue } from '../src/react.js'
 import type { Space } from '../src/space.js'
 import type { Writers } from '../src/tx.js'
 import { List, composed } from './composed.js'
-import { type FakeEngine, collector, emptyModule, fakeEngine } from './fake-engine.js'
+import { collector } from './collector.js'
+import { type FakeEngine, emptyModule, fakeEngine } from './fake-engine.js'
 
 const open = () => openOn(new ProcessHost(() => WebAssembly.compile(emptyModule)), { kinds: [List] }, true)
 

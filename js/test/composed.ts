@@ -7,6 +7,7 @@ import { HhsError } from '../src/errors.js'
 import type { HhsNode } from '../src/node.js'
 import { bool, integer, object, string } from '../src/schema.js'
 import { counter, growset, log, map, once, record, register, set } from '../src/shapes.js'
+import { collector } from './collector.js'
 
 export const List = defineSpace('example.org/list', 1, {
   title: register(string()),
@@ -182,6 +183,34 @@ export function composed(open: () => Promise<HhsNode>): void {
     assert.deepEqual(await s.items.at('x').notes.list({ reverse: true, limit: 22 }), [...want].reverse().slice(0, 22))
     const [whole] = await s.items.entries()
     assert.equal(whole!.more, true)
+  })
+
+  test('own updates are taken back and given again, and buttons know', async () => {
+    const s = await node.create(List)
+    assert.deepEqual([await s.undo(), await s.redo(), await s.undoState()], [undefined, undefined, { undo: [], redo: [] }])
+    const states = collector<{ undo: string[]; redo: string[] }>()
+    s.subscribeUndo(states.fn)
+    await states.until(u => u.undo.length === 0)
+    const one = await s.update(r => { r.items.make('milk', { title: 'Milk' }); r.visits.add(2) })
+    const two = await s.update(r => { r.items.at('milk').title.set('Oat milk'); r.items.at('milk').count.add(3) })
+    await states.until(u => u.undo[0] === two.commit)
+    const back = (await s.undo())!
+    assert.deepEqual(back.commits, [two.commit])
+    assert.equal(await back.held(), 0)
+    const milk = { ...empty, title: 'Milk' }
+    assert.deepEqual(await s.items.get('milk'), milk)
+    await states.until(u => u.redo.length === 1 && u.undo[0] === one.commit)
+    await s.undo()
+    assert.deepEqual([await s.items.keys(), await s.visits.get()], [[], 0])
+    assert.equal(await s.undo(), undefined)
+    await s.redo()
+    await s.redo()
+    assert.equal(await s.redo(), undefined)
+    assert.deepEqual([await s.items.get('milk'), await s.visits.get()], [{ ...milk, title: 'Oat milk', count: 3 }, 2])
+    await s.undo()
+    await s.update(r => r.visits.add(1))
+    await states.until(u => u.redo.length === 0)
+    assert.equal(await s.redo(), undefined)
   })
 
   test('watching goes on with each change', async () => {

@@ -4,13 +4,15 @@
  */
 import { type Value, decode, encode } from '../src/cbor.js'
 import type { Data } from '../src/client.js'
-import { Values, fail } from './fake-values.js'
+import { Values, type Written, fail } from './fake-values.js'
 
 interface Space {
   id: string
   manifest: Data
   servers: string[]
   values: Values
+  history: { ops: Data[]; by: Written; undone: boolean }[]
+  redo: number[]
   names: Map<string, string>
   commits: number
   held: Map<string, number>
@@ -88,7 +90,10 @@ export class FakeEngine {
 
   private commit(s: Space, ops: Data[], identity = me): { commit: string; changed: { field: string; path: string[] }[] } {
     const commit = `commit${++this.count}`
-    const changed = s.values.apply(ops, { commit, index: 0, identity, device: identity, time: Date.now() })
+    const by = { commit, index: 0, identity, device: identity, time: Date.now() }
+    const changed = s.values.apply(ops, by)
+    s.history.push({ ops, by, undone: false })
+    if (identity === me) s.redo = []
     s.commits++
     s.held.set(commit, 0)
     return { commit, changed }
@@ -118,7 +123,7 @@ export class FakeEngine {
   do_create(a: Data): Data {
     const id = `bafyspace${++this.count}`
     this.spaces.set(id, {
-      id, manifest: a.manifest as Data, servers: (a.servers as string[] | undefined) ?? this.servers, values: new Values((a.manifest as Data).fields!), names: new Map(),
+      id, manifest: a.manifest as Data, servers: (a.servers as string[] | undefined) ?? this.servers, values: new Values((a.manifest as Data).fields!), history: [], redo: [], names: new Map(),
       commits: 1, held: new Map(),
     })
     this.emit(undefined, { kind: 'spaces' })
@@ -180,6 +185,37 @@ export class FakeEngine {
     for (const c of changed) (paths[c.field] ??= []).push(c.path)
     this.emit(s.id, { kind: 'change', space: s.id, fields: Object.keys(paths), paths })
     return { commit }
+  }
+
+  do_undoState(a: Data): Data {
+    const s = this.space(a.space)
+    const undo = s.history.filter(h => !h.undone && h.by.identity === me).at(-1)?.by.commit
+    const redo = s.redo.at(-1)
+    return { undo: undo === undefined ? [] : [undo], redo: redo === undefined ? [] : [s.history[redo]!.by.commit] }
+  }
+
+  do_undo(a: Data): Data {
+    const s = this.space(a.space)
+    const i = s.history.findLastIndex(h => !h.undone && h.by.identity === me)
+    if (i < 0) return { commits: [] }
+    s.redo.push(i)
+    return this.turn(s, i, true)
+  }
+
+  do_redo(a: Data): Data {
+    const s = this.space(a.space)
+    const i = s.redo.pop()
+    return i === undefined ? { commits: [] } : this.turn(s, i, false)
+  }
+
+  private turn(s: Space, i: number, undone: boolean): Data {
+    s.history[i]!.undone = undone
+    s.values = new Values(s.manifest.fields!)
+    for (const h of s.history) if (!h.undone) s.values.apply(h.ops, h.by)
+    this.emit(s.id, { kind: 'change', space: s.id, fields: (s.manifest.fields as Data[]).map(f => f.name!) })
+    const commit = `commit${++this.count}`
+    s.held.set(commit, 0)
+    return { commit, commits: [s.history[i]!.by.commit] }
   }
 
   do_read(a: Data): Data {
@@ -247,23 +283,3 @@ export const fakeEngine = () => scope.hhsFake!
 
 /** A module for hosts that compile one. */
 export const emptyModule = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0)
-
-/** Collects what a subscription gives and waits for the first value that satisfies. */
-export function collector<T>() {
-  const seen: T[] = []
-  let looks: (() => void)[] = []
-  return {
-    seen,
-    fn: (v: T) => { seen.push(v); for (const look of looks) look() },
-    until: (ok: (v: T) => boolean) => new Promise<T>(resolve => {
-      const look = () => {
-        const last = seen.at(-1)
-        if (seen.length === 0 || !ok(last as T)) return
-        looks = looks.filter(l => l !== look)
-        resolve(last as T)
-      }
-      looks.push(look)
-      look()
-    }),
-  }
-}

@@ -7,7 +7,8 @@ import { identity, integer, object, string } from '../src/schema.js'
 import type { HhsNode } from '../src/node.js'
 import { openOn } from '../src/options.js'
 import { log, register, set } from '../src/shapes.js'
-import { collector, emptyModule, fakeEngine } from './fake-engine.js'
+import { collector } from './collector.js'
+import { emptyModule, fakeEngine } from './fake-engine.js'
 
 const Chat = defineSpace('example.org/chat', 1, {
   topic: register(string({ max: 20 })),

@@ -1,8 +1,8 @@
 /** React hooks. A component that uses them draws again when what it shows has changed. */
 import { useEffect, useState } from 'react'
-import type { HhsNode, Peer, Space, SpaceKind, Status, Unsubscribe } from './index.js'
+import type { HhsNode, Peer, Space, SpaceKind, Status, UndoState, Unsubscribe } from './index.js'
 
-/** Anything with `subscribe`: the fields of a space. */
+/** Anything with `subscribe`: the fields of a space, and what is inside them. */
 export interface Subscribable<T> {
   subscribe(fn: (value: T) => void): Unsubscribe
 }
@@ -23,7 +23,7 @@ export function useSpace<F extends SpaceKind<any>>(node: HhsNode, kind: F, link:
   return state.space
 }
 
-/** The value of a field, undefined until it has been read. The field must be the same object from one drawing to the next, as `space.topic` is. */
+/** The value of a field, undefined until it has been read. The field must be the same object from one drawing to the next, as `space.topic` and `space.items.at('milk')` are. */
 export function useValue<T>(field: Subscribable<T> | undefined): T | undefined {
   const [state, set] = useState<{ field?: Subscribable<T>; value?: T }>({})
   useEffect(() => field?.subscribe(value => set({ field, value })), [field])
@@ -43,4 +43,11 @@ export function useStatus(space: Space | undefined): Status | undefined {
   const [status, set] = useState<Status | undefined>(space?.status)
   useEffect(() => space?.subscribeStatus(set), [space])
   return status
+}
+
+/** What can be taken back and given again in a space, for the buttons; undefined until it is known. */
+export function useUndo(space: Space | undefined): UndoState | undefined {
+  const [state, set] = useState<UndoState | undefined>()
+  useEffect(() => space?.subscribeUndo(set), [space])
+  return state
 }

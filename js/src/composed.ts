@@ -21,9 +21,13 @@ export type Plain<F> =
 export type MapEntry<V> = { readonly key: string; /** `value` is longer than what is read at once: read the rest through `at(key)`. */ readonly more?: true } &
   (V extends Field<'register' | 'once' | 'record', any> ? Entry<Exclude<Plain<V>, undefined>> : { readonly value: Plain<V> })
 
-/** Which entries of a map, by key: `from` is in, `to` is not. Keys stand in the order of their UTF-8 bytes. */
+/** Which entries of a map, by key. Keys stand in the order of their UTF-8 bytes. */
 export interface MapRange {
+  /** Only keys from this one on. */
   from?: string
+  /** Only keys after this one. */
+  after?: string
+  /** Only keys before this one. */
   to?: string
   /** At most so many. */
   limit?: number
@@ -36,7 +40,7 @@ export interface MapPage<V> {
   entries: MapEntry<V>[]
   /** Keys in the whole map. */
   size: number
-  /** There are more: read on with this as `from`, or as `to` in reverse. */
+  /** There are more: read on with this as `after`, or as `to` in reverse. */
   next?: string
 }
 
@@ -183,8 +187,9 @@ export class MapHandle<V> {
 
   /** Calls `fn` with the entries of the range now and after each change in it. */
   subscribe(fn: (entries: MapEntry<V>[]) => void, options: SubscribeOptions & MapRange = {}): Unsubscribe {
-    const { from, to } = options
-    const wants = (key: string) => (from === undefined || compareText(key, from) >= 0) && (to === undefined || compareText(key, to) < 0)
+    const { from, after, to } = options
+    const wants = (key: string) => (from === undefined || compareText(key, from) >= 0) &&
+      (after === undefined || compareText(key, after) > 0) && (to === undefined || compareText(key, to) < 0)
     return observe(this.access.changes(wants), () => this.entries(options), fn, heard(this.access, options))
   }
 
@@ -203,7 +208,7 @@ export class MapHandle<V> {
 
   private query(range: MapRange, limit: number): Data {
     const q: Data = { limit }
-    for (const end of ['from', 'to'] as const) if (range[end] !== undefined) q[end] = checkKey(range[end], this.access.path)
+    for (const end of ['from', 'after', 'to'] as const) if (range[end] !== undefined) q[end] = checkKey(range[end], this.access.path)
     if (range.reverse) q.reverse = true
     return q
   }
@@ -215,7 +220,7 @@ export class MapHandle<V> {
       const r: Data = await this.access.read({ ...this.query(rest, Math.min(left, maxEntries)), ...extra })
       yield r
       left -= (r.entries as Value[]).length
-      rest = r.next === undefined ? undefined : { ...rest, [range.reverse ? 'to' : 'from']: r.next as string }
+      rest = r.next === undefined ? undefined : { ...rest, [range.reverse ? 'to' : 'after']: r.next as string }
     }
   }
 }

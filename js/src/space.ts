@@ -154,9 +154,9 @@ export class SpaceBase<F extends Fields> {
       ops = done()
     }
     if (ops.ops.length === 0 && ops.attach.length === 0) throw new HhsError('invalid', 'the update writes nothing')
+    if (options.join !== undefined) ops.ops.push({ field: '$undo', action: 'group', value: options.join })
     const args: Data = { space: this.id, ops: ops.ops }
     if (ops.attach.length > 0) args.attach = ops.attach
-    if (options.join !== undefined) args.join = options.join
     const { commit } = await this.client.call('update', args).catch((e: unknown) => { throw placed(e, ops.places) })
     this.writes.tell()
     return this.receipt(commit as string)

@@ -78,7 +78,11 @@ export function composed(open: () => Promise<HhsNode>): void {
     assert.deepEqual(await s.votes.keys({ from: 'a', to: 'é' }), ['a', 'ab', 'b'])
     assert.deepEqual((await s.votes.entries({ from: 'a', limit: 3, reverse: true })).map(e => e.key), ['\u{10000}', '\ufffd', 'é'])
     const page = await s.votes.page({ limit: 2 })
-    assert.deepEqual([page.entries, page.size, page.next], [[{ key: '__proto__', value: 1 }, { key: 'a', value: 1 }], 7, 'ab'])
+    assert.deepEqual([page.entries, page.size, page.next], [[{ key: '__proto__', value: 1 }, { key: 'a', value: 1 }], 7, 'a'])
+    assert.deepEqual((await s.votes.page({ limit: 2, after: 'a' })).entries.map(e => e.key), ['ab', 'b'])
+    await s.update(r => r.votes.at('z'.repeat(1024)).add(1))
+    assert.deepEqual(await s.votes.keys({ after: 'z'.repeat(1024), limit: 1 }), ['é'])
+    sorted.splice(4, 0, 'z'.repeat(1024))
     const all: string[] = []
     for await (const e of s.votes) all.push(e.key)
     assert.deepEqual(all, sorted)

@@ -156,11 +156,10 @@ export class Values {
     }
     const keys = map.keys()
     if (q.key !== undefined) return keys.includes(q.key as string) ? { entry: one(q.key as string) } : {}
-    const at = (k: Value | undefined, otherwise: number) => (k === undefined ? otherwise : keys.filter(x => Buffer.compare(utf8.encode(x), utf8.encode(k as string)) < 0).length)
-    const range = keys.slice(at(q.from, 0), at(q.to, keys.length))
+    const order = (a: string, b: Value | undefined, otherwise: number) => (b === undefined ? otherwise : Buffer.compare(utf8.encode(a), utf8.encode(b as string)))
+    const range = keys.filter(k => order(k, q.from, 0) >= 0 && order(k, q.after, 1) > 0 && order(k, q.to, -1) < 0)
     if (q.reverse) range.reverse()
     const page = range.slice(0, Math.min(q.limit as number, 2))
-    const next = q.reverse ? page.at(-1) : range[page.length]
-    return { entries: page.map(one), size: keys.length, ...(page.length < range.length ? { next: next! } : {}) }
+    return { entries: page.map(one), size: keys.length, ...(page.length < range.length ? { next: page.at(-1)! } : {}) }
   }
 }

@@ -121,6 +121,21 @@ func (a *args) list(name string, required bool) []any {
 	return l
 }
 
+// path reads the optional way to a value inside a field: text, integers, null.
+func (a *args) path() []any {
+	list := a.list("path", false)
+	for i, step := range list {
+		switch step := step.(type) {
+		case string, nil:
+		case int64:
+			list[i] = int(step)
+		default:
+			a.fail("path", fmt.Sprintf("has a %T at %d", step, i))
+		}
+	}
+	return list
+}
+
 func (a *args) texts(name string) []string {
 	var out []string
 	for _, v := range a.list(name, false) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -99,7 +98,10 @@ func (e *engine) update(ctx context.Context, a *args) (result, error) {
 			return nil, invalid(fmt.Sprintf("ops[%d] is not a map", i))
 		}
 		o := &args{m: m, seen: map[string]bool{}}
-		op := hhs.Op{Field: o.text("field"), Action: o.text("action"), Value: o.value("value")}
+		op := hhs.Op{Field: o.text("field"), Path: o.path(), Action: o.text("action")}
+		if op.Value, ok = m["value"]; ok || takesValue(op) {
+			op.Value = o.value("value")
+		}
 		if err := o.end(); err != nil {
 			return nil, fmt.Errorf("ops[%d]: %w", i, err)
 		}
@@ -116,6 +118,12 @@ func (e *engine) update(ctx context.Context, a *args) (result, error) {
 	return result{"commit": r.Commit.String()}, nil
 }
 
+// takesValue tells whether an action is nothing without a value. A set's remove
+// takes one, that of a key of a map does not.
+func takesValue(op hhs.Op) bool {
+	return op.Action == "set" || op.Action == "add" || op.Action == "append"
+}
+
 func entryOf(e hhs.AnyEntry) map[string]any {
 	return map[string]any{"value": e.Value, "commit": e.Commit.String(), "index": int64(e.Index),
 		"identity": string(e.Identity), "device": e.Device, "time": e.Time.UnixMilli()}
@@ -127,132 +135,6 @@ func entriesOf(list []hhs.AnyEntry) []any {
 		out[i] = entryOf(e)
 	}
 	return out
-}
-
-func (e *engine) read(_ context.Context, a *args) (result, error) {
-	name, q := a.text("field"), a.sub("query")
-	s, err := e.space(a)
-	if err == nil {
-		err = a.end()
-	}
-	if err != nil {
-		return nil, err
-	}
-	m, err := s.Manifest()
-	if errors.Is(err, hhs.ErrPending) { // of whatever type the field is
-		return result{"conflicts": []any{}, "entries": []any{}, "size": int64(0), "has": false}, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	f, ok := m.Field(name)
-	if !ok {
-		return nil, invalid(fmt.Sprintf("the kind %s has no field %q", m.Kind, name))
-	}
-	switch f.Type {
-	case "register", "once":
-		return readRegister(s, name, q)
-	case "counter":
-		return readCounter(s, name, q)
-	case "log":
-		return readLog(s, name, q)
-	}
-	return readSet(s, name, q)
-}
-
-func readRegister(s *hhs.AnySpace, name string, q *args) (result, error) {
-	if err := q.end(); err != nil {
-		return nil, err
-	}
-	list, err := s.Register(name)
-	if err != nil {
-		return nil, err
-	}
-	r := result{"conflicts": []any{}}
-	if len(list) > 0 {
-		r["entry"], r["conflicts"] = entryOf(list[0]), entriesOf(list)
-	}
-	return r, nil
-}
-
-// readCounter gives the sum, as its digits where they are more than an integer holds.
-func readCounter(s *hhs.AnySpace, name string, q *args) (result, error) {
-	if err := q.end(); err != nil {
-		return nil, err
-	}
-	total, err := s.Counter(name)
-	if err != nil {
-		return nil, err
-	}
-	if n, err := total.Int64(); err == nil {
-		return result{"value": n}, nil
-	}
-	return result{"value": total.String()}, nil
-}
-
-// Pages of a read: what a screen shows by default, and the most in one answer.
-const (
-	defaultPage = 100
-	maxPage     = 1000
-)
-
-func (q *args) limit(name string) int {
-	n := q.optInt(name, defaultPage)
-	if n > maxPage {
-		q.fail(name, fmt.Sprintf("is over %d", maxPage))
-	}
-	return n
-}
-
-func readSet(s *hhs.AnySpace, name string, q *args) (result, error) {
-	if q.has("has") {
-		v := q.value("has")
-		if err := q.end(); err != nil {
-			return nil, err
-		}
-		has, err := s.SetHas(name, v)
-		return result{"has": has}, err
-	}
-	limit, after := q.limit("limit"), q.optBytes("after")
-	if err := q.end(); err != nil {
-		return nil, err
-	}
-	p, err := s.SetPage(name, after, limit)
-	if err != nil {
-		return nil, err
-	}
-	r := result{"entries": entriesOf(p.Entries), "size": int64(p.Size)}
-	if p.More && len(p.Entries) > 0 {
-		r["next"] = p.Entries[len(p.Entries)-1].Key
-	}
-	return r, nil
-}
-
-func readLog(s *hhs.AnySpace, name string, q *args) (result, error) {
-	last := !q.has("first")
-	which, from := "first", "after"
-	if last {
-		which, from = "last", "before"
-	}
-	limit, key := q.limit(which), q.optBytes(from)
-	if err := q.end(); err != nil {
-		return nil, err
-	}
-	p, err := s.LogPage(name, key, limit, last)
-	if err != nil {
-		return nil, err
-	}
-	r := result{"entries": entriesOf(p.Entries), "size": int64(p.Size)}
-	if len(p.Entries) == 0 {
-		return r, nil
-	}
-	if p.More && last || !last && key != nil {
-		r["before"] = p.Entries[0].Key
-	}
-	if p.More && !last || last && key != nil {
-		r["after"] = p.Entries[len(p.Entries)-1].Key
-	}
-	return r, nil
 }
 
 func (e *engine) names(_ context.Context, a *args) (result, error) {

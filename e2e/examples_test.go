@@ -32,6 +32,7 @@ func TestShoppingList(t *testing.T) {
 	ana := profile(t, "ana").open(s.URL + "examples/shopping-list/")
 	link := ana.linked()
 	ana.fill("what", "Milk\r")
+	ana.until(items + ` === '[ ] Milk 1'`)
 	ana.fill("what", "Bread\r")
 	ana.fill("what", "milk\r")
 	ana.until(items + ` === '[ ] Bread 1, [ ] Milk 2'`)

@@ -24,7 +24,8 @@ history.replaceState(null, '', `#${await list.link()}`)
 addEventListener('hashchange', () => location.reload())
 
 list.subscribeStatus(s => {
-  status.textContent = s.state === 'synced' ? `The same on ${s.synced + 1} devices.` : 'Kept on this device; nobody else is here now.'
+  if (s.peers === 0) status.textContent = 'Kept on this device; nobody else is here now.'
+  else status.textContent = s.state === 'synced' ? `The same on ${s.synced + 1} devices.` : 'Comparing with the others.'
 })
 
 $<HTMLFormElement>('#add').onsubmit = async e => {

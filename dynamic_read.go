@@ -83,7 +83,33 @@ func (s *AnySpace) SetHas(field string, value any, path ...any) (has bool, err e
 	return has, err
 }
 
-// Page is a stretch of a set or log.
+// maxPageBytes is after how much of values a page ends, whatever was asked for:
+// it and one more value, the largest there is, fit into one block with what is
+// told about them, which is what the engine in a browser answers with.
+const maxPageBytes = 1 << 18
+
+// cost is what a value takes of a page: its bytes, and something for each list
+// and map, of which a block has not more than some thousands.
+func cost(block []byte, v any) int { return len(block) + 32*containers(v) }
+
+func containers(v any) (n int) {
+	switch v := v.(type) {
+	case []any:
+		for _, x := range v {
+			n += containers(x)
+		}
+		n++
+	case map[string]any:
+		for _, x := range v {
+			n += containers(x)
+		}
+		n++
+	}
+	return n
+}
+
+// Page is a stretch of a set or log. It is shorter than asked for, with More,
+// where values are large.
 type Page struct {
 	Entries []AnyEntry // in the order of the value
 	Size    int        // of all of it
@@ -118,12 +144,12 @@ func (p *Page) read(env *crdt.Env, limit int, size func(*crdt.Env) (uint64, erro
 		return err
 	}
 	p.Size = int(n)
-	keys := keyTexts{}
+	keys, room := keyTexts{}, maxPageBytes
 	for raw, err := range scan {
 		if err != nil {
 			return err
 		}
-		if len(p.Entries) >= limit {
+		if len(p.Entries) >= limit || room <= 0 {
 			p.More = true
 			return nil
 		}
@@ -131,6 +157,7 @@ func (p *Page) read(env *crdt.Env, limit int, size func(*crdt.Env) (uint64, erro
 		if err != nil {
 			return err
 		}
+		room -= cost(raw.Value, e.Value)
 		p.Entries = append(p.Entries, e)
 	}
 	return nil
@@ -190,9 +217,14 @@ func (s *AnySpace) MapPage(field string, q MapQuery, path ...any) (p ItemPage, e
 				return nil
 			}
 			item := Item{Key: key}
+			snap.bytes -= len(key)
 			if !q.Keys {
 				if item, _, err = snap.under(env, key); err != nil {
 					return err
+				}
+				if item.More && snap.full() && len(p.Items) > 0 { // there is room for it in the next page
+					p.More = true
+					return nil
 				}
 			}
 			p.Items = append(p.Items, item)

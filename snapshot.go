@@ -18,7 +18,7 @@ const (
 	// maxSnapshotValues and maxSnapshotBytes bound one reading in all, since values
 	// inside values multiply.
 	maxSnapshotValues = 10_000
-	maxSnapshotBytes  = 1 << 20
+	maxSnapshotBytes  = maxPageBytes
 )
 
 // snapshot reads values with all that is in them, as far as there is room.
@@ -37,8 +37,9 @@ func (s *snapshot) full() bool { return s.values <= 0 || s.bytes <= 0 }
 
 // decode reads one value, and takes its room.
 func (s *snapshot) decode(block []byte) (any, error) {
-	s.values, s.bytes = s.values-1, s.bytes-len(block)
-	return object.Decode(block)
+	v, err := object.Decode(block)
+	s.values, s.bytes = s.values-1, s.bytes-cost(block, v)
+	return v, err
 }
 
 // under is the item under a key of a map.

@@ -187,6 +187,9 @@ export function composed(open: () => Promise<HhsNode>): void {
     assert.deepEqual(await s.items.at('x').notes.list({ reverse: true, limit: 22 }), [...want].reverse().slice(0, 22))
     const [whole] = await s.items.entries()
     assert.equal(whole!.more, true)
+    const notes = Object.fromEntries(want.slice(0, 3).map(text => [text.slice(0, 3), text]))
+    for (const key of ['y', 'z']) await s.update(r => r.items.make(key, { notes }))
+    assert.deepEqual(await s.items.entries({ from: 'y' }).then(all => all.map(e => [e.value.notes, e.more])), [[notes, undefined], [notes, undefined]])
   })
 
   test('own updates are taken back and given again, and buttons know', async () => {

@@ -26,13 +26,7 @@ func placeOf(c replica.Change) place {
 	case c.Field == replica.ProfileField:
 		return place{field: "$names"}
 	}
-	p := place{field: c.Field}
-	for _, step := range c.Path {
-		if step.Key != "" {
-			p.path = append(p.path, step.Key)
-		}
-	}
-	return p
+	return place{field: c.Field, path: c.Keys()}
 }
 
 // maxPaths is how many places inside one field an event names, each of which

@@ -53,23 +53,6 @@ func within(t testing.TB) context.Context {
 	return ctx
 }
 
-func must[T any](v T, err error) func(t testing.TB) T {
-	return func(t testing.TB) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-}
-
-func ok(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // wires is a network in memory: nodes listen at names, and dial names.
 type wires struct {
 	link transport.Link

@@ -134,6 +134,13 @@ func (r *run) do(ctx context.Context, step map[string]any) error {
 		op := hhs.Op{Value: m["value"]}
 		op.Field, _ = m["field"].(string)
 		op.Action, _ = m["action"].(string)
+		steps, _ := m["path"].([]any)
+		for _, step := range steps {
+			if n, ok := step.(int64); ok {
+				step = int(n) // the index of an op
+			}
+			op.Path = append(op.Path, step)
+		}
 		if op.Field == authority.UndoField {
 			op.Value = r.named(op.Value)
 		}
@@ -172,9 +179,10 @@ func failed(err error, want map[string]any) error {
 	var op *hhs.OpError
 	if errors.As(err, &op) {
 		path = op.Field
-		if inner := hhs.Path(op.Cause); inner != "" {
-			path += "." + inner
+		if inner := hhs.Path(op.Cause); inner != "" && inner[0] != '[' {
+			path += "."
 		}
+		path += hhs.Path(op.Cause)
 	}
 	if hhs.Code(err) != want["code"] || want["path"] != nil && want["path"] != path {
 		return fmt.Errorf("it failed with %s at %q (%w), want %v", hhs.Code(err), path, err, want)
@@ -221,9 +229,13 @@ func (r *run) shows(p *person, want any) error {
 		return fmt.Errorf("%s: %w", p.name, err)
 	}
 	for name, state := range fields {
-		got, err := r.read(space, name)
+		f, ok := r.file.Manifest.Field(name)
+		if !ok {
+			return fmt.Errorf("there is no field %s", name)
+		}
+		got, err := (&reader{r, space, name}).state(&f)
 		if err != nil {
-			return err
+			return fmt.Errorf("%s reads %s: %w", p.name, name, err)
 		}
 		if !reflect.DeepEqual(got, state) {
 			return fmt.Errorf("%s sees in %s\n%s\nnot\n%s", p.name, name, show(got), show(state))
@@ -238,51 +250,6 @@ func show(v any) string {
 		return err.Error()
 	}
 	return string(text)
-}
-
-// pageSize is small, so that scripts read several pages.
-const pageSize = 2
-
-// read reads a field as scripts write its state.
-func (r *run) read(space *hhs.AnySpace, name string) (any, error) {
-	f, ok := r.file.Manifest.Field(name)
-	if !ok {
-		return nil, fmt.Errorf("there is no field %s", name)
-	}
-	switch f.Type {
-	case "counter":
-		total, err := space.Counter(name)
-		return total.String(), err
-	case "register", "once":
-		list, err := space.Register(name)
-		if err != nil {
-			return nil, err
-		}
-		return r.entries(list)
-	case "log":
-		return r.pages(func(from []byte) (hhs.Page, error) { return space.LogPage(name, from, pageSize, false) })
-	}
-	return r.pages(func(from []byte) (hhs.Page, error) { return space.SetPage(name, from, pageSize) })
-}
-
-func (r *run) pages(read func(from []byte) (hhs.Page, error)) (any, error) {
-	var list []hhs.AnyEntry
-	for {
-		var from []byte
-		if len(list) > 0 {
-			from = list[len(list)-1].Key
-		}
-		p, err := read(from)
-		if err != nil {
-			return nil, err
-		}
-		if list = append(list, p.Entries...); !p.More {
-			if len(list) != p.Size {
-				return nil, fmt.Errorf("%d entries are read, the size is %d", len(list), p.Size)
-			}
-			return r.entries(list)
-		}
-	}
 }
 
 // entries holds who wrote them and when against their commits.

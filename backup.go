@@ -43,6 +43,25 @@ const (
 // backupWork is how the names of directories begin in which a backup is prepared.
 const backupWork = "backup-"
 
+// backupTemp is how the name of a backup begins that is not complete yet. The device follows: what another node
+// writes into the same directory may be under way.
+const backupTemp = ".hhs-backup-"
+
+func (b *Backup) temp() string { return backupTemp + b.Device + "-" }
+
+// removeTemp removes what backups of this node left that were killed. The caller sees to it that none is under way.
+func (b *Backup) removeTemp(to Logger) {
+	list, err := os.ReadDir(filepath.Dir(b.Path))
+	for _, e := range list {
+		if strings.HasPrefix(e.Name(), b.temp()) && e.Type().IsRegular() {
+			err = errors.Join(err, removed(filepath.Join(filepath.Dir(b.Path), e.Name())))
+		}
+	}
+	if err != nil {
+		to.Warn("what a backup left could not be removed", "error", err)
+	}
+}
+
 // removeBackupWork removes what a backup left that was killed: links to old files
 // of the store, which take room. The caller holds the directory's lock.
 func removeBackupWork(dir string, to Logger) {
@@ -98,6 +117,9 @@ func (n *Node) Backup(ctx context.Context, path string, withoutKeys bool, tell f
 		return b, fmt.Errorf("back up to %s: %w: it is left as it is; choose another name", path, fs.ErrExist)
 	}
 	b = Backup{Path: path, Made: n.now(), Identity: string(n.Identity()), Device: n.Device()}
+	n.backingUp.Lock()
+	defer n.backingUp.Unlock()
+	b.removeTemp(n.opts.log)
 	if err = n.backup(ctx, &b, withoutKeys, tell); err != nil {
 		return b, fmt.Errorf("back up to %s: %w", path, diskError(err))
 	}
@@ -114,7 +136,7 @@ func (n *Node) backup(ctx context.Context, b *Backup, withoutKeys bool, tell fun
 	if err != nil {
 		return err
 	}
-	temp, err := os.CreateTemp(filepath.Dir(b.Path), ".hhs-backup-*") // mode 0600
+	temp, err := os.CreateTemp(filepath.Dir(b.Path), b.temp()+"*") // mode 0600
 	if err != nil {
 		return err
 	}

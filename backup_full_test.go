@@ -70,6 +70,28 @@ func TestBackupReadOnly(t *testing.T) {
 	}
 }
 
+// TestBackupLeftovers finds what a backup left that was killed, and something that another node may be writing.
+func TestBackupLeftovers(t *testing.T) {
+	ctx, to := t.Context(), t.TempDir()
+	n, err := Open(ctx, filepath.Join(t.TempDir(), "data"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	for _, name := range []string{backupTemp + n.Device() + "-123", backupTemp + "another-123"} {
+		if err := os.WriteFile(filepath.Join(to, name), []byte("a part"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := n.Backup(ctx, filepath.Join(to, "b.tar"), false, nil); err != nil {
+		t.Fatal(err)
+	}
+	list, err := os.ReadDir(to)
+	if err != nil || len(list) != 2 || list[0].Name() != backupTemp+"another-123" || list[1].Name() != "b.tar" {
+		t.Errorf("%v, %v", list, err)
+	}
+}
+
 // fullAfter is a disk with room for so many bytes.
 type fullAfter struct{ room int }
 

@@ -71,6 +71,8 @@ type Node struct {
 	caring  sync.WaitGroup // rebuilds under way
 	twins   sync.Mutex     // one twin is dealt with at a time
 
+	backingUp sync.Mutex // one backup is made at a time
+
 	mu     sync.Mutex
 	kinds  map[string]*authority.Manifest
 	spaces map[object.ID]*AnySpace

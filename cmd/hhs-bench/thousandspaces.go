@@ -54,6 +54,6 @@ func thousandSpaces(ctx context.Context, r *run) error {
 			r.set(prefix+name, got[name])
 		}
 	}
-	r.set("note", "online: with the mesh, each space with an address nobody answers at")
+	r.set("note", "online: with the mesh running, given no servers and no peers")
 	return nil
 }

@@ -47,6 +47,9 @@ var figures = []figure{
 		{pkg: "./history", test: "TestBatchBomb"},
 		{pkg: "./history", test: "TestBatchDeclaredLengths"},
 	}},
+	{"R10", "steps of a walk over all of a history, six shapes of it, at 25,000, 50,000 and 100,000 commits: slope at most 1.15 (for sync: make bench ONLY=growth)", []measured{
+		{pkg: "./history", test: "TestWalkGrowth", find: []measure{number("shapes", `(\d+) shapes`), number("slope", `power ([\d.]+) of the size at most`)}},
+	}},
 	{"R11", "forged, transplanted, replayed and malformed commits at the door: none accepted", []measured{
 		{pkg: "./replica", test: "TestHostileBatches", find: []measure{number("kinds", `(\d+) kinds of`), number("accepted", `(\d+) accepted`)}},
 	}},

@@ -72,7 +72,7 @@ class Run {
   }
 
   private async step(step: Step): Promise<void> {
-    if (step.do) return this.write(step)
+    if (step.do || step.undo || step.redo) return this.write(step)
     if (step.from) return this.give(await this.person(step.from), await this.person(step.to!))
     if (step.shows) return this.shows(await this.person(step.at!), step.shows)
     if (!step.all) throw new Error(`a step of no known sort: ${shown(step)}`)
@@ -97,15 +97,28 @@ class Run {
   private async write(step: Step): Promise<void> {
     const p = await this.person(step.at!)
     await p.call('clock', this.number)
-    const done = await p.call('do', encode(step.do!))
+    const done = await this.made(p, step)
     if (step.fails) {
       const want = step.fails as { code: string; path?: string }
       if (done.code !== want.code || (want.path !== undefined && done.path !== want.path)) throw new Error(`it gave ${shown(done)}, not ${shown(want)}`)
       return
     }
+    if (done.code === undefined && done.commit === undefined && step.as === undefined) return // there was nothing to do
     if (done.commit === undefined) throw new Error(`it failed: ${shown(done)}`)
     if (done.commit !== step.id) throw new Error(`the commit ${String(step.as)} is ${done.commit}, not ${String(step.id)}`)
     this.commits.set(done.commit, { name: step.as as string, by: p, time: start + 1000 * this.number })
+  }
+
+  private made(p: Person, step: Step): ReturnType<Calls['do']> {
+    if (step.redo) return p.call('redo')
+    if (step.undo) return p.call('undo', (step.undo as string[]).map(name => this.named(name)))
+    return p.call('do', encode((step.do as Step[]).map(op => (op.field === '$undo' ? { ...op, value: this.named(op.value as string) } : op))))
+  }
+
+  /** The id of a commit by its name in the script. */
+  private named(name: string): string {
+    for (const [id, c] of this.commits) if (c.name === name) return id
+    return name
   }
 
   private async give(from: Person, to: Person): Promise<void> {

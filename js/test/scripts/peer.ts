@@ -69,6 +69,23 @@ function line(e: Entry<unknown>): unknown[] {
   return [encode(e.value as Value), e.commit, index, e.author, e.device, e.time]
 }
 
+/** What came of a write: its commit, none where there was nothing to do, or the error. */
+interface Told {
+  commit?: string | undefined
+  code?: string
+  path?: string | undefined
+  message?: string
+}
+
+async function told(made: () => Promise<{ commit: string } | undefined>): Promise<Told> {
+  try {
+    return { commit: (await made())?.commit }
+  } catch (e) {
+    const { code, path, message } = HhsError.from(e)
+    return { code, path, message }
+  }
+}
+
 const calls = {
   async open(wasm: WebAssembly.Module, name: string, seed: string, list: Described[]) {
     kind = defineSpace(name, 1, fields(list))
@@ -86,13 +103,15 @@ const calls = {
   async do(ops: Uint8Array) {
     const list = decode(ops) as unknown as Op[]
     const made: Writing[] = []
-    try {
-      const receipt = await space!.update(writers => list.forEach((op, i) => write(writers, op, made, i)))
-      return { commit: receipt.commit }
-    } catch (e) {
-      const { code, path, message } = HhsError.from(e)
-      return { code, path, message }
-    }
+    const edits = list.filter(op => op.field !== '$undo')
+    const join = list.find(op => op.field === '$undo')?.value as string | undefined
+    return told(() => space!.update(writers => edits.forEach((op, i) => write(writers, op, made, i)), join === undefined ? {} : { join }))
+  },
+  async undo(commits: string[]) {
+    return told(() => space!.undo(commits.length > 0 ? { commits } : {}))
+  },
+  async redo() {
+    return told(() => space!.redo())
   },
   async give() {
     return (await client.call('give', { space: space!.id })).file

@@ -119,11 +119,7 @@ func (a *app) reach(ctx context.Context, r role, serves func(control.Owner) bool
 			}
 		}
 		if time.Now().After(deadline) {
-			who, noteErr := control.LastOwner(dir)
-			if noteErr != nil {
-				return nil, nil, failf("locked", "the data directory %s is open in another process, which does not answer: %w; end it, or use another --dir", dir, err)
-			}
-			return nil, nil, a.held(dir, err, who, "does not answer")
+			return nil, nil, a.silent(dir, err)
 		}
 		select {
 		case <-ctx.Done():
@@ -132,6 +128,16 @@ func (a *app) reach(ctx context.Context, r role, serves func(control.Owner) bool
 		}
 		pause = min(2*pause, pauseMax)
 	}
+}
+
+// silent is the error for a directory whose holder does not answer: an hhs that is stopped, or another program.
+func (a *app) silent(dir string, cause error) error {
+	who, err := control.LastOwner(dir)
+	if err != nil {
+		return &failure{code: "locked", err: cause, text: "the data directory " + dir +
+			" is in use by another program, not by hhs; end it first, or give this command a directory of its own with --dir"}
+	}
+	return a.held(dir, cause, who, "does not answer")
 }
 
 // held is the error that names who has the directory.

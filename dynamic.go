@@ -135,7 +135,7 @@ func (s *AnySpace) at(field string, path []any, made []history.OpRef) (b binding
 	if _, ok := m.Field(field); !ok {
 		return b, fmt.Errorf("field %q: the kind %s has no such field", field, m.Kind)
 	}
-	b = binding{space: s.rep, field: field, text: field}
+	b = binding{space: s.rep, past: s.past, field: field, text: field}
 	for i, s := range path {
 		var step crdt.Step
 		switch s := s.(type) {

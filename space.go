@@ -121,6 +121,7 @@ type Change = replica.Change
 type AnySpace struct {
 	node *Node
 	rep  *replica.Space
+	past *replica.Past // what is read is of that version; nil: of the present
 	opts spaceOptions
 
 	noteMu sync.Mutex // held while the link is changed, before mu
@@ -277,7 +278,7 @@ func (s *AnySpace) NameOf(who Identity) (string, error) {
 		return "", err
 	}
 	var name string
-	err = binding{space: s.rep, field: replica.ProfileField}.read(func(env *crdt.Env) error {
+	err = binding{space: s.rep, past: s.past, field: replica.ProfileField}.read(func(env *crdt.Env) error {
 		e, ok, err := crdt.ProfileValue(env, key)
 		if err == nil && ok {
 			name, err = decodeText(e.Value)

@@ -43,11 +43,12 @@ type Entry[T any] struct {
 // Space.Root or those given to the function of Update.
 var ErrUnbound = errors.New("this value belongs to no space")
 
-// binding ties a value to its place in a space: of the present version, or of a
-// transaction.
+// binding ties a value to its place in a space: of the present version, of a
+// transaction, or of a past version.
 type binding struct {
 	space *replica.Space
 	tx    *Tx
+	past  *replica.Past
 	field string
 	path  []crdt.Step // from the field to the value
 	text  string      // field and path, for people
@@ -90,7 +91,11 @@ func (b binding) read(f func(env *crdt.Env) error) error {
 		}
 		return f(env)
 	}
-	view, err := b.space.View()
+	open := b.space.View
+	if b.past != nil {
+		open = b.past.View
+	}
+	view, err := open()
 	if err != nil {
 		return err
 	}
@@ -116,8 +121,11 @@ func (b binding) reach(env *crdt.Env) (*crdt.Env, error) {
 
 // write drafts an op from the field as tx sees it and adds it to tx.
 func (b binding) write(tx *Tx, draft func(env *crdt.Env) ([]crdt.Draft, error)) error {
-	if b.space == nil || tx == nil {
+	switch {
+	case b.space == nil || tx == nil:
 		return ErrUnbound
+	case b.past != nil:
+		return ErrPast
 	}
 	env, err := tx.Env(b.field)
 	if err == nil {

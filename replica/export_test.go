@@ -36,3 +36,12 @@ func UndosTogether(t testing.TB) {
 	undoAtOnce = -1
 	t.Cleanup(func() { undoAtOnce = before })
 }
+
+// RawValue is Raw with a value.
+func (tx *Tx) RawValue(op history.Op, value []byte) {
+	op.Size = len(value)
+	tx.ops = append(tx.ops, txOp{op: op, payload: value, shown: true})
+}
+
+// Leave leaves a past version so many bytes of memory.
+func (p *Past) Leave(bytes int) { p.room.left = bytes }

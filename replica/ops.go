@@ -177,9 +177,13 @@ func (w *cborWalk) int() int64 {
 	return 0
 }
 
-func (w *cborWalk) bytes() []byte {
+func (w *cborWalk) bytes() []byte { return w.content(cborBytes) }
+
+func (w *cborWalk) text() []byte { return w.content(cborText) }
+
+func (w *cborWalk) content(kind byte) []byte {
 	major, n := w.head()
-	if major != cborBytes || n > uint64(len(w.b)) {
+	if major != kind || n > uint64(len(w.b)) {
 		w.bad, w.b = true, nil
 		return nil
 	}

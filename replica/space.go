@@ -274,6 +274,7 @@ func (f *fieldState) Scan(lo, hi []byte, reverse bool) iter.Seq2[store.KV, error
 type View struct {
 	space *Space
 	snap  store.Snapshot
+	past  *Past // of that version; nil: the present
 }
 
 // View opens a read of the present version. While it is open, later commits
@@ -287,12 +288,15 @@ func (s *Space) View() (*View, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read space %s: %w", s.id.Short(), closedError(err))
 	}
-	return &View{s, snap}, nil
+	return &View{space: s, snap: snap}, nil
 }
 
 // Env gives the readers of package crdt access to a field. Of authority.UndoField
 // only crdt.IgnoredOps reads.
 func (v *View) Env(name string) (*crdt.Env, error) {
+	if v.past != nil {
+		return v.past.env(v.snap, name)
+	}
 	if name == authority.UndoField {
 		return &crdt.Env{State: v.space.undoState(v.snap, nil), Space: v.space.id}, nil
 	}

@@ -148,8 +148,10 @@ func (m *undoModel) Find(id object.ID) (num, height uint64, err error) {
 }
 
 // state is what the fields hold.
-func (m *undoModel) state() string {
-	masked := m.masked()
+func (m *undoModel) state() string { return dumpAll(m.t, m.made(m.masked())) }
+
+// made are the fields without the commits taken back.
+func (m *undoModel) made(masked map[object.ID]bool) func(name string) (*crdt.Env, error) {
 	envs := map[string]*crdt.Env{}
 	for name, f := range undoFields {
 		envs[name] = &crdt.Env{State: crdttest.NewState(), Past: m, Ops: m, Shape: f.shape, Schema: f.shape.Schema, Space: m.commits[0].ID}
@@ -169,7 +171,7 @@ func (m *undoModel) state() string {
 			}
 		}
 	}
-	return dumpAll(m.t, func(name string) (*crdt.Env, error) { return envs[name], nil })
+	return func(name string) (*crdt.Env, error) { return envs[name], nil }
 }
 
 // undoField is a field of the kind that undo is tried on.

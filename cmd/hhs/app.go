@@ -76,7 +76,8 @@ Experimental: formats and commands may change, and the cryptography has not been
 	root.PersistentFlags().StringVar(&a.dir, "dir", "", "data directory, one for each person (default "+shown(defaultDir())+", or $HHS_DIR)")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON, errors too")
 	root.AddCommand(a.initCommand(), a.idCommand(), a.chatCommand(), a.demoCommand(), a.serveCommand(), a.spaceCommand(),
-		a.getCommand(), a.setCommand(), a.undoCommand(), a.redoCommand(), a.watchCommand(), a.peersCommand(), a.exportCommand(), a.importCommand(), a.verifyCommand(),
+		a.getCommand(), a.setCommand(), a.undoCommand(), a.redoCommand(), a.logCommand(), a.diffCommand(), a.watchCommand(), a.peersCommand(),
+		a.exportCommand(), a.importCommand(), a.verifyCommand(),
 		a.statusCommand(), a.fsckCommand(), a.backupCommand(), a.restoreCommand(), a.compactCommand(), a.versionCommand())
 	return root
 }

@@ -13,7 +13,8 @@ import (
 
 func (a *app) getCommand() *cobra.Command {
 	var limit int
-	var closure bool
+	var closure, now bool
+	var at string
 	c := &cobra.Command{
 		Use:   "get SPACE [FIELD]",
 		Short: "Read a space, or one field of it",
@@ -21,9 +22,12 @@ func (a *app) getCommand() *cobra.Command {
 latest, oldest first; of a counter the sum; of a map the first keys with what is under them. A value inside a map or
 record has a path, such as items.milk.title or items["7.5 l"].title. Reading needs no network.
 
+With --at a past version is read, as a copy showed it that had nothing else: a commit id as hhs log shows it, several with
+commas between them where people wrote at the same time.
+
 With --closure the argument is the id of an object on this node: it is written to standard output as a CAR file, with
 every object here that it links to, directly or not.`,
-		Example: "  hhs get 4kq2jsye\n  hhs get 4kq2jsye items -json\n  hhs get 4kq2jsye items.milk.title\n  hhs get bafyreif... --closure > object.car",
+		Example: "  hhs get 4kq2jsye\n  hhs get 4kq2jsye items -json\n  hhs get 4kq2jsye items.milk.title\n  hhs get 4kq2jsye --at bafyreif...\n  hhs get bafyreif... --closure > object.car",
 		Args:    exactly(1, 2, "a space and possibly a field"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if closure {
@@ -32,7 +36,7 @@ every object here that it links to, directly or not.`,
 				}
 				return a.getObject(c.Context(), args[0])
 			}
-			get := getArgs{Space: args[0], Limit: limit}
+			get := getArgs{Space: args[0], Limit: limit, At: at, Now: now}
 			if len(args) > 1 {
 				get.Field = args[1]
 			}
@@ -54,6 +58,8 @@ every object here that it links to, directly or not.`,
 		},
 	}
 	c.Flags().IntVar(&limit, "limit", 100, "how many entries of a set, log or map")
+	c.Flags().StringVar(&at, "at", "", "read this version instead of the present")
+	c.Flags().BoolVar(&now, "judged-now", false, "with --at: without what was taken back since")
 	c.Flags().BoolVar(&closure, "closure", false, "write an object with all it links to as a CAR file")
 	return c
 }

@@ -53,7 +53,7 @@ func methods() map[string]method {
 		"id": answer(identityOf), "id.name": answer(setName), "id.protect": answer(protect),
 		"space.create": answer(createSpace), "space.list": answer(listSpaces), "space.show": answer(showSpace),
 		"space.join": answer(joinSpace), "space.leave": answer(leaveSpace),
-		"get": answer(getFields), "apply": answer(applyOps), "peers": answer(listPeers),
+		"get": answer(getFields), "log": answer(logSpace), "diff": answer(diffSpace), "apply": answer(applyOps), "peers": answer(listPeers),
 		"undo": answer(undoEdits), "redo": answer(redoEdits),
 		"watch": watchSpace, "export": sendFile(exportSpace), "object.export": sendFile(exportObject), "import": job(importFile), "status": answer(statusOfNode),
 		"care.check": job(check), "care.backup": job(backUp), "care.compact": job(compact),

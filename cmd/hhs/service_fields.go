@@ -8,6 +8,7 @@ import (
 
 	hhs "github.com/hyperhyperspace/hhs-go"
 	"github.com/hyperhyperspace/hhs-go/authority"
+	"github.com/hyperhyperspace/hhs-go/crdt"
 	"github.com/hyperhyperspace/hhs-go/internal/control"
 	"github.com/hyperhyperspace/hhs-go/object"
 	"github.com/hyperhyperspace/hhs-go/schema"
@@ -51,10 +52,24 @@ type getArgs struct {
 	Space string `json:"space"`
 	Field string `json:"field,omitempty"` // a field, or the path of a value in one; "": all
 	Limit int    `json:"limit"`
+	At    string `json:"at,omitempty"`  // a version; "": the present
+	Now   bool   `json:"now,omitempty"` // judged by what is known now
 }
 
-func getFields(_ context.Context, s *service, a getArgs) ([]fieldValue, error) {
-	space, err := s.find(a.Space)
+// reader is a space, or a past version of it.
+type reader interface {
+	Manifest() (*authority.Manifest, error)
+	Register(field string, path ...any) ([]hhs.AnyEntry, error)
+	Counter(field string, path ...any) (crdt.Total, error)
+	SetPage(field string, after []byte, limit int, path ...any) (hhs.Page, error)
+	LogPage(field string, from []byte, limit int, last bool, path ...any) (hhs.Page, error)
+	MapPage(field string, q hhs.MapQuery, path ...any) (hhs.ItemPage, error)
+	Value(field string, path ...any) (hhs.Item, bool, error)
+	NameOf(who hhs.Identity) (string, error)
+}
+
+func getFields(ctx context.Context, s *service, a getArgs) ([]fieldValue, error) {
+	space, err := s.read(ctx, a)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +107,7 @@ func unknownField(m *authority.Manifest, name string) error {
 	return failf("not_found", "a %s has no field %q; its fields are:%s", m.Kind, name, names)
 }
 
-func readPlace(space *hhs.AnySpace, p place, limit int) (fieldValue, error) {
+func readPlace(space reader, p place, limit int) (fieldValue, error) {
 	v := fieldValue{Field: p.label, Type: p.shape.Type}
 	var page hhs.Page
 	var err error
@@ -132,7 +147,7 @@ func readPlace(space *hhs.AnySpace, p place, limit int) (fieldValue, error) {
 	return v, err
 }
 
-func (v *fieldValue) readMap(space *hhs.AnySpace, p place, limit int) error {
+func (v *fieldValue) readMap(space reader, p place, limit int) error {
 	page, err := space.MapPage(p.field, hhs.MapQuery{Limit: limit}, p.path...)
 	v.Size = page.Size
 	for _, i := range page.Items {
@@ -146,7 +161,7 @@ func (v *fieldValue) readMap(space *hhs.AnySpace, p place, limit int) error {
 }
 
 // readWhole reads a value with all that is in it.
-func (v *fieldValue) readWhole(space *hhs.AnySpace, p place) error {
+func (v *fieldValue) readWhole(space reader, p place) error {
 	i, there, err := space.Value(p.field, p.path...)
 	if err != nil || !there {
 		return err
@@ -167,7 +182,7 @@ func (v *fieldValue) readWhole(space *hhs.AnySpace, p place) error {
 	return err
 }
 
-func entries(space *hhs.AnySpace, raw []hhs.AnyEntry) ([]entry, error) {
+func entries(space reader, raw []hhs.AnyEntry) ([]entry, error) {
 	list := make([]entry, 0, len(raw))
 	for _, e := range raw {
 		value, err := text(e.Value)
@@ -194,7 +209,7 @@ type applyArgs struct {
 type opArg struct {
 	Field  string          `json:"field"`            // or the path of a value in one
 	Action string          `json:"action,omitempty"` // "": the one that its type has for adding
-	Value  json.RawMessage `json:"value,omitempty"` // nil: none
+	Value  json.RawMessage `json:"value,omitempty"`  // nil: none
 }
 
 type applied struct {

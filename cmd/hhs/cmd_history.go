@@ -1,0 +1,118 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hyperhyperspace/hhs-go/authority"
+)
+
+func (a *app) logCommand() *cobra.Command {
+	args := logArgs{}
+	c := &cobra.Command{
+		Use:   "log SPACE",
+		Short: "Show who wrote what, and when",
+		Long: `Shows the commits of a space, newest first, with their ops and what became of each: an op is marked when it is ignored,
+with the reason, or was taken back by an undo. No commit is shown before one that was written with knowledge of it.
+
+--field shows only commits about one field; --at only a version and what was before it: commit ids as they are shown here, with
+commas between several. Only the page that is shown is read; the end says how to go on.`,
+		Example: "  hhs log 4kq2jsye\n  hhs log 4kq2jsye --field title -json",
+		Args:    exactly(1, 1, "one space"),
+		RunE: func(c *cobra.Command, names []string) error {
+			args.Space = names[0]
+			if args.Limit < 1 {
+				return usagef("--limit is at least 1")
+			}
+			l, err := ask[logged](c.Context(), a, "log", args)
+			if err != nil {
+				return err
+			}
+			return a.emit(l, func() { a.printLog(l) })
+		},
+	}
+	c.Flags().StringVar(&args.Field, "field", "", "only commits about this field")
+	c.Flags().StringVar(&args.At, "at", "", "only what was there at this version")
+	c.Flags().StringVar(&args.Before, "before", "", "go on after this commit")
+	c.Flags().IntVar(&args.Limit, "limit", 20, "how many commits")
+	return c
+}
+
+func (a *app) printLog(l logged) {
+	for _, c := range l.Commits {
+		a.printf("%s  %s  %s\n", c.Commit, c.Time.Format(time.DateTime), personText(c.Name, c.Identity))
+		for _, op := range c.Ops {
+			what := "  " + fieldText(op.Field) + op.Path + " " + op.Action
+			if op.Value != nil {
+				what += " " + string(op.Value)
+			}
+			switch {
+			case op.Ignored != "":
+				what += "  (ignored: " + op.Ignored + ")"
+			case op.Effect != "effective":
+				what += "  (" + op.Effect + ")"
+			}
+			a.printf("%s\n", "  "+strings.TrimSpace(what))
+		}
+		for _, by := range c.UndoneBy {
+			a.printf("  taken back by %s\n", by)
+		}
+	}
+	if l.Next != "" {
+		a.notef("Older ones: --before %s\n", l.Next)
+	}
+}
+
+// fieldText names a field; some have no name of their kind's.
+func fieldText(field string) string {
+	switch field {
+	case "":
+		return "(space)"
+	case authority.UndoField:
+		return "(undo)"
+	case authority.ProfileField:
+		return "(name)"
+	}
+	return field
+}
+
+// personText is a name with the end of the key.
+func personText(name, identity string) string {
+	return strings.TrimSpace(name + " (" + short(identity) + ")")
+}
+
+func (a *app) diffCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "diff SPACE FROM TO",
+		Short: "Show what is different between two versions",
+		Long: `Shows the values that one version of a space shows otherwise than another. A version is a commit id, as hhs log shows it, several
+with commas between them, or "now". Each is read by itself: as a copy showed it that had that commit and all before it.`,
+		Example: "  hhs diff 4kq2jsye bafyreif... now",
+		Args:    exactly(3, 3, "a space and two versions"),
+		RunE: func(c *cobra.Command, args []string) error {
+			list, err := ask[[]differing](c.Context(), a, "diff", diffArgs{args[0], args[1], args[2]})
+			if err != nil {
+				return err
+			}
+			return a.emit(list, func() {
+				for _, d := range list {
+					a.printf("%s: %s -> %s by %s %s\n", fieldText(d.Field)+d.Path, valueText(d.Before), valueText(d.After), personText(d.Name, d.Identity), d.Time.Format(time.DateTime))
+				}
+				if len(list) == 0 {
+					a.notef("Both show the same.\n")
+				}
+			})
+		},
+	}
+}
+
+// valueText is a value as JSON, or a word where there is none.
+func valueText(value json.RawMessage) string {
+	if value == nil {
+		return "(none)"
+	}
+	return string(value)
+}

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"time"
+
+	hhs "github.com/hyperhyperspace/hhs-go"
+	"github.com/hyperhyperspace/hhs-go/object"
+)
+
+// versionOf reads a version: the ids of its last commits, with commas between them, or "now".
+func versionOf(space *hhs.AnySpace, text string) ([]object.ID, error) {
+	if text == "now" {
+		return space.Replica().Heads(), nil
+	}
+	var ids []object.ID
+	for part := range strings.SplitSeq(text, ",") {
+		id, err := object.ParseID(part)
+		if err != nil {
+			return nil, failf("value", "%q is not a version: write ids of commits, as hhs log shows them, with commas between several, or now: %w", text, err)
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+// read is what hhs get reads: a space, or a version of it.
+func (s *service) read(ctx context.Context, a getArgs) (reader, error) {
+	space, err := s.find(a.Space)
+	if err != nil || a.At == "" {
+		return space, err
+	}
+	version, err := versionOf(space, a.At)
+	if err != nil {
+		return nil, err
+	}
+	if a.Now {
+		return space.AtJudgedNow(ctx, version...)
+	}
+	return space.At(ctx, version...)
+}
+
+type logArgs struct {
+	Space  string `json:"space"`
+	Field  string `json:"field,omitempty"`
+	At     string `json:"at,omitempty"`
+	Before string `json:"before,omitempty"`
+	Limit  int    `json:"limit"`
+}
+
+// logged is a page of a space's history.
+type logged struct {
+	Space   string         `json:"space"`
+	Commits []loggedCommit `json:"commits"`
+	Next    string         `json:"next,omitempty"` // --before for the next page
+}
+
+type loggedCommit struct {
+	Commit   string     `json:"commit"`
+	Identity string     `json:"identity"`
+	Name     string     `json:"name,omitempty"`
+	Device   string     `json:"device"`
+	Time     time.Time  `json:"time"`
+	Ops      []loggedOp `json:"ops"`
+	UndoneBy []string   `json:"undoneBy,omitempty"`
+}
+
+type loggedOp struct {
+	Field   string          `json:"field"` // "": who takes part and how
+	Path    string          `json:"path,omitempty"`
+	Action  string          `json:"action"`
+	Value   json.RawMessage `json:"value,omitempty"`
+	Effect  string          `json:"effect"` // effective, ignored or undone
+	Ignored string          `json:"ignored,omitempty"`
+}
+
+// maxLogPages bounds the pages that are looked through for one answer when few commits are about what is asked for.
+const maxLogPages = 50
+
+func logSpace(ctx context.Context, s *service, a logArgs) (l logged, err error) {
+	space, err := s.find(a.Space)
+	if err != nil {
+		return l, err
+	}
+	q := hhs.HistoryQuery{Field: a.Field, Limit: a.Limit}
+	if m, err := space.Manifest(); err != nil {
+		return l, err
+	} else if _, known := m.Field(a.Field); a.Field != "" && !known && !strings.HasPrefix(a.Field, "$") {
+		return l, unknownField(m, a.Field)
+	}
+	if a.At != "" {
+		if q.Version, err = versionOf(space, a.At); err != nil {
+			return l, err
+		}
+	}
+	if a.Before != "" {
+		if q.Before, err = object.ParseID(a.Before); err != nil {
+			return l, failf("value", "%q is not the id of a commit: %w", a.Before, err)
+		}
+	}
+	l = logged{Space: space.ID().String(), Commits: []loggedCommit{}}
+	for range maxLogPages {
+		page, err := space.History(ctx, q)
+		if err != nil {
+			return l, err
+		}
+		for _, c := range page.Commits {
+			one, err := loggedOf(c)
+			if err != nil {
+				return l, err
+			}
+			l.Commits = append(l.Commits, one)
+		}
+		q.Before, q.Limit = page.Next, q.Limit-len(page.Commits)
+		if page.Next.IsZero() {
+			return l, nil
+		}
+		if q.Limit == 0 {
+			break
+		}
+	}
+	l.Next = q.Before.String()
+	return l, nil
+}
+
+func loggedOf(c hhs.PastCommit) (loggedCommit, error) {
+	one := loggedCommit{Commit: c.Commit.String(), Identity: string(c.Identity), Name: c.Name, Device: c.Device, Time: c.Time, Ops: []loggedOp{}}
+	for _, by := range c.UndoneBy {
+		one.UndoneBy = append(one.UndoneBy, by.String())
+	}
+	for _, op := range c.Ops {
+		o := loggedOp{Field: op.Field, Path: op.Path, Action: op.Action, Effect: op.Effect, Ignored: op.Ignored}
+		if op.Value != nil {
+			var err error
+			if o.Value, err = text(op.Value); err != nil {
+				return one, err
+			}
+		}
+		one.Ops = append(one.Ops, o)
+	}
+	return one, nil
+}
+
+type diffArgs struct {
+	Space string `json:"space"`
+	From  string `json:"from"`
+	To    string `json:"to"`
+}
+
+// differing is one value that two versions show differently.
+type differing struct {
+	Field    string          `json:"field"`
+	Path     string          `json:"path,omitempty"`
+	Before   json.RawMessage `json:"before,omitempty"` // absent: there was none
+	After    json.RawMessage `json:"after,omitempty"`
+	Identity string          `json:"identity"` // who made the latest change
+	Name     string          `json:"name,omitempty"`
+	Time     time.Time       `json:"time"`
+	Commit   string          `json:"commit"`
+}
+
+func diffSpace(ctx context.Context, s *service, a diffArgs) ([]differing, error) {
+	space, err := s.find(a.Space)
+	if err != nil {
+		return nil, err
+	}
+	from, err := versionOf(space, a.From)
+	if err != nil {
+		return nil, err
+	}
+	to, err := versionOf(space, a.To)
+	if err != nil {
+		return nil, err
+	}
+	changes, err := space.Diff(ctx, from, to)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]differing, 0, len(changes))
+	for i := range changes {
+		c := &changes[i]
+		who := hhs.Identity(c.Op.Identity.String())
+		one := differing{Field: c.Field, Path: space.Replica().PathText(c.Field, c.Path), Identity: string(who), Time: hhs.WallTime(c.Op.Time), Commit: c.Op.Ref.Commit.String()}
+		if c.Before != nil {
+			if one.Before, err = blockText(c.Before); err != nil {
+				return nil, err
+			}
+		}
+		if c.After != nil {
+			if one.After, err = blockText(c.After); err != nil {
+				return nil, err
+			}
+		}
+		if one.Name, err = space.NameOf(who); err != nil {
+			return nil, err
+		}
+		list = append(list, one)
+	}
+	return list, nil
+}

@@ -1,0 +1,327 @@
+package replica
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+
+	"github.com/hyperhyperspace/hhs-go/crdt"
+	"github.com/hyperhyperspace/hhs-go/history"
+	"github.com/hyperhyperspace/hhs-go/internal/order"
+	"github.com/hyperhyperspace/hhs-go/object"
+	"github.com/hyperhyperspace/hhs-go/store"
+)
+
+// Diff lists what a version shows otherwise than another, each judged by itself as
+// At does: by field in the order of the kind, and within a field in the order of its
+// values. Before is what the first one shows; Op is the latest that made the
+// difference. Of a list or text Before and After are what lies between the beginning
+// and the end that both versions have in common. Fields nobody wrote to in between are not looked at. ErrTooLarge when there are more
+// than MaxDiff.
+func (s *Space) Diff(ctx context.Context, from, to []object.ID) ([]Change, error) {
+	list, err := s.diff(ctx, from, to)
+	if err != nil {
+		return nil, fmt.Errorf("difference in space %s: %w", s.id.Short(), err)
+	}
+	return list, nil
+}
+
+func (s *Space) diff(ctx context.Context, from, to []object.ID) (list []Change, err error) {
+	a, err := s.At(ctx, from...)
+	if err != nil {
+		return nil, err
+	}
+	b, err := s.At(ctx, to...)
+	if err != nil {
+		return nil, err
+	}
+	err = s.node.view(func(r store.Reader) error {
+		d := differ{ctx: ctx, space: s, r: r, a: a, b: b, room: room{maxPast}}
+		if err := errors.Join(a.walk(r), b.walk(r)); err != nil {
+			return err
+		}
+		if err := d.judged(); err != nil {
+			return err
+		}
+		for _, f := range s.kind.Load().fields {
+			if err := d.field(f); err != nil {
+				return fmt.Errorf("field %s: %w", f.name, err)
+			}
+		}
+		list = d.list
+		return nil
+	})
+	return list, err
+}
+
+// differ compares two versions. What both have is the ground that two ways lead
+// from: what each shows is the sum of the changes on its way.
+type differ struct {
+	ctx     context.Context
+	space   *Space
+	r       store.Reader
+	a, b    *Past
+	flipped map[history.Num]bool // taken back in one of them
+	room    room
+	list    []Change
+}
+
+// judged finds the commits that only one of the versions takes back.
+func (d *differ) judged() error {
+	d.flipped = map[history.Num]bool{}
+	for _, p := range []*Past{d.a, d.b} {
+		other := d.a
+		if p == d.a {
+			other = d.b
+		}
+		for num, err := range p.undos(d.r).allMasked() {
+			if err != nil {
+				return err
+			}
+			too, err := other.undos(d.r).masked(num)
+			if err != nil {
+				return err
+			}
+			if !too {
+				d.flipped[num] = true
+			}
+		}
+	}
+	return nil
+}
+
+// field adds what is different in one field.
+func (d *differ) field(f *field) error {
+	listA, listB := d.a.index[f.name], d.b.index[f.name]
+	var both, onlyA, onlyB, flipped []history.Num
+	for _, n := range listA {
+		switch {
+		case !holds(d.b.spans, n):
+			onlyA = append(onlyA, n)
+		default:
+			both = append(both, n)
+			if d.flipped[n] {
+				flipped = append(flipped, n)
+			}
+		}
+	}
+	for _, n := range listB {
+		if !holds(d.a.spans, n) {
+			onlyB = append(onlyB, n)
+		}
+	}
+	if len(onlyA)+len(onlyB)+len(flipped) == 0 {
+		return nil
+	}
+	var base fieldBuild
+	err := base.begin(d.ctx, d.space, f, d.r, nil, &d.room)
+	if err == nil {
+		err = base.apply(both, d.a.undos(d.r), nil)
+	}
+	if err != nil {
+		return err
+	}
+	ground, err := base.end()
+	if err != nil {
+		return err
+	}
+	places := map[string]*difference{}
+	endA, err := d.way(f, ground, places, 0, d.a.undos(d.r), nil, onlyA)
+	if err != nil {
+		return err
+	}
+	endB, err := d.way(f, ground, places, 1, d.b.undos(d.r), flipped, onlyB)
+	if err != nil {
+		return err
+	}
+	for _, at := range places {
+		if at.sequence {
+			if err := d.compareSequence(at, endA.env, endB.env); err != nil {
+				return err
+			}
+		}
+	}
+	return d.add(f, places)
+}
+
+// difference is one value of a field, as it is on the ground and at the end of each way.
+type difference struct {
+	ground   []byte
+	ends     [2][]byte
+	moved    [2]bool
+	last     crdt.Change
+	sequence bool // its changes are places in it, so that the ends are compared as a whole
+}
+
+// way goes from the ground to one of the versions.
+func (d *differ) way(f *field, ground store.Reader, places map[string]*difference, side int, undone *fieldState, flipped, nums []history.Num) (*fieldBuild, error) {
+	b := new(fieldBuild)
+	if err := b.begin(d.ctx, d.space, f, d.r, ground, &d.room); err != nil {
+		return nil, err
+	}
+	tell := func(c crdt.Change) error {
+		inside, err := sequenceAt(b.env, c.Path)
+		if err != nil {
+			return err
+		}
+		if inside != nil {
+			c.Key = nil
+		}
+		place := c.Place()
+		at := places[place]
+		if at == nil {
+			at = &difference{ground: bytes.Clone(c.Before), sequence: inside != nil}
+			places[place] = at
+			if err := d.room.spend(entryCost + len(place) + len(c.Before)); err != nil {
+				return err
+			}
+		}
+		at.ends[side], at.moved[side], at.last = bytes.Clone(c.After), true, c
+		return d.room.spend(len(c.After))
+	}
+	if err := b.flip(flipped, undone, tell); err != nil {
+		return nil, err
+	}
+	return b, b.apply(nums, undone, tell)
+}
+
+// sequenceAt is the environment of a list or text at a path; nil when something else is there.
+func sequenceAt(env *crdt.Env, path []crdt.Step) (*crdt.Env, error) {
+	in, err := env.At(path...)
+	if err != nil || in.Shape.Type == nil {
+		return nil, err
+	}
+	if name := in.Shape.Type.Name(); name != "list" && name != "text" {
+		return nil, nil
+	}
+	return in, nil
+}
+
+// compareSequence makes one change of what lies between the beginning and the end that both have in common.
+func (d *differ) compareSequence(at *difference, envs ...*crdt.Env) error {
+	var ends [2][]any
+	text := false
+	for side, env := range envs {
+		in, err := sequenceAt(env, at.last.Path)
+		if err == nil {
+			text = in.Shape.Type.Name() == "text"
+			ends[side], err = d.elements(in, text)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	a, b := ends[0], ends[1]
+	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
+		a, b = a[1:], b[1:]
+	}
+	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	at.moved = [2]bool{true, true}
+	for side, list := range [2][]any{a, b} {
+		if at.ends[side] = nil; len(list) == 0 {
+			continue
+		}
+		block, err := sequenceValue(list, text)
+		if err != nil {
+			return err
+		}
+		at.ends[side] = block
+	}
+	return nil
+}
+
+// elements are the code points of a text, or the values of a list as canonical bytes.
+func (d *differ) elements(env *crdt.Env, text bool) (list []any, err error) {
+	if text {
+		whole, err := crdt.TextSlice(env, 0, maxPast)
+		if err == nil {
+			err = d.room.spend(elementCost * len(whole))
+		}
+		for _, r := range whole {
+			list = append(list, r)
+		}
+		return list, err
+	}
+	for e, err := range crdt.ListScan(env, 0, maxPast) {
+		if err == nil {
+			err = d.room.spend(elementCost + len(e.Value))
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, string(e.Value))
+	}
+	return list, nil
+}
+
+// elementCost is about what an element takes that is compared.
+const elementCost = 24
+
+func sequenceValue(list []any, text bool) ([]byte, error) {
+	if text {
+		var all strings.Builder
+		for _, r := range list {
+			all.WriteRune(r.(rune))
+		}
+		return object.Encode(all.String())
+	}
+	values := make([]any, len(list))
+	for i, block := range list {
+		v, err := object.Decode([]byte(block.(string)))
+		if err != nil {
+			return nil, err
+		}
+		values[i] = v
+	}
+	return object.Encode(values)
+}
+
+func (d *differ) add(f *field, places map[string]*difference) error {
+	names := make([]string, 0, len(places))
+	for place := range places {
+		names = append(names, place)
+	}
+	order.By(names, strings.Compare)
+	for _, place := range names {
+		at := places[place]
+		for side := range at.ends {
+			if !at.moved[side] {
+				at.ends[side] = at.ground
+			}
+		}
+		if (at.ends[0] == nil) == (at.ends[1] == nil) && bytes.Equal(at.ends[0], at.ends[1]) {
+			continue
+		}
+		if len(d.list) == MaxDiff {
+			return fmt.Errorf("%w: more than %d changes", ErrTooLarge, MaxDiff)
+		}
+		c := at.last
+		c.Before, c.After = at.ends[0], at.ends[1]
+		d.list = append(d.list, Change{Field: f.name, Change: c})
+	}
+	return nil
+}
+
+// allMasked yields the commits that are taken back.
+func (f *fieldState) allMasked() iter.Seq2[history.Num, error] {
+	return func(yield func(history.Num, error) bool) {
+		for kv, err := range f.Scan([]byte{spaceMasked}, []byte{spaceMasked + 1}, false) {
+			num := history.Num(0)
+			if err == nil && len(kv.Key) != 9 {
+				err = store.ErrCorrupt
+			}
+			if err == nil {
+				num = binary.BigEndian.Uint64(kv.Key[1:])
+			}
+			if !yield(num, err) || err != nil {
+				return
+			}
+		}
+	}
+}

@@ -195,11 +195,15 @@ func (f *field) before(a, b history.OpRef) (bool, error) {
 
 // ignore keeps why op takes no part in its value.
 func (f *field) ignore(op *Op, why *Ignored) error {
+	reason := why.Reason
+	if f.text != "" { // of the value inside the field
+		reason = f.text + ": " + reason
+	}
 	tag, err := f.author(op)
 	if err != nil {
 		return err
 	}
-	r := record{author: tag, time: op.Time, rest: []byte(clip(why.Reason, MaxReason))}
+	r := record{author: tag, time: op.Time, rest: []byte(clip(reason, MaxReason))}
 	return on(f.whole()).put(join(spaceIgnored, nil, placeOf(op)), r.encode())
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"iter"
 
 	hhs "github.com/hyperhyperspace/hhs-go"
 )
@@ -66,9 +67,11 @@ func has(space *hhs.Space[pairs], value string) error {
 }
 
 // read goes through the first n values.
-func read(space *hhs.Space[pairs], n int) error {
+func read(space *hhs.Space[pairs], n int) error { return first(space.Root().Pairs.All(), n) }
+
+func first(values iter.Seq2[hhs.Entry[string], error], n int) error {
 	seen := 0
-	for _, err := range space.Root().Pairs.All() {
+	for _, err := range values {
 		if err != nil {
 			return err
 		}

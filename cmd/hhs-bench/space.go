@@ -25,7 +25,7 @@ const (
 func (r *run) path(name string) string { return filepath.Join(r.dir, name) }
 
 func openNode(ctx context.Context, dir string, opts ...hhs.Option) (*hhs.Node, error) {
-	return hhs.Open(ctx, dir, append([]hhs.Option{hhs.Kinds(kind), hhs.WithDurability(durability), hhs.WithLabel("bench")}, opts...)...)
+	return hhs.Open(ctx, dir, append([]hhs.Option{hhs.Kinds(kind, shelfKind), hhs.WithDurability(durability), hhs.WithLabel("bench")}, opts...)...)
 }
 
 // fill inserts the payload, one commit each, and waits until all is in the store.

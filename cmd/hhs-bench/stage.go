@@ -27,6 +27,12 @@ var stages = map[string]func(ctx context.Context, s *stage) error{
 	"spaces": openSpaces,
 	"text":   readText,
 	"paper":  openText,
+
+	"idle":      openNothing,
+	"map-first": shelfStage(1, false),
+	"map-page":  shelfStage(page, false),
+	"set-first": shelfStage(1, true),
+	"set-page":  shelfStage(page, true),
 }
 
 // stage is what such a process is told, and what it tells.
@@ -110,6 +116,10 @@ func (s *stage) node(ctx context.Context) (*hhs.Node, error) {
 
 // with measures opening the node and the space and what work does.
 func (s *stage) with(ctx context.Context, work func(space *hhs.Space[pairs]) error) error {
+	return with(ctx, s, kind, work)
+}
+
+func with[R any](ctx context.Context, s *stage, kind hhs.Kind[R], work func(space *hhs.Space[R]) error) error {
 	id, err := object.ParseID(s.Space)
 	if err != nil {
 		return err

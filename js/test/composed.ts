@@ -220,6 +220,22 @@ export function composed(open: () => Promise<HhsNode>): void {
     assert.equal(await s.redo(), undefined)
   })
 
+  test('who subscribes to a value inside others is told of its changes', async () => {
+    const s = await node.create(List)
+    const [title, milk, notes, votes] = [collector<string | undefined>(), collector<{ title: string | undefined } | undefined>(), collector<string[]>(), collector<number | bigint>()]
+    s.items.at('milk').title.subscribe(title.fn)
+    s.items.at('milk').subscribe(milk.fn)
+    s.items.at('milk').notes.subscribe(all => notes.fn(all.map(e => e.key)), { from: 'b' })
+    s.votes.at('yes').subscribe(votes.fn)
+    await Promise.all([title.until(t => t === undefined), milk.until(m => m === undefined), notes.until(n => n.length === 0), votes.until(n => n === 0)])
+    await s.update(r => { r.items.make('milk', { title: 'Milk' }); r.votes.at('yes').add(1) })
+    await Promise.all([title.until(t => t === 'Milk'), milk.until(m => m?.title === 'Milk'), votes.until(n => n === 1)])
+    await s.update(r => { r.items.at('milk').title.set('Oat milk'); r.items.at('milk').notes.at('b').set('x') })
+    await Promise.all([title.until(t => t === 'Oat milk'), milk.until(m => m?.title === 'Oat milk'), notes.until(n => n[0] === 'b')])
+    await s.update(r => r.items.remove('milk'))
+    await Promise.all([title.until(t => t === undefined), milk.until(m => m === undefined), notes.until(n => n.length === 0)])
+  })
+
   test('watching goes on with each change', async () => {
     const s = await node.create(List)
     const seen: (number | bigint)[] = []

@@ -6,7 +6,7 @@ import { HhsError } from './errors.js'
 import type { Access, Step } from './fields.js'
 import { Listeners, PathListeners, type Source, type SubscribeOptions, type Unsubscribe, observe, report } from './live.js'
 import type { Fields } from './shapes.js'
-import { type Writers, collect } from './tx.js'
+import { type Ops, type Writers, collect } from './tx.js'
 
 /** The truth about a space's connections; `js/BRIDGE.md` says exactly when each state holds. */
 export interface Status {
@@ -81,13 +81,13 @@ export interface Receipt {
   subscribe(fn: (held: number) => void, options?: SubscribeOptions): Unsubscribe
 }
 
-/** The engine's error about an op, with the place as who wrote it knows it. */
-function placed(e: unknown, places: string[]): unknown {
+/** The engine's error about an op, with the place as who wrote it knows it: from the field on, where the engine tells, else that of the op. */
+function placed(e: unknown, { ops, places }: Ops): unknown {
   const [, index, rest = ''] = (e instanceof HhsError && /^ops\[(\d+)\]\.value(.*)$/.exec(e.path)) || []
   const place = index && places[Number(index)]
   if (!place) return e
   const { code, cause } = e as HhsError
-  return new HhsError(code, HhsError.from(cause).message.replace(`ops[${index}].value`, place), place + rest)
+  return new HhsError(code, HhsError.from(cause).message, rest ? (ops[Number(index)]!.field as string) + rest : place)
 }
 
 /** What `undo` would take back now, and `redo` give again: commits, none where there is nothing to do. */
@@ -157,7 +157,7 @@ export class SpaceBase<F extends Fields> {
     if (options.join !== undefined) ops.ops.push({ field: '$undo', action: 'group', value: options.join })
     const args: Data = { space: this.id, ops: ops.ops }
     if (ops.attach.length > 0) args.attach = ops.attach
-    const { commit } = await this.client.call('update', args).catch((e: unknown) => { throw placed(e, ops.places) })
+    const { commit } = await this.client.call('update', args).catch((e: unknown) => { throw placed(e, ops) })
     this.writes.tell()
     return this.receipt(commit as string)
   }

@@ -1,15 +1,23 @@
 /** Runs the files of testdata/scripts by the TypeScript package; internal/scripts says what they mean and runs them by Go. */
 import { type Value, encode } from '../../src/cbor.js'
 import { fromDagJSON } from '../dagjson.js'
-import type { Calls } from './peer.js'
+import type { Calls, State } from './peer.js'
 
 /** Kind and first time of all scripts, as in internal/scripts. */
 const kind = 'test.example/scripts'
 const start = 1_700_000_000_000
 
 type Step = { [name: string]: Value }
+/** A shape as manifests have it, as far as it says how states are written. */
+interface Described {
+  name: string
+  type: string
+  of?: Described
+  fields?: Described[]
+}
+
 interface File {
-  fields: Value
+  fields: Described[]
   scripts: { name: string; steps: Step[] }[]
 }
 
@@ -52,6 +60,15 @@ class Person {
 
 const hex = (b: Uint8Array) => Array.from(b, n => n.toString(16).padStart(2, '0')).join('')
 const shown = (v: unknown) => JSON.stringify(v, (_, x: unknown) => (typeof x === 'bigint' ? String(x) : x instanceof Uint8Array ? hex(x) : x))
+
+/** What a script says of a value of this shape. */
+function expected(f: Described, v: Value): string {
+  if (f.type === 'counter') return v as string
+  if (f.type === 'record') return `{${f.fields!.map(p => `${p.name}: ${expected(p, (v as { [name: string]: Value })[p.name]!)}`).join('\n')}}`
+  const list = v as [Value, Value, string?][]
+  if (f.type === 'map') return `{${list.map(([key, x, made]) => `${JSON.stringify(key)}: ${expected(f.of!, x)}${made ? ` ${made}` : ''}`).join('\n')}}`
+  return `[${list.map(([x, op]) => `${hex(encode(x))} ${String(op)}`).join('\n')}]`
+}
 
 class Run {
   private readonly people: Person[] = []
@@ -97,25 +114,28 @@ class Run {
   private async write(step: Step): Promise<void> {
     const p = await this.person(step.at!)
     await p.call('clock', this.number)
-    const done = await this.made(p, step)
+    const done = await this.attempt(p, step)
     if (step.fails) {
       const want = step.fails as { code: string; path?: string }
       if (done.code !== want.code || (want.path !== undefined && done.path !== want.path)) throw new Error(`it gave ${shown(done)}, not ${shown(want)}`)
       return
     }
-    if (done.code === undefined && done.commit === undefined && step.as === undefined) return // there was nothing to do
-    if (done.commit === undefined) throw new Error(`it failed: ${shown(done)}`)
+    if (done.code !== undefined) throw new Error(`it failed: ${shown(done)}`)
+    if (done.commit === undefined) {
+      if (step.as === undefined) return // there was nothing to take back
+      throw new Error(`the commit ${String(step.as)} is not made`)
+    }
     if (done.commit !== step.id) throw new Error(`the commit ${String(step.as)} is ${done.commit}, not ${String(step.id)}`)
     this.commits.set(done.commit, { name: step.as as string, by: p, time: start + 1000 * this.number })
   }
 
-  private made(p: Person, step: Step): ReturnType<Calls['do']> {
+  private attempt(p: Person, step: Step) {
     if (step.redo) return p.call('redo')
     if (step.undo) return p.call('undo', (step.undo as string[]).map(name => this.named(name)))
     return p.call('do', encode((step.do as Step[]).map(op => (op.field === '$undo' ? { ...op, value: this.named(op.value as string) } : op))))
   }
 
-  /** The id of a commit by its name in the script. */
+  /** The id of a commit by its name. */
   private named(name: string): string {
     for (const [id, c] of this.commits) if (c.name === name) return id
     return name
@@ -127,11 +147,19 @@ class Run {
 
   private async shows(p: Person, want: Value): Promise<void> {
     for (const [field, state] of Object.entries(want as { [field: string]: Value })) {
-      const got = await p.call('read', field)
-      const text = typeof got === 'string' ? got : this.entries(got as Entries)
-      const wanted = typeof state === 'string' ? state : (state as [Value, string][]).map(([v, op]) => `${hex(encode(v))} ${op}`).join('\n')
-      if (text !== wanted) throw new Error(`${p.name} sees in ${field}\n${text}\nnot\n${wanted}\n(${shown(state)})`)
+      const got = this.text(await p.call('read', field))
+      const wanted = expected(this.file.fields.find(f => f.name === field)!, state)
+      if (got !== wanted) throw new Error(`${p.name} sees in ${field}\n${got}\nnot\n${wanted}\n(${shown(state)})`)
     }
+  }
+
+  /** A state as text, as `expected` writes it. */
+  private text(s: State): string {
+    if ('digits' in s) return s.digits
+    if ('entries' in s) return `[${this.entries(s.entries as Entries)}]`
+    if ('properties' in s) return `{${s.properties.map(([name, x]) => `${name}: ${this.text(x)}`).join('\n')}}`
+    const made = (m?: unknown[]) => (m ? this.entries([m] as Entries).replace(/^.* /, ' ') : '')
+    return `{${s.keys.map(k => `${JSON.stringify(k.key)}: ${this.text(k.state)}${made(k.made)}`).join('\n')}}`
   }
 
   /** Holds who wrote entries and when against their commits. */

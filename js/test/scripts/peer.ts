@@ -4,7 +4,7 @@ import { type Value, decode, encode } from '../../src/cbor.js'
 import { Client, type Data } from '../../src/client.js'
 import { defineSpace } from '../../src/define.js'
 import { HhsError } from '../../src/errors.js'
-import { type CounterHandle, type Entry, type LogHandle, type RegisterHandle, SetHandle } from '../../src/fields.js'
+import { type CounterHandle, type Entry, type LogHandle, type RegisterHandle, type SetHandle } from '../../src/fields.js'
 import { ProcessHost } from '../../src/inprocess.js'
 import { HhsNode } from '../../src/node.js'
 import { Schema } from '../../src/schema.js'
@@ -59,7 +59,7 @@ function write(writers: Writing, op: Op, made: Writing[], index: number): void {
 }
 
 let client: Client
-let node: HhsNode
+let node: HhsNode | undefined
 let kind: ReturnType<typeof defineSpace>
 let space: Space<Fields> | undefined
 
@@ -69,17 +69,39 @@ function line(e: Entry<unknown>): unknown[] {
   return [encode(e.value as Value), e.commit, index, e.author, e.device, e.time]
 }
 
-/** What came of a write: its commit, none where there was nothing to do, or the error. */
-interface Told {
-  commit?: string | undefined
-  code?: string
-  path?: string | undefined
-  message?: string
+/** What a value shows: digits, entries, keys with what is under them and the op that made it, properties. */
+export type State =
+  | { digits: string }
+  | { entries: unknown[][] }
+  | { keys: { key: string; state: State; made?: unknown[] }[] }
+  | { properties: [string, State][] }
+
+async function state(f: Shape, h: any): Promise<State> {
+  switch (f.name) {
+    case 'counter': return { digits: String(await (h as CounterHandle).get()) }
+    case 'register': case 'once': return { entries: (await (h as RegisterHandle<unknown>).conflicts()).map(line) }
+    case 'set': case 'growset': return { entries: (await (h as SetHandle<unknown>).entries()).map(line) }
+    case 'log': {
+      const entries = []
+      for await (const e of h as LogHandle<unknown>) entries.push(line(e))
+      return { entries }
+    }
+    case 'record': return { properties: await Promise.all(Object.entries(f.inside.fields!).map(async ([n, p]): Promise<[string, State]> => [n, await state(p, h[n])])) }
+    case 'map': {
+      const of = f.inside.of!
+      const entries = (await h.entries()) as (Entry<unknown> & { key: string })[]
+      return { keys: await Promise.all(entries.map(async e => {
+        const under = await state(of, h.at(e.key))
+        return of.name === 'record' ? { key: e.key, state: under, made: line({ ...e, value: null }) } : { key: e.key, state: under }
+      })) }
+    }
+  }
 }
 
-async function told(made: () => Promise<{ commit: string } | undefined>): Promise<Told> {
+/** The result of a write, or how it was refused. */
+async function attempt(write: () => Promise<{ commit: string | undefined }>): Promise<{ commit?: string | undefined; code?: string; path?: string; message?: string }> {
   try {
-    return { commit: (await made())?.commit }
+    return await write()
   } catch (e) {
     const { code, path, message } = HhsError.from(e)
     return { code, path, message }
@@ -95,7 +117,7 @@ const calls = {
     return { identity: node.identity, device: node.device }
   },
   async create() {
-    space = await node.create(kind)
+    space = await node!.create(kind)
   },
   async clock(step: number) {
     await client.call('clock', { step })
@@ -103,39 +125,33 @@ const calls = {
   async do(ops: Uint8Array) {
     const list = decode(ops) as unknown as Op[]
     const made: Writing[] = []
-    const edits = list.filter(op => op.field !== '$undo')
-    const join = list.find(op => op.field === '$undo')?.value as string | undefined
-    return told(() => space!.update(writers => edits.forEach((op, i) => write(writers, op, made, i)), join === undefined ? {} : { join }))
+    // Joining a group is an option of the package, an op below it.
+    const group = list.find(op => op.field === '$undo')
+    return attempt(async () => {
+      const writeAll = (writers: Writing) => list.forEach((op, i) => { if (op !== group) write(writers, op, made, i) })
+      const receipt = await (group ? space!.update(writeAll, { join: group.value as string }) : space!.update(writeAll))
+      return { commit: receipt.commit }
+    })
   },
+  /** Takes back these commits, or without any the latest update. */
   async undo(commits: string[]) {
-    return told(() => space!.undo(commits.length > 0 ? { commits } : {}))
+    return attempt(async () => ({ commit: (await space!.undo(commits.length > 0 ? { commits } : {}))?.commit }))
   },
   async redo() {
-    return told(() => space!.redo())
+    return attempt(async () => ({ commit: (await space!.redo())?.commit }))
   },
   async give() {
     return (await client.call('give', { space: space!.id })).file
   },
   async take(file: Uint8Array) {
     const r: Data = await client.call('take', { file })
-    space ??= await node.join(kind, r.space as string)
+    space ??= await node!.join(kind, r.space as string)
   },
   async read(field: string) {
-    const handle = (space as unknown as { [name: string]: unknown })[field]
-    switch (kind.fields[field]!.name) {
-      case 'counter': return String(await (handle as CounterHandle).get())
-      case 'register': case 'once': return (await (handle as RegisterHandle<unknown>).conflicts()).map(line)
-      case 'log': {
-        const list = []
-        for await (const e of handle as LogHandle<unknown>) list.push(line(e))
-        return list
-      }
-    }
-    if (!(handle instanceof SetHandle)) throw new Error(`scripts cannot read the field ${field} yet`)
-    return (await handle.entries()).map(line)
+    return state(kind.fields[field]!, (space as unknown as { [name: string]: unknown })[field])
   },
   async close() {
-    await node.close()
+    await node?.close()
   },
 }
 

@@ -48,6 +48,7 @@ var benches = []bench{
 	{"text-apply", 259778, "edits of a recorded editing session, 32 in a commit, signed, on disk; the traces are where PEERS says", textApply},
 	{"text-encode", 259778, "bytes of that history as it is sent, and on the disk", textEncode},
 	{"text-load", 259778, "open that text and read all of it, in a process of its own", textLoad},
+	{"text-merge", 26078, "edits of recorded sessions of two and three authors, each on a node, merged by another node", textMerge},
 	{"wasm-size", 1, "bytes a browser downloads for the engine, and its largest packages", wasmSize},
 	{"page-ready", 1, "from navigation to a usable page in Chromium, first visit and warm", inChromium("ready")},
 	{"browser-ingest", 10000, "commits that a page in Chromium receives from a native peer, and the longest tasks meanwhile", inChromium("ingest")},

@@ -1,8 +1,9 @@
 package crdt
 
 import (
-	"bytes"
 	"cmp"
+
+	"github.com/hyperhyperspace/hhs-go/object"
 )
 
 // Where an insertion goes. The document is a tree, as in Fugue (Weidner and Kleppmann, "The Art of the Fugue: Minimizing
@@ -131,11 +132,28 @@ func (s *seq) among(op *Op, g gap, v *view) (gap, error) {
 	return g, err
 }
 
+// stand is where a commit stands among concurrent ones.
+type stand struct {
+	height uint64
+	commit object.ID
+}
+
+// maxStands bounds how many are remembered: siblings in one place are looked at again and again.
+const maxStands = 1 << 14
+
 // precedes tells whether an op comes before that of a piece, by (height, commit id).
 func (s *seq) precedes(op *Op, r *piece) (bool, error) {
-	other, err := s.field.op(r.num, r.index)
-	if err != nil {
-		return false, err
+	other, ok := s.stands[r.num]
+	if !ok {
+		read, err := s.field.op(r.num, r.index)
+		if err != nil {
+			return false, err
+		}
+		other = stand{read.Height, read.Ref.Commit}
+		if s.stands == nil || len(s.stands) >= maxStands {
+			s.stands = make(map[uint64]stand)
+		}
+		s.stands[r.num] = other
 	}
-	return cmp.Or(cmp.Compare(op.Height, other.Height), bytes.Compare(op.Ref.Commit.Bytes(), other.Ref.Commit.Bytes())) < 0, nil
+	return cmp.Or(cmp.Compare(op.Height, other.height), op.Ref.Commit.Compare(other.commit)) < 0, nil
 }

@@ -23,6 +23,7 @@ type seq struct {
 	views  []*view // of concurrent ops, the latest used first
 	news   []splice
 	values lastValues
+	stands map[uint64]stand // of commits, by number
 }
 
 // seqHead is what is known of a sequence as a whole.

@@ -50,6 +50,12 @@ const (
 	spaceTip     = 0x14 // slot: number, height and digest of a tip
 )
 
+// ByArrival tells of a key of a field's state that its value depends on the way its ops and verdicts came, though what is
+// shown does not: the pages of a list or a text that is a field of its own. Of a value inside a record it tells nothing.
+func ByArrival(key []byte) bool {
+	return len(key) > 0 && key[0] >= spaceSeqHead && key[0] <= spaceTip
+}
+
 // seq opens the sequence of a field.
 func (f *field) seq(list bool) (*seq, error) {
 	v, err := f.get([]byte{spaceSeqHead})

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 
+	"github.com/hyperhyperspace/hhs-go/crdt"
 	"github.com/hyperhyperspace/hhs-go/identity"
 	"github.com/hyperhyperspace/hhs-go/object"
 	"github.com/hyperhyperspace/hhs-go/store"
@@ -442,7 +443,7 @@ func derivedName(key []byte, f format) string {
 	case subAck, subTotals, subFormat:
 		return ""
 	case subField:
-		if f.state != stateVersion {
+		if f.state != stateVersion || len(key) > 8 && crdt.ByArrival(key[8:]) {
 			return ""
 		}
 		if len(key) >= 8 {

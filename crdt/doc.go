@@ -10,7 +10,8 @@
 // A type is a pure function of three things: the ops on a key, their causal order, and whether each is effective or
 // void. What Apply and Flip leave in the [State] is a cache of that function. The cache holds no trace of the way it
 // came about: two replicas with the same ops, numbers of commits ([Ops]) and verdicts have the same bytes, whatever the
-// order of delivery and however often verdicts changed in between. Package crdttest checks it, together with a naive model of each type.
+// order of delivery and however often verdicts changed in between. Only where the pages of a list or a text
+// are divided depends on it, not what is in them. Package crdttest checks it, together with a naive model of each type.
 //
 // A void op keeps its place as a coordinate: others may name it and be ordered after it. It contributes no content and
 // no deletion. An op whose shape is wrong or whose value breaks the field's schema is ignored: it is stored with the

@@ -176,8 +176,7 @@ type ExportedObject struct {
 // with the object as its root. ErrNotFound when the object is not here.
 func (n *Node) ExportObject(ctx context.Context, id object.ID, w io.Writer) (ExportedObject, error) {
 	x := ExportedObject{Object: id}
-	block, err := n.rep.Block(id)
-	if err != nil {
+	if _, err := n.rep.Block(id); err != nil {
 		return x, err
 	}
 	out, err := car.NewWriter(w, []object.ID{id})
@@ -186,12 +185,12 @@ func (n *Node) ExportObject(ctx context.Context, id object.ID, w io.Writer) (Exp
 		if err = ctx.Err(); err != nil {
 			break
 		}
-		if block, err = n.rep.Block(queue[0]); errors.Is(err, ErrNotFound) {
+		block, blockErr := n.rep.Block(queue[0])
+		if errors.Is(blockErr, ErrNotFound) {
 			x.Outside++
-			err = nil
 			continue
 		}
-		if err == nil {
+		if err = blockErr; err == nil {
 			x.Objects++
 			err = out.Put(car.Block{ID: queue[0], Data: block})
 		}

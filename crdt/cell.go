@@ -29,7 +29,7 @@ import (
 type cell struct {
 	*field
 	key   []byte
-	makes bool // its ops make records, which are shown by their id
+	makes bool  // its ops make records, which are shown by their id
 	at    place // of the op at hand
 }
 

@@ -403,10 +403,9 @@ func TestUndoIgnored(t *testing.T) {
 		{"no undo that counts", "redo", nil, []history.OpRef{own}},
 		{"names one undo", "redo", nil, nil},
 	}
-	d := f.next("then", commit.ID, 2)
 	prev := commit.ID
 	for i, c := range cases {
-		d = f.next("then", prev, uint64(2+i))
+		d := f.next("then", prev, uint64(2+i))
 		d.op(history.Op{Field: authority.UndoField, Action: c.action, Refs: c.refs}, c.payload)
 		made := d.commit(t)
 		if _, err := u.space.Ingest(context.Background(), f.signed(u.space.ID(), made), replica.Source{}); err != nil {

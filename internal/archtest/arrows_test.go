@@ -26,6 +26,7 @@ var layers = []string{
 	"mesh",
 	"syncer",
 	".",
+	"internal/scripts", // the engine is built with it for one test
 	"js",
 	"web",
 	"examples",

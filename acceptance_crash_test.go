@@ -393,7 +393,7 @@ func tags(t testing.TB, s *hhs.Space[Notes]) []string {
 	return list
 }
 
-// Power is lost before each operation on the disk while a node is used: it opens with what the person had done last, or
+// Power is lost before each operation on the disk while a node is used, edits are taken back and given again: it opens with what the person had done last, or
 // with what was being done, and a replay reads the same.
 func TestCrashedNode(t *testing.T) {
 	ctx := within(t)
@@ -451,6 +451,10 @@ func TestCrashedNode(t *testing.T) {
 			return s.Update(ctx, func(tx *hhs.Tx, n Notes) error { return n.Lines.Append(tx, "again") })
 		})
 	}
+	for range 7 { // those four, and three of the others: a title, a line, a tag added and one removed
+		edit(func() error { _, err := s.Undo(ctx); return err })
+	}
+	edit(func() error { _, err := s.Redo(ctx); return err })
 	ok(t, errors.Join(node.Close(), db.Close()))
 	for i, l := range images {
 		points++

@@ -26,7 +26,7 @@ var figures = []figure{
 		{pkg: "./history", test: "TestMutatedBatches", env: []string{"HHS_MUTATIONS=1000000"}, find: []measure{
 			number("mutated", `of (\d+) accepted`), number("allocated_per_input_byte", `([\d.]+) bytes allocated for each`)}},
 	}},
-	{"R5", "power lost before every operation on the disk, of a store with a migration and of a node, with 0, 50 and 100 % of what was unsynced kept and writes torn: at least 3,000 points, nothing acknowledged is lost", []measured{
+	{"R5", "power lost before every operation on the disk, of a store with a migration and of a node whose edits are also undone and redone, with 0, 50 and 100 % of what was unsynced kept and writes torn: at least 3,000 points, nothing acknowledged is lost", []measured{
 		{pkg: "./store/pebble", test: "TestCrashes", find: []measure{number("moments", `(\d+) moments`), number("crash_points", `(\d+) crash points`)}},
 		{pkg: ".", test: "TestCrashedNode", find: []measure{number("node_moments", `(\d+) moments`), number("node_crash_points", `(\d+) crash points`)}},
 	}},

@@ -1,6 +1,8 @@
 package crdt
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"errors"
 	"strconv"
 	"unicode/utf8"
@@ -121,6 +123,34 @@ func appendText(b []byte, s string) []byte {
 		}
 	}
 	return append(b, 0, 1)
+}
+
+// leafKey is what is left of a key of a field's state behind the path: the key within the state of the value it is of. It is
+// nil for what is no such key.
+func leafKey(key []byte) []byte {
+	for len(key) > 0 {
+		switch key[0] {
+		case spaceKey, spaceProperty:
+			end := bytes.Index(key, []byte{0, 1}) // a zero of the text itself has 0xff behind it
+			if end < 0 {
+				return nil
+			}
+			key = key[end+2:]
+		case spaceMade:
+			at := 1 + sha256.Size
+			if len(key) <= at {
+				return nil
+			}
+			_, n := readOrdered(key[at:])
+			if n == 0 {
+				return nil
+			}
+			key = key[at+n:]
+		default:
+			return key
+		}
+	}
+	return nil
 }
 
 // target reads the path of an op on a field of a shape, and returns the op as the value's type sees it.

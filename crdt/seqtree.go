@@ -42,8 +42,9 @@ const (
 )
 
 // ByArrival tells of a key of a field's state that its value depends on the way its ops and verdicts came, though what is
-// shown does not: the pages of a list or a text that is a field of its own. Of a value inside a record it tells nothing.
+// shown does not: the pages of a list or a text, as a field of its own or inside maps and records.
 func ByArrival(key []byte) bool {
+	key = leafKey(key)
 	return len(key) > 0 && key[0] >= spaceSeqHead && key[0] <= spaceTip
 }
 

@@ -1,11 +1,14 @@
 package crdt_test
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/hyperhyperspace/hhs-go/crdt"
 	"github.com/hyperhyperspace/hhs-go/crdt/crdttest"
@@ -185,5 +188,69 @@ func BenchmarkCrowd(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// editsAt are n edits of one place, each of some elements.
+func editsAt(n int, at, each uint64, deletes bool) []byte {
+	var b []byte
+	cursor := uint64(0)
+	for range n {
+		d := int64(at - cursor)
+		z := (uint64(d<<1) ^ uint64(d>>63)) << 1
+		if cursor = at; deletes {
+			z |= 1
+		} else {
+			cursor += each
+		}
+		b = binary.AppendUvarint(binary.AppendUvarint(b, z), each)
+	}
+	return b
+}
+
+// TestCostOfOnePlace: two commits of 32 KiB each that have not seen each other and edit one place of a text thousands of
+// times cost each other what they are, not their product, which took some seconds. Both orders make the same text.
+func TestCostOfOnePlace(t *testing.T) {
+	const ops = 40
+	typ := typeOf(t, "text")
+	w := newWorld(nil)
+	w.after("0")
+	base := w.typed(t, "0", w.env, func(x *crdt.SeqWriter) error { return x.Insert(0, strings.Repeat("x", 100)) })
+	for _, c := range []struct {
+		name          string
+		place, length uint64
+		deletes       bool
+	}{{"insertions", 1, 1, false}, {"deletions", 0, 3, true}} {
+		edit := func(commit string, i int) crdt.Op {
+			op := crdt.Op{Ref: history.OpRef{Commit: idOf(commit), Index: uint32(i)}, Height: 2, Author: keyOf(commit), Identity: keyOf("eve"),
+				Action: crdt.ActionEdit, Payload: encode(t, []any{editsAt(crdt.MaxEdits, 1, 1, false), strings.Repeat(commit, crdt.MaxEdits)})}
+			if commit == "b" && c.deletes {
+				op.Payload = encode(t, []any{editsAt(crdt.MaxEdits, c.place, c.length, true), ""})
+			}
+			return op
+		}
+		texts, took := [2]string{}, time.Duration(0)
+		for way, names := range [][]string{{"a", "b"}, {"b", "a"}} {
+			env := &crdt.Env{State: crdttest.NewState(), Past: crowded{}, Ops: crdttest.NewBook(), Quiet: true}
+			apply(t, env, typ, base, true)
+			begin := time.Now()
+			for _, name := range names {
+				for i := range ops {
+					apply(t, env, typ, edit(name, i), true)
+				}
+			}
+			took = max(took, time.Since(begin))
+			var err error
+			if texts[way], err = crdt.TextSlice(env, 0, 1<<20); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if texts[0] != texts[1] {
+			t.Errorf("%s: the texts differ: %d and %d long", c.name, len(texts[0]), len(texts[1]))
+		}
+		if took > 4*time.Second {
+			t.Errorf("%s: %d edits took %v", c.name, 2*ops*crdt.MaxEdits, took)
+		}
+		t.Logf("%s: %v", c.name, took)
 	}
 }

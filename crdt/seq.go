@@ -164,19 +164,20 @@ func (s *seq) deleteAt(pos, n uint64, o *seqOp, m measure) error {
 	at, _, err := s.seek(pos, m)
 	for err == nil && n > 0 && !at.end() {
 		r := at.piece()
-		if !m.view.hides(r.num) {
-			take := uint32(min(n, uint64(r.n-at.off)))
-			o.add(at.elem(), take)
-			if n -= uint64(take); o.effective {
-				if at, err = s.cover(at, take, 1); err != nil {
-					return err
-				}
-			}
-			if n == 0 {
-				return nil
+		if m.view.hides(r.num) { // and there may be many
+			at, _, err = s.seek(pos, m)
+			continue
+		}
+		take := uint32(min(n, uint64(r.n-at.off)))
+		o.add(at.elem(), take)
+		if o.effective {
+			if at, err = s.cover(at, take, 1); err != nil {
+				return err
 			}
 		}
-		at, err = s.behind(at)
+		if n, pos = n-uint64(take), pos+uint64(take); n > 0 {
+			at, err = s.behind(at)
+		}
 	}
 	return err
 }

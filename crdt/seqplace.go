@@ -51,7 +51,7 @@ func (s *seq) gapAt(op *Op, pos uint64, m measure) (gap, error) {
 			return g, err
 		}
 	}
-	return s.first(op, g, from, m)
+	return s.first(op, g, from, pos, m)
 }
 
 // visible is how many elements there are to be counted.
@@ -71,12 +71,12 @@ func (s *seq) behind(at point) (point, error) {
 	return next, nil
 }
 
-// first completes a gap: from is what follows the left neighbour.
-func (s *seq) first(op *Op, g gap, from point, m measure) (gap, error) {
-	b, window, err := from, false, error(nil)
-	for !b.end() && m.view.hides(b.piece().num) {
-		window = true
-		if b, err = s.behind(b); err != nil {
+// first completes a gap: from is what follows the left neighbour, pos where the right one is by m. Who inserts again and
+// again into one place pays once for the elements there that they have not seen: none of those is a child of the new ones.
+func (s *seq) first(op *Op, g gap, from point, pos uint64, m measure) (gap, error) {
+	b, window, err := from, !from.end() && m.view.hides(from.piece().num), error(nil)
+	if window {
+		if b, _, err = s.seek(pos, m); err != nil {
 			return g, err
 		}
 	}
@@ -84,10 +84,15 @@ func (s *seq) first(op *Op, g gap, from point, m measure) (gap, error) {
 		g.right = b.elem()
 		g.isLeft = b.piece().leftOf(b.off) == g.left
 	}
-	g.at = from
-	if !window {
+	switch {
+	case window && g.isLeft && m.view.fresh(op, g.right.num):
+		g.at = b
+		return g, nil
+	case !window || !g.isLeft && m.view.fresh(op, g.left.num):
+		g.at = from
 		return g, nil
 	}
+	g.at = from
 	return s.among(op, g, m.view)
 }
 

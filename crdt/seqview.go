@@ -19,6 +19,7 @@ type view struct {
 	version []uint64            // numbers of commits: the one it was used for last
 	author  identity.PublicKey  // of that
 	nums    map[uint64]struct{} // commits whose elements it hides
+	most    uint64              // no lower than any of them
 	hidden  map[uint64]uint64
 }
 
@@ -28,6 +29,15 @@ func (v *view) hides(num uint64) bool {
 	}
 	_, ok := v.nums[num]
 	return ok
+}
+
+func (v *view) hideNum(num uint64) {
+	v.nums[num], v.most = struct{}{}, max(v.most, num)
+}
+
+// fresh tells of a commit of an op's past, or the op's own, that nothing which is hidden has seen it: numbers follow causality.
+func (v *view) fresh(op *Op, num uint64) bool {
+	return num != noElem.num && (num == op.Num || num > v.most)
 }
 
 // hide counts n more hidden elements in a leaf.
@@ -104,7 +114,7 @@ func (v *view) hideSpan(s *seq, span history.Span, but uint64) error {
 			return fmt.Errorf("read state: %w", err)
 		}
 		if num, _ := readOrdered(kv.Key[1:]); num != but {
-			v.nums[num] = struct{}{}
+			v.hideNum(num)
 		}
 	}
 	return s.leaves(lo, hi, func(leaf *page) error { return v.recount(s, leaf) })
@@ -124,7 +134,7 @@ func (v *view) show(s *seq, num uint64) error {
 func (s *seq) enters(op *Op, v *view) {
 	for _, w := range s.views {
 		if w != v && !slices.Contains(w.version, op.Num) {
-			w.nums[op.Num] = struct{}{}
+			w.hideNum(op.Num)
 		}
 	}
 }

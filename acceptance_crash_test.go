@@ -420,9 +420,10 @@ func TestCrashedNode(t *testing.T) {
 	edit := func(call func() error) {
 		t.Helper()
 		ok(t, call())
+		state := allOf(t, node) // not under the lock: what the store does meanwhile asks for it
 		mu.Lock()
 		defer mu.Unlock()
-		states = append(states, allOf(t, node))
+		states = append(states, state)
 		done = len(states) - 1
 	}
 	edit(func() error { return nil })

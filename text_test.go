@@ -20,7 +20,7 @@ var pages = hhs.Define[page]("hhs.test/page", 1)
 
 func newPage(t testing.TB) *hhs.Space[page] {
 	t.Helper()
-	node, err := hhs.Open(context.Background(), t.TempDir(), hhs.Kinds(pages), hhs.Offline())
+	node, err := hhs.Open(context.Background(), "", hhs.Kinds(pages), hhs.Offline())
 	if err != nil {
 		t.Fatal(err)
 	}

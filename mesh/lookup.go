@@ -26,9 +26,14 @@ var ErrWords = errors.New("mesh: three words have 36 bits")
 // quietTime is how long nothing new must turn up for a lookup to end early.
 const quietTime = time.Second
 
-// againTime is how long a lookup waits before it tries a listener once more whose
-// channel was just ending: the other side learns of that within a round trip.
-const againTime = 500 * time.Millisecond
+// againTime is how long a lookup waits before it tries a listener again: whose
+// channel was just ending, once, since the other side learns of that within a round
+// trip; with which an introduction in the other direction goes on, glareTries times,
+// since that may take some seconds.
+const (
+	againTime  = 500 * time.Millisecond
+	glareTries = 12
+)
 
 // lookup asks for spaces by words.
 type lookup struct {
@@ -41,7 +46,7 @@ type lookup struct {
 	// Under Mesh.mu.
 	meetings []*meeting
 	asked    map[identity.PublicKey]bool
-	retried  map[*handle]bool
+	retried  map[*handle]int
 	peers    int // introductions and dials begun
 	running  int
 	last     time.Time // when something happened
@@ -60,7 +65,7 @@ func (m *Mesh) Lookup(ctx context.Context, bits uint64, servers, endpoints []str
 	if len(endpoints) == 0 && len(servers) > 0 && m.cfg.RTC == nil {
 		return nil, ErrNoRTC
 	}
-	lk := &lookup{m: m, bits: bits, wake: make(chan struct{}, 1), asked: map[identity.PublicKey]bool{}, retried: map[*handle]bool{}}
+	lk := &lookup{m: m, bits: bits, wake: make(chan struct{}, 1), asked: map[identity.PublicKey]bool{}, retried: map[*handle]int{}}
 	if err := lk.begin(ctx, servers, endpoints); err != nil {
 		return nil, err
 	}
@@ -189,17 +194,28 @@ func (lk *lookup) introduced(h *handle, err error) {
 	})
 }
 
-// again tries a listener once more, a moment later, if what failed is that the
-// channel to it was just ending: one side still had it, or had it and lost it.
-// Under mu.
-func (lk *lookup) again(h *handle, err error) bool {
+// tries is how often a listener is tried again after an error: if the channel to
+// it was just ending (one side still had it, or had it and lost it), or is just
+// being made.
+func tries(err error) int {
 	var no *declined
 	var gone *ClosedError
-	ending := errors.As(err, &no) && no.reason == ReasonHave || errors.As(err, &gone)
-	if !ending || lk.retried[h] || lk.ctx.Err() != nil {
+	switch declined := errors.As(err, &no); {
+	case declined && no.reason == ReasonGlare:
+		return glareTries
+	case declined && no.reason == ReasonHave, errors.As(err, &gone):
+		return 1
+	}
+	return 0
+}
+
+// again tries a listener once more, a moment later, if that may help. Under mu.
+func (lk *lookup) again(h *handle, err error) bool {
+	if lk.retried[h] >= tries(err) || lk.ctx.Err() != nil {
 		return false
 	}
-	lk.retried[h] = true
+	lk.retried[h]++
+	lk.peers-- // it is the same listener
 	lk.m.tasks.run(func() {
 		t, stop := lk.m.cfg.Clock.Timer(againTime)
 		defer stop()

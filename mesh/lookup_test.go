@@ -10,6 +10,37 @@ import (
 	"github.com/hyperhyperspace/hhs-go/mesh/meshtest"
 )
 
+// Two who look each other up at the same moment begin with each other, and one of the introductions gives way to the
+// other: both find what they look for all the same.
+func TestLookupBothWays(t *testing.T) {
+	for seed := range uint64(20) {
+		synctest.Test(t, func(t *testing.T) {
+			net, l := meshtest.New(seed+1), newLedger()
+			net.Serve("ws://sig")
+			a, b := start(t, net, device(t, "a"), l), start(t, net, device(t, "b"), l)
+			defer closeAll(a, b)
+			const words = 0x123456789
+			for name, n := range map[string]*node{"one": a, "two": b} {
+				n.join(mesh.Group{Space: space(name), Servers: []string{"ws://sig"}, Announce: true, Words: words,
+					Candidate: func() []byte { return []byte("record of " + name) }})
+			}
+			time.Sleep(time.Second)
+			done := make(chan struct{}, 2)
+			for want, n := range map[string]*node{"record of two": a, "record of one": b} {
+				go func() {
+					found, err := n.mesh.Lookup(t.Context(), words, []string{"ws://sig"}, nil)
+					if err != nil || len(found) != 1 || string(found[0].Record) != want {
+						t.Errorf("seed %d: %s is not found: %v, %v", seed, want, found, err)
+					}
+					done <- struct{}{}
+				}()
+			}
+			<-done
+			<-done
+		})
+	}
+}
+
 func TestLookup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		net, l := meshtest.New(1), newLedger()

@@ -63,7 +63,7 @@ var sentinels = []struct {
 	{ErrClosed, "closed"}, {store.ErrClosed, "closed"},
 	{ErrLocked, "locked"}, {ErrFull, "full"}, {ErrNewer, "newer"}, {store.ErrCorrupt, "corrupt"}, {store.ErrReadOnly, "read_only"},
 	{ErrKind, "kind_mismatch"}, {ErrOffline, "offline"}, {context.Canceled, "aborted"}, {context.DeadlineExceeded, "aborted"},
-	{identity.ErrSignature, "signature"}, {ErrName, "invalid"}, {ErrUndo, "invalid"}, {ErrPast, "read_only"}, {ErrTooLarge, "too_large"},
+	{identity.ErrSignature, "signature"}, {ErrName, "invalid"}, {ErrUndo, "invalid"}, {ErrPast, "read_only"}, {ErrUnbound, "invalid"}, {ErrOtherSpace, "invalid"}, {ErrTxEnded, "closed"}, {ErrTooLarge, "too_large"},
 	{idb.ErrUnavailable, "unsupported"},
 }
 

@@ -99,6 +99,12 @@ func (b binding) edit(tx *Tx, list, units bool, do func(w *crdt.SeqWriter) error
 	if b.space == nil || tx == nil {
 		return ErrUnbound
 	}
+	if b.past != nil {
+		return ErrPast
+	}
+	if b.space != tx.Space() {
+		return ErrOtherSpace
+	}
 	p, err := tx.Hold(b.field, b.place(list, units), func(env *crdt.Env) (replica.Pending, error) {
 		inner, err := b.reach(env)
 		switch {

@@ -43,6 +43,14 @@ type Entry[T any] struct {
 // Space.Root or those given to the function of Update.
 var ErrUnbound = errors.New("this value belongs to no space")
 
+// ErrOtherSpace is returned by a write to a value of one space in a transaction
+// of another: write to the values given to the function of Update.
+var ErrOtherSpace = errors.New("this value is of another space than the transaction; write to the values that the function of Update is given")
+
+// ErrTxEnded is returned by a transaction that is used after the function it was
+// given to.
+var ErrTxEnded = replica.ErrTxEnded
+
 // binding ties a value to its place in a space: of the present version, of a
 // transaction, or of a past version.
 type binding struct {
@@ -126,6 +134,8 @@ func (b binding) write(tx *Tx, draft func(env *crdt.Env) ([]crdt.Draft, error)) 
 		return ErrUnbound
 	case b.past != nil:
 		return ErrPast
+	case b.space != tx.Space():
+		return ErrOtherSpace
 	}
 	env, err := tx.Env(b.field)
 	if err == nil {

@@ -117,11 +117,12 @@ func TestSilentSigner(t *testing.T) {
 		"info": in(nil), "link": in(nil), "addServers": in(map[string]any{"servers": []any{s.signalling()}}),
 		"update": in(map[string]any{"ops": hello}), "read": in(map[string]any{"field": "messages", "query": map[string]any{}}), "names": in(nil),
 		"receipt": in(map[string]any{"commits": []any{commit}}), "status": in(nil), "peers": in(nil),
+		"undo": in(nil), "redo": in(nil), "undoState": in(nil),
 		"subscribe": {"sub": "test/1", "space": space}, "unsubscribe": {"sub": "test/1"}, "leave": in(nil), "close": {},
 	}
 	order := exports(t)
 	slices.SortStableFunc(order, func(a, b string) int { return ending(a) - ending(b) })
-	signs := []string{"create", "update", "setName"}
+	signs := []string{"create", "update", "undo", "redo", "setName"}
 	for i, method := range order {
 		if args[method] == nil {
 			t.Errorf("the method %s is not tried here", method)
@@ -151,5 +152,5 @@ func TestSilentSigner(t *testing.T) {
 
 // ending puts what ends things at the end.
 func ending(method string) int {
-	return slices.Index([]string{"create", "update", "setName", "leave", "close"}, method)
+	return slices.Index([]string{"create", "update", "undo", "redo", "setName", "leave", "close"}, method)
 }

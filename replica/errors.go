@@ -22,6 +22,9 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrClosed is returned by every call after Close or Leave.
 	ErrClosed = errors.New("closed")
+	// ErrTxEnded is returned by a transaction that is used after the function it
+	// was given to.
+	ErrTxEnded = errors.New("this transaction has ended; write inside the function given to update")
 	// ErrBusy says that too many Updates wait in the lane already.
 	ErrBusy = errors.New("too many updates are waiting")
 	// ErrForked says that this device key is in use elsewhere, as after copying a

@@ -339,6 +339,7 @@ func (s *Space) make(u *update) (r Receipt, made bool, err error) {
 		return r, false, s.updateError(err)
 	}
 	tx := g.begin(u)
+	defer func() { tx.ended = true }()
 	err = u.call(tx)
 	if err == nil && u.panicked == nil {
 		err = tx.release("")

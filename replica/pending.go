@@ -21,6 +21,9 @@ type held struct {
 // Hold returns the pending edits of a value, which begin makes when there are none, from the field as the transaction sees
 // it. They become ops when the field is read or another op on it is added, and when the transaction ends.
 func (tx *Tx) Hold(field, value string, begin func(env *crdt.Env) (Pending, error)) (Pending, error) {
+	if tx.ended {
+		return nil, ErrTxEnded
+	}
 	for _, h := range tx.held {
 		if h.field == field && h.value == value {
 			return h.edits, nil

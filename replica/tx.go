@@ -28,6 +28,7 @@ type Tx struct {
 	attached []object.ID
 	blocks   [][]byte
 	carried  int // bytes of blocks
+	ended    bool
 }
 
 type txOp struct {
@@ -44,6 +45,9 @@ func (tx *Tx) Space() *Space { return tx.space }
 
 // Env gives access to the state of a field as this transaction sees it.
 func (tx *Tx) Env(field string) (*crdt.Env, error) {
+	if tx.ended {
+		return nil, ErrTxEnded
+	}
 	f, err := tx.space.field(field)
 	if err == nil {
 		err = tx.release(field)
@@ -140,6 +144,9 @@ func (tx *Tx) whole(i int) crdt.Op {
 // checked and applied to what this transaction reads, and travels in the
 // transaction's commit.
 func (tx *Tx) Do(field string, d crdt.Draft) error {
+	if tx.ended {
+		return ErrTxEnded
+	}
 	if err := tx.release(field); err != nil {
 		return err
 	}
@@ -167,6 +174,9 @@ func (tx *Tx) add(field string, d crdt.Draft) error {
 // to, part of the space: it travels with the commit. A closure of more than
 // MaxAttachObjects objects or MaxAttachBytes bytes is refused.
 func (tx *Tx) Attach(id object.ID) error {
+	if tx.ended {
+		return ErrTxEnded
+	}
 	ids, blocks, err := closure(tx.group.snap, id)
 	if err != nil {
 		return err

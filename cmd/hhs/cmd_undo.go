@@ -22,7 +22,7 @@ What others wrote stays. Nothing is deleted: the history keeps the edit and the 
 			if err != nil {
 				return err
 			}
-			return a.emit(done, func() { a.printUndone(done, "taken back", "There is nothing of this device to take back.\n") })
+			return a.emit(done, func() { a.printUndone(done, "taken back", "There is nothing of this device to take back.") })
 		},
 	}
 	c.Flags().DurationVar(&within, "within", 0, "take back edits that follow each other within this time together")
@@ -44,14 +44,14 @@ func (a *app) redoCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.emit(done, func() { a.printUndone(done, "made again", "There is nothing to make again.\n") })
+			return a.emit(done, func() { a.printUndone(done, "made again", "There is nothing to make again.") })
 		},
 	}
 }
 
 func (a *app) printUndone(done undone, what, nothing string) {
 	if done.Commit == "" {
-		a.printf("%s", nothing)
+		a.printf("%s\n", nothing)
 		return
 	}
 	for _, id := range done.Commits {

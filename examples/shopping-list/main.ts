@@ -80,7 +80,7 @@ list.items.subscribe(entries => {
     if (title !== document.activeElement) title.value = value.title ?? key
     $<HTMLInputElement>('[type=checkbox]', row).checked = value.done ?? false
     $('output', row).textContent = String(value.count)
-    row.classList.toggle('done', value.done)
+    row.classList.toggle('done', value.done ?? false)
     const at = $('#items').children[i]
     if (at !== row) $('#items').insertBefore(row, at ?? null)
   })

@@ -408,9 +408,10 @@ func restingRecord(key, value []byte, n int) (record, history.OpRef, error) {
 	return r, ref, nil
 }
 
-// hidden tells whether the op is in the past of one that is shown.
+// hidden tells whether the op is in the past of one that is shown. The one found last is asked first: it mostly is the next
+// above.
 func (c *cell) hidden(shown []*spot, ref history.OpRef, at place) (bool, error) {
-	for _, s := range shown {
+	for _, s := range slices.Backward(shown) {
 		if before, err := c.precedes(at, ref, s.at, s.ref); err != nil || before {
 			return before, err
 		}

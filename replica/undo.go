@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"github.com/hyperhyperspace/hhs-go/crdt"
 	"github.com/hyperhyperspace/hhs-go/history"
 	"github.com/hyperhyperspace/hhs-go/identity"
+	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/store"
 )
 
@@ -310,21 +312,36 @@ func undoable(src opSource, person identity.PublicKey, refs []history.OpRef) (nu
 	return nums, "", nil
 }
 
-// turn tells the types what was taken back and given again since the last call.
+// turn tells the types what was taken back and given again since the last call, whatever order it was named in: what is
+// given again from the latest commit back, then what is taken back from the earliest on. So a commit is mostly hidden by a
+// later one when it is told of, and costs nothing; the other way round each shows, or uncovers, what the next one changes.
 func (a *applier) turn() (changes []Change, err error) {
 	list := a.undos.list
 	a.undos.list, a.undos.turned = nil, nil
+	masked := make(map[history.Num]bool, len(list))
 	for _, t := range list {
-		masked, err := a.space.undoState(a.tx, a.tx).masked(t.num)
-		if err != nil {
+		if masked[t.num], err = a.space.undoState(a.tx, a.tx).masked(t.num); err != nil {
 			return nil, err
 		}
-		if masked == t.was {
+	}
+	order.By(list, func(s, t turning) int {
+		switch m := masked[s.num]; {
+		case m != masked[t.num] && m:
+			return 1
+		case m != masked[t.num]:
+			return -1
+		case m:
+			return cmp.Compare(s.num, t.num)
+		}
+		return cmp.Compare(t.num, s.num)
+	})
+	for _, t := range list {
+		if masked[t.num] == t.was {
 			continue
 		}
 		w, err := a.ops.whole(t.num)
 		if err == nil {
-			changes, err = a.flip(&w, !masked, t.cause, changes)
+			changes, err = a.flip(&w, !masked[t.num], t.cause, changes)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("take back commit %d: %w", t.num, err)

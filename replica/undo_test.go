@@ -308,6 +308,35 @@ func TestUndoWatch(t *testing.T) {
 	}
 }
 
+// TestUndoOfManyInOneOrder: in whatever order commits are named, they are told as taken back from the earliest on, and as
+// given again from the latest back: of writes to one place no more than one is then ever to be seen.
+func TestUndoOfManyInOneOrder(t *testing.T) {
+	u, _ := newUndoTest(t)
+	a, b, c := u.line("a").Commit, u.line("b").Commit, u.line("c").Commit
+	for _, named := range [][]object.ID{{c, b, a}, {a, b, c}, {b, c, a}} {
+		for _, step := range []struct {
+			do   func(tx *replica.Tx) error
+			want []object.ID
+		}{{func(tx *replica.Tx) error { return tx.Undo(named...) }, []object.ID{a, b, c}}, {redoLast, []object.ID{c, b, a}}} {
+			ctx, cancel := context.WithCancel(context.Background())
+			changes := u.space.Watch(ctx)
+			u.update(step.do)
+			var got []object.ID
+			for ch, err := range changes {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got = append(got, ch.Op.Ref.Commit); len(got) == 3 {
+					break
+				}
+			}
+			if cancel(); !slices.Equal(got, step.want) {
+				t.Errorf("named %v: told of %v, not %v", named, got, step.want)
+			}
+		}
+	}
+}
+
 // TestUndoWithinUpdate: a transaction reads what it takes back, and edits that
 // wait for the store together build on each other's undos.
 func TestUndoWithinUpdate(t *testing.T) {

@@ -94,7 +94,7 @@ func enter(root, name string, d fs.DirEntry) error {
 	if name == root {
 		return nil
 	}
-	if n := d.Name(); strings.HasPrefix(n, ".") || n == "node_modules" || n == "testdata" {
+	if n := d.Name(); strings.HasPrefix(n, ".") || strings.HasPrefix(n, "_") || n == "node_modules" || n == "testdata" {
 		return fs.SkipDir
 	}
 	if _, err := os.Stat(filepath.Join(name, "go.mod")); !errors.Is(err, fs.ErrNotExist) {

@@ -56,6 +56,11 @@ func (s *Space) newGroup() (*group, error) {
 	if s.kind.Load() == nil {
 		return nil, ErrPending
 	}
+	// First the flag, then the key: renew stores them the other way round, so that
+	// who sees neither a key in use elsewhere nor its successor is before both.
+	if s.node.elsewhere.Load() {
+		return nil, ErrForked
+	}
 	g := &group{space: s, device: s.node.Device()}
 	if err := s.ownTip(g); err != nil {
 		return nil, err
@@ -100,7 +105,7 @@ func (s *Space) ownTip(g *group) error {
 	if err != nil || c == nil {
 		return err
 	}
-	if len(c.branches) > 1 || s.node.elsewhere.Load() {
+	if len(c.branches) > 1 {
 		return ErrForked
 	}
 	g.prev, g.seq, g.cert = c.branches[0].tip, c.branches[0].seq, true

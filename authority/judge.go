@@ -26,15 +26,9 @@ type Past interface {
 	// Commit returns what Judge said of an admitted commit. ErrMissing when it was not admitted.
 	Commit(id object.ID) (Known, error)
 
-	// Followers returns the admitted commits of author whose prev is id; for the zero id those with seq 1.
-	// More than one is an equivocation.
-	Followers(author identity.PublicKey, prev object.ID) ([]object.ID, error)
-
-	// Forks returns the ids that have more than one follower of author (the zero id included); nearly always none.
-	Forks(author identity.PublicKey) ([]object.ID, error)
-
-	// Contains reports whether id is one of the admitted commits of version or in the past of one.
-	Contains(version []object.ID, id object.ID) (bool, error)
+	// Beside reports whether a commit of author is one of version, or in the past of one, that is neither
+	// prev nor in prev's past; for the zero prev whether any commit of theirs is. Prev is an admitted commit of author, or zero.
+	Beside(author identity.PublicKey, prev object.ID, version []object.ID) (bool, error)
 }
 
 // Judge decides a commit by its bytes and its own past, all of which must be admitted. It returns what
@@ -78,7 +72,7 @@ func Judge(f *Founding, c *history.Commit, past Past) (Known, error) {
 		}
 		known.Identity = prev.Identity
 	}
-	if forked, err := forkedPast(c, past); err != nil {
+	if forked, err := past.Beside(e.Author, e.Prev, c.Edges()); err != nil {
 		return Known{}, fmt.Errorf("authority: judge commit %s: %w", c.ID, err)
 	} else if forked {
 		return refuse(RuleBranch, "it has another branch of its own author in its past")
@@ -87,49 +81,6 @@ func Judge(f *Founding, c *history.Commit, past Past) (Known, error) {
 		return Known{}, r
 	}
 	return known, nil
-}
-
-// forkedPast reports whether the past of c holds a commit of its author that is not on c's own chain. If it does, the
-// one of these with the lowest seq follows a commit of that chain (or nothing) which another one follows, too: either
-// c itself, or a commit in the past of c. So looking at the followers of prev and of known forks is enough.
-func forkedPast(c *history.Commit, past Past) (bool, error) {
-	author := c.Env.Author
-	edges := c.Edges()
-	siblings, err := past.Followers(author, c.Env.Prev)
-	if err != nil {
-		return false, err
-	}
-	for _, id := range siblings {
-		if id == c.ID {
-			continue
-		}
-		if in, err := past.Contains(edges, id); err != nil || in {
-			return in, err
-		}
-	}
-	forks, err := past.Forks(author)
-	if err != nil {
-		return false, err
-	}
-	for _, at := range forks {
-		branches, err := past.Followers(author, at)
-		if err != nil {
-			return false, err
-		}
-		seen := 0
-		for _, id := range branches {
-			in, err := past.Contains(edges, id)
-			if err != nil {
-				return false, err
-			}
-			if in {
-				if seen++; seen == 2 {
-					return true, nil
-				}
-			}
-		}
-	}
-	return false, nil
 }
 
 // judgeOps holds the ops from index first on to the manifest and to the author's identity.

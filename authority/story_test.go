@@ -256,30 +256,18 @@ func (m *memory) Commit(id object.ID) (Known, error) {
 	return k, nil
 }
 
-func (m *memory) Followers(author identity.PublicKey, prev object.ID) ([]object.ID, error) {
-	var out []object.ID
-	for _, id := range m.order {
-		if e := m.commits[id].Env; e.Author == author && e.Prev == prev {
-			out = append(out, id)
+func (m *memory) Beside(author identity.PublicKey, prev object.ID, version []object.ID) (bool, error) {
+	own := m.past(prev)
+	for id := range m.past(version...) {
+		if c := m.commits[id]; c != nil && c.Env.Author == author && !own[id] {
+			return true, nil
 		}
 	}
-	return out, nil
+	return false, nil
 }
 
-func (m *memory) Forks(author identity.PublicKey) ([]object.ID, error) {
-	count := map[object.ID]int{}
-	var out []object.ID
-	for _, id := range m.order {
-		if e := m.commits[id].Env; e.Author == author {
-			if count[e.Prev]++; count[e.Prev] == 2 {
-				out = append(out, e.Prev)
-			}
-		}
-	}
-	return out, nil
-}
-
-func (m *memory) Contains(version []object.ID, id object.ID) (bool, error) {
+// past is the closure of a version.
+func (m *memory) past(version ...object.ID) map[object.ID]bool {
 	seen := map[object.ID]bool{}
 	for todo := slices.Clone(version); len(todo) > 0; {
 		at := todo[len(todo)-1]
@@ -291,5 +279,5 @@ func (m *memory) Contains(version []object.ID, id object.ID) (bool, error) {
 			}
 		}
 	}
-	return seen[id], nil
+	return seen
 }

@@ -17,6 +17,22 @@ import (
 // key with many branches costs no more than another.
 type chain struct {
 	branches []branch
+	top      uint64 // the greatest seq
+	counted  int    // branches that the cache counts
+	forked   *forked
+}
+
+// forked is what the branches of a chain that forked say, so that no commit of
+// it costs a step for each of them. Nil for nearly every author.
+type forked struct {
+	ends   map[object.ID]int   // the branch that a commit ends
+	rivals map[object.ID]rival // what followed a commit before another did
+	begin  numSet              // where branches begin, and the rivals
+}
+
+type rival struct {
+	id  object.ID
+	num history.Num
 }
 
 // branch is one line of an author's commits. first is the commit it begins with.
@@ -37,8 +53,12 @@ type fork struct {
 }
 
 // chainCache holds the chains of the authors who wrote lately, in two
-// generations. An author without commits has an empty one.
-type chainCache struct{ young, old map[identity.PublicKey]*chain }
+// generations. An author without commits has an empty one. What it holds is what
+// the door extends: undone is for a batch that was not admitted after all.
+type chainCache struct {
+	young, old map[identity.PublicKey]*chain
+	branches   int // of the young ones
+}
 
 func (m *chainCache) get(device identity.PublicKey) *chain {
 	c := m.young[device]
@@ -51,10 +71,27 @@ func (m *chainCache) get(device identity.PublicKey) *chain {
 }
 
 func (m *chainCache) put(device identity.PublicKey, c *chain) {
-	if m.young == nil || len(m.young) >= maxChains && m.young[device] == nil {
-		m.old, m.young = m.young, map[identity.PublicKey]*chain{}
+	grown := len(c.branches)
+	if was := m.young[device]; was != nil {
+		grown -= was.counted
+	}
+	if m.young == nil || m.young[device] == nil && len(m.young) >= maxChains || m.branches+grown > maxBranches {
+		delete(m.young, device)
+		m.old, m.young, m.branches = m.young, map[identity.PublicKey]*chain{}, 0
+		grown = len(c.branches)
 	}
 	m.young[device] = c
+	m.branches += grown
+	c.counted = len(c.branches)
+}
+
+// undone forgets what is said of an author: it is read again.
+func (m *chainCache) undone(device identity.PublicKey) {
+	if c := m.young[device]; c != nil {
+		m.branches -= c.counted
+	}
+	delete(m.young, device)
+	delete(m.old, device)
 }
 
 // chain returns what is known of an author, nil when there is no commit of
@@ -104,21 +141,59 @@ func (c *chain) add(key, value []byte) error {
 	}
 	b, err := decodeBranch(binary.BigEndian.Uint64(key), value)
 	if err == nil {
-		c.branches = append(c.branches, b)
+		c.begin(b)
 	}
 	return err
 }
 
-func (c *chain) clone() *chain {
-	return &chain{branches: slices.Clone(c.branches)}
+// begin adds a branch, whose first commit arrived after those of the others.
+func (c *chain) begin(b branch) {
+	c.branches = append(c.branches, b)
+	c.top = max(c.top, b.seq)
+	if len(c.branches) == 1 {
+		return
+	}
+	f := c.forked
+	if f == nil {
+		f = &forked{ends: map[object.ID]int{c.branches[0].tip: 0}, rivals: map[object.ID]rival{}}
+		c.forked = f
+	}
+	f.ends[b.tip] = len(c.branches) - 1
+	f.begin.add(b.first)
+	if b.fork == nil {
+		return
+	}
+	if _, ok := f.rivals[b.fork.at]; !ok {
+		f.rivals[b.fork.at] = rival{b.fork.rival, b.fork.rivalNum}
+		f.begin.add(b.fork.rivalNum)
+	}
+}
+
+// extend moves the end of a branch.
+func (c *chain) extend(at int, tip object.ID, num history.Num, seq uint64) {
+	b := &c.branches[at]
+	if c.forked != nil {
+		delete(c.forked.ends, b.tip)
+		c.forked.ends[tip] = at
+	}
+	b.tip, b.tipNum, b.seq = tip, num, seq
+	c.top = max(c.top, seq)
 }
 
 // at finds the branch that ends with a commit.
 func (c *chain) at(tip object.ID) int {
-	if c == nil {
+	switch {
+	case c == nil || len(c.branches) == 0:
 		return -1
+	case c.forked != nil:
+		if at, ok := c.forked.ends[tip]; ok {
+			return at
+		}
+		return -1
+	case c.branches[0].tip == tip:
+		return 0
 	}
-	return slices.IndexFunc(c.branches, func(b branch) bool { return b.tip == tip })
+	return -1
 }
 
 // starting finds the branch that begins with a number.
@@ -136,6 +211,21 @@ func (c *chain) starting(first history.Num) (*branch, bool) {
 		return nil, false
 	}
 	return &c.branches[at], true
+}
+
+// holding finds the branch that an admitted commit is on.
+func (c *chain) holding(rec *commitRecord) (*branch, error) {
+	if c == nil || len(c.branches) == 0 {
+		return nil, ErrMissing
+	}
+	if !rec.forked {
+		return &c.branches[0], nil
+	}
+	b, ok := c.starting(rec.branch)
+	if !ok {
+		return nil, store.ErrCorrupt
+	}
+	return b, nil
 }
 
 const keySize = 34
@@ -228,10 +318,9 @@ func (p judgePast) follower(author identity.PublicKey, c *chain, prev object.ID)
 		if rec.commit.Env.Author != author {
 			return id, 0, false, nil
 		}
-		if want = rec.commit.Env.Seq + 1; rec.forked {
-			if b, here = c.starting(rec.branch); !here {
-				return id, 0, false, store.ErrCorrupt
-			}
+		want = rec.commit.Env.Seq + 1
+		if b, err = c.holding(&rec); err != nil {
+			return id, 0, false, err
 		}
 	}
 	n = b.tipNum

@@ -37,7 +37,7 @@ type hostile struct {
 
 // world is a space with some history, and a modified client.
 type world struct {
-	t     *testing.T
+	t     testing.TB
 	mem   *store.Mem
 	space *replica.Space
 	other object.ID // another space
@@ -46,7 +46,7 @@ type world struct {
 	root  object.ID
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	w := &world{t: t, mem: store.NewMem(), bad: newForger(t, 50), good: newForger(t, 51)}
 	n := newNode(t, 1, func(c *replica.Config) { c.Store = w.mem })
 	w.space = create(t, n)

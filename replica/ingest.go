@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/hyperhyperspace/hhs-go/authority"
 	"github.com/hyperhyperspace/hhs-go/history"
@@ -74,7 +73,7 @@ func (s *Space) ingest(ctx context.Context, b *history.Batch, from Source, level
 	}
 	defer snap.Close()
 	d := &door{space: s, from: from, quiet: quiet, kind: s.kind.Load(), tx: store.NewTx(snap), snap: snap,
-		pending: make(map[object.ID]*entering, len(b.Commits)), chains: map[identity.PublicKey]*chain{}, base: s.graph.Len(), forked: map[object.ID]history.Num{}}
+		pending: make(map[object.ID]*entering, len(b.Commits)), chains: map[identity.PublicKey]*chain{}, base: s.graph.Len()}
 	if err := d.open(b); err != nil || len(d.fresh) == 0 {
 		return Result{}, nil, err
 	}
@@ -127,15 +126,11 @@ type door struct {
 	kind     *kind
 	bytes    int
 	totals   totals
-	headList headList                  // the heads with this batch
-	headIDs  []object.ID               // of those, sorted
-	base     history.Num               // numbers below it were here before
-	forked   map[object.ID]history.Num // commits at the forks of authors in question
-	forks    map[forksOf]*forksKnown
+	headList headList    // the heads with this batch
+	headIDs  []object.ID // of those, sorted
+	base     history.Num // numbers below it were here before
 
-	asked     []object.ID // the version that askedNums are of
-	askedNums []history.Num
-	askedLast history.Num
+	besides beside // the last comparison of a version with an author's own past
 }
 
 func (d *door) reject(c *history.Commit, rule string, cause error) error {
@@ -192,7 +187,7 @@ func (d *door) open(b *history.Batch) error {
 // is beyond the ends of all branches of its author. Nearly every new commit is.
 func (d *door) ahead(c *history.Commit) (bool, error) {
 	known, err := d.space.chain(d.snap, c.Env.Author)
-	return known == nil || !slices.ContainsFunc(known.branches, func(b branch) bool { return b.seq >= c.Env.Seq }), err
+	return known == nil || known.top < c.Env.Seq, err
 }
 
 // attestations checks that every new commit is vouched for by a valid
@@ -336,29 +331,24 @@ func (d *door) extend(in *entering) (*branch, error) {
 	}
 	if c == nil {
 		c = &chain{}
-	} else if d.chains[env.Author] == nil {
-		c = c.clone()
 	}
+	d.chains[env.Author] = c // from here on it says more than the store
 	at := c.at(env.Prev)
-	end := branch{first: in.num, tipNum: in.num, tip: in.commit.ID, seq: env.Seq, identity: in.known.Identity}
-	switch {
-	case at >= 0:
-		end.first, end.fork = c.branches[at].first, c.branches[at].fork
-		c.branches[at] = end
-	default:
-		at = len(c.branches)
-		if at > 0 {
-			rivals, err := judgePast{d, env.Author}.Followers(env.Author, env.Prev)
-			if err != nil || len(rivals) == 0 {
+	if at >= 0 {
+		c.extend(at, in.commit.ID, in.num, env.Seq)
+	} else {
+		b := branch{first: in.num, tipNum: in.num, tip: in.commit.ID, seq: env.Seq, identity: in.known.Identity}
+		if at = len(c.branches); at > 0 {
+			r, ok, err := judgePast{d, env.Author}.rival(c, env.Author, env.Prev)
+			if err != nil || !ok {
 				return nil, fmt.Errorf("fork of commit %s: %w", in.commit.ID, errors.Join(err, store.ErrCorrupt))
 			}
-			end.fork = &fork{at: env.Prev, first: in.commit.ID, rival: rivals[0], rivalNum: d.forked[rivals[0]]}
+			b.fork = &fork{at: env.Prev, first: in.commit.ID, rival: r.id, rivalNum: r.num}
 			s.node.cfg.Log.Warn("a device key signed two commits with one seq",
-				"space", s.id, "device", env.Author, "commit", in.commit.ID, "other", rivals[0])
+				"space", s.id, "device", env.Author, "commit", in.commit.ID, "other", r.id)
 		}
-		c.branches = append(c.branches, end)
+		c.begin(b)
 	}
-	d.chains[env.Author] = c
 	b := &c.branches[at]
 	if env.Seq%markEvery == 0 {
 		d.tx.Put(s.keys.mark(env.Author, b.first, env.Seq), appendNum(nil, in.num))
@@ -498,7 +488,12 @@ func (d *door) settle() {
 }
 
 // undo forgets what the batch changed in memory; the store holds none of it.
-func (d *door) undo() { d.space.graph.Rollback() }
+func (d *door) undo() {
+	d.space.graph.Rollback()
+	for device := range d.chains {
+		d.space.chains.undone(device)
+	}
+}
 
 // doorPast answers for commits of the batch and those here before.
 type doorPast struct{ d *door }

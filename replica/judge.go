@@ -3,6 +3,7 @@ package replica
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/hyperhyperspace/hhs-go/authority"
 	"github.com/hyperhyperspace/hhs-go/history"
@@ -66,165 +67,123 @@ func (p judgePast) Commit(id object.ID) (authority.Known, error) {
 	if err != nil {
 		return authority.Known{}, err
 	}
-	if chain.at(id) >= 0 {
-		b := chain.branches[chain.at(id)]
+	if at := chain.at(id); at >= 0 {
+		b := &chain.branches[at]
 		return authority.Known{Author: p.author, Seq: b.seq, Identity: b.identity}, nil
 	}
-	c, n, err := p.load(id)
+	n, ok, err := p.d.space.lookupFrom(p.d.snap, id)
 	if err != nil {
 		return authority.Known{}, err
 	}
-	known := authority.Known{Author: c.Env.Author, Seq: c.Env.Seq}
-	if chain, err = p.d.chain(known.Author); err == nil && chain == nil {
-		err = fmt.Errorf("author of commit %s: %w", id, ErrMissing)
-	}
-	if err != nil {
-		return known, err
-	}
-	b, err := p.branchOf(chain, id, n)
-	known.Identity = b.identity
-	return known, err
-}
-
-// load reads an admitted commit.
-func (p judgePast) load(id object.ID) (*history.Commit, history.Num, error) {
-	if in, ok := p.d.pending[id]; ok {
-		return in.commit, in.num, nil
-	}
-	s := p.d.space
-	n, ok, err := s.lookupFrom(p.d.snap, id)
-	if err != nil {
-		return nil, 0, err
-	}
 	if !ok {
-		return nil, 0, authority.ErrMissing
+		return authority.Known{}, authority.ErrMissing
 	}
-	rec, err := s.readCommit(p.d.tx, n)
-	return rec.commit, n, err
+	rec, err := p.d.space.readCommit(p.d.tx, n)
+	if err != nil {
+		return authority.Known{}, err
+	}
+	env := rec.commit.Env
+	if chain, err = p.d.chain(env.Author); err != nil {
+		return authority.Known{}, err
+	}
+	b, err := chain.holding(&rec)
+	if err != nil {
+		return authority.Known{}, fmt.Errorf("author of commit %s: %w", id, err)
+	}
+	return authority.Known{Author: env.Author, Seq: env.Seq, Identity: b.identity}, nil
 }
 
-// branchOf finds a branch of the author that the commit is on.
-func (p judgePast) branchOf(c *chain, id object.ID, n history.Num) (branch, error) {
-	if at := c.at(id); at >= 0 {
-		return c.branches[at], nil
-	}
-	for _, b := range c.branches[1:] {
-		if b.identity == c.branches[0].identity {
-			continue
+// rival is the first commit of the author that followed prev, or that was its
+// first, when prev is not the end of a branch.
+func (p judgePast) rival(c *chain, author identity.PublicKey, prev object.ID) (rival, bool, error) {
+	if c.forked != nil {
+		if r, ok := c.forked.rivals[prev]; ok {
+			return r, true, nil
 		}
-		// The key signed for two people, each from its first commit on.
-		if b.tipNum < n {
-			continue
-		}
-		if in, err := p.d.space.graph.Contains([]history.Num{b.tipNum}, n); in || err != nil {
-			return b, err
-		}
-	}
-	return c.branches[0], nil
-}
-
-// Followers implements authority.Past. The usual question is about the end of
-// a chain, which nothing follows. At a fork the author's record has the answer;
-// elsewhere one commit does.
-func (p judgePast) Followers(author identity.PublicKey, prev object.ID) ([]object.ID, error) {
-	c, err := p.d.chain(author)
-	if err != nil || c == nil || c.at(prev) >= 0 {
-		return nil, err
-	}
-	known := p.d.known(forksOf{author: author, at: prev})
-	for ; known.branches < len(c.branches); known.branches++ {
-		b := &c.branches[known.branches]
-		f := b.fork
-		if f == nil || f.at != prev {
-			continue
-		}
-		if len(known.list) == 0 {
-			known.list = append(known.list, f.rival)
-			p.d.forked[f.rival] = f.rivalNum
-		}
-		known.list = append(known.list, f.first)
-		p.d.forked[f.first] = b.first
-	}
-	if len(known.list) > 0 {
-		return known.list, nil
 	}
 	id, n, ok, err := p.follower(author, c, prev)
-	if err != nil || !ok {
-		return nil, err
-	}
-	p.d.forked[id] = n
-	return []object.ID{id}, nil
+	return rival{id, n}, ok, err
 }
 
-// Forks implements authority.Past.
-func (p judgePast) Forks(author identity.PublicKey) ([]object.ID, error) {
+// Beside implements authority.Past. The usual question is about the end of the
+// one branch of an author. Whatever else of theirs is in the version's past has
+// where it left the author's own past there as well, which is where a branch
+// begins or a rival of one.
+func (p judgePast) Beside(author identity.PublicKey, prev object.ID, version []object.ID) (bool, error) {
 	c, err := p.d.chain(author)
-	if err != nil || c == nil || len(c.branches) < 2 {
-		return nil, err
+	if err != nil || c == nil {
+		return false, err
 	}
-	known := p.d.known(forksOf{author: author, all: true})
-	if known.seen == nil {
-		known.seen = map[object.ID]bool{}
-	}
-	for ; known.branches < len(c.branches); known.branches++ {
-		if f := c.branches[known.branches].fork; f != nil && !known.seen[f.at] {
-			known.seen[f.at] = true
-			known.list = append(known.list, f.at)
-		}
-	}
-	return known.list, nil
-}
-
-// forksKnown is what the first branches of an author said, so that each is looked
-// at once however many a batch brings: where they fork, or what follows a commit.
-type forksKnown struct {
-	branches int // looked at
-	list     []object.ID
-	seen     map[object.ID]bool
-}
-
-// forksOf names it: what follows a commit (zero: what is first), or all forks.
-type forksOf struct {
-	author identity.PublicKey
-	at     object.ID
-	all    bool
-}
-
-func (d *door) known(of forksOf) *forksKnown {
-	k := d.forks[of]
-	if k == nil {
-		if d.forks == nil {
-			d.forks = map[forksOf]*forksKnown{}
-		}
-		k = &forksKnown{}
-		d.forks[of] = k
-	}
-	return k
-}
-
-// Contains implements authority.Past. Numbers are given in the order of
-// arrival, so a commit with a greater one is in nobody's past.
-func (p judgePast) Contains(version []object.ID, id object.ID) (bool, error) {
-	n, ok := p.d.forked[id]
-	if !ok {
-		var err error
-		if n, ok, err = p.d.find(id); err != nil || !ok {
-			return false, err
-		}
+	end := c.at(prev) >= 0
+	if end && c.forked == nil {
+		return false, nil
 	}
 	nums, last, err := p.d.numbers(version)
-	if err != nil || n > last {
+	if err != nil {
 		return false, err
+	}
+	if !end {
+		r, ok, err := p.rival(c, author, prev)
+		if err != nil || !ok {
+			return false, err
+		}
+		if in, err := p.among(nums, last, r.num); in || err != nil {
+			return in, err
+		}
+	}
+	if c.forked == nil {
+		return false, nil
+	}
+	spans, err := p.beyond(nums, prev)
+	for _, s := range spans {
+		if c.forked.begin.within(s) {
+			return true, err
+		}
+	}
+	return false, err
+}
+
+// among tells whether n is one of nums, of which last is the greatest, or in the
+// past of one. Numbers are given in the order of arrival, so a commit with a
+// greater one is in nobody's past.
+func (p judgePast) among(nums []history.Num, last, n history.Num) (bool, error) {
+	if n > last {
+		return false, nil
 	}
 	return p.d.space.graph.Contains(nums, n)
 }
 
-// numbers are the numbers of a version, and the greatest of them. The answer
-// about one version is kept until another is asked for.
-func (d *door) numbers(version []object.ID) (nums []history.Num, last history.Num, err error) {
-	if len(version) > 0 && len(d.asked) == len(version) && &d.asked[0] == &version[0] {
-		return d.askedNums, d.askedLast, nil
+// beside is what is in the past of a version and not in that of prev.
+type beside struct {
+	nums  []history.Num
+	prev  object.ID
+	spans []history.Span
+}
+
+// beyond compares a version with prev, zero for nothing. Rivals in a batch often
+// have the same edges.
+func (p judgePast) beyond(nums []history.Num, prev object.ID) ([]history.Span, error) {
+	b := &p.d.besides
+	if b.nums != nil && b.prev == prev && slices.Equal(b.nums, nums) {
+		return b.spans, nil
 	}
+	var own []history.Num
+	if !prev.IsZero() {
+		n, ok, err := p.d.find(prev)
+		if err != nil || !ok {
+			return nil, err
+		}
+		own = []history.Num{n}
+	}
+	spans, _, err := p.d.space.graph.Diff(nums, own)
+	if err == nil {
+		*b = beside{slices.Clone(nums), prev, spans}
+	}
+	return spans, err
+}
+
+// numbers are the numbers of a version, and the greatest of them.
+func (d *door) numbers(version []object.ID) (nums []history.Num, last history.Num, err error) {
 	for _, v := range version {
 		m, ok, err := d.find(v)
 		if err != nil {
@@ -234,6 +193,5 @@ func (d *door) numbers(version []object.ID) (nums []history.Num, last history.Nu
 			nums, last = append(nums, m), max(last, m)
 		}
 	}
-	d.asked, d.askedNums, d.askedLast = version, nums, last
 	return nums, last, nil
 }

@@ -59,6 +59,9 @@ const (
 	// 250 bytes each: a thousand spaces with twice as many hold 32 MB. The
 	// others are a scan away.
 	maxChains = 64
+	// maxBranches bounds the branches of those in a generation, some 400 bytes
+	// each: only an attacker has more than a few.
+	maxBranches = 1 << 17
 	// maxRejects is how many refusals are remembered with their reason.
 	maxRejects = 64
 	// maxAckHeads bounds the heads remembered per device that acknowledged.

@@ -91,14 +91,17 @@ type Env struct {
 }
 
 // Change is one visible change of one key. Before and After are the canonical bytes of the shown value, nil for none.
-// They may be equal: another author wrote the same value, or a concurrent value behind the shown one came or went.
+// They may be equal: another author wrote the same value, or a concurrent value behind the shown one came or went. Of a
+// list or a text Edits tell instead what went and what came, and where.
 type Change struct {
 	Path      []Step // of the value inside a map or record field
 	Key       []byte // within the value; what it is depends on the type, empty for a register
 	Before    []byte
 	After     []byte
-	Op        Op   // the op that was applied or whose verdict changed, as its field has it
-	Effective bool // its verdict now
+	Edits     []Edit // of a list or a text
+	Lost      bool   // of a list: it is larger than MaxTold and not told; read the value again
+	Op        Op     // the op that was applied or whose verdict changed, as its field has it
+	Effective bool   // its verdict now
 }
 
 // Type is one kind of replicated value. Implementations hold no state of their own and are safe for concurrent use over

@@ -50,6 +50,10 @@ const (
 	// it, and a few bytes must not make a state of megabytes.
 	MaxDeleted = 16 << 10
 
+	// MaxTold is how much one change of a list tells, in bytes: a few bytes may delete MaxDeleted values of 64 KiB each, or
+	// bring them back, and who watches must not need memory for all of them.
+	MaxTold = 3 << 20
+
 	// maxPage and maxKids bound a page of a sequence: an edit reads and writes a leaf and its ancestors.
 	maxPage = 4 << 10
 	maxKids = 64

@@ -108,7 +108,7 @@ func (t seqType) Apply(env *Env, op Op, effective bool) ([]Change, error) {
 	if op.Action == ActionSet {
 		changes, err = s.setAt(&op, o, m)
 	} else if err = s.edit(&op, edits, o, m); err == nil {
-		changes, err = s.told(&op, effective)
+		changes = s.told(&op, effective)
 	}
 	if err == nil {
 		err = s.keep(&op, o)
@@ -254,10 +254,8 @@ func (t seqType) Flip(env *Env, op Op, effective bool) ([]Change, error) {
 	var changes []Change
 	if op.Action == ActionSet {
 		changes, err = s.flipSet(&op, o)
-	} else {
-		if err = s.flipEdit(&op, o); err == nil {
-			changes, err = s.told(&op, effective)
-		}
+	} else if err = s.flipEdit(&op, o); err == nil {
+		changes = s.told(&op, effective)
 	}
 	if err == nil {
 		err = s.keep(&op, o)
@@ -351,21 +349,28 @@ func (s *seq) setValue(op *Op, at point, value any, change func(*cell, *Op) ([]C
 	if err != nil {
 		return nil, err
 	}
-	ch := &changes[0]
-	ch.Key, ch.Op = spliceKey(t), *op
-	for _, v := range []*[]byte{&ch.Before, &ch.After} {
-		if *v == nil {
-			if *v, err = s.values.of(s, e); err != nil {
-				return nil, err
-			}
-		}
-		*v = append([]byte{listOfOne}, *v...)
+	ch, one := &changes[0], Edit{Index: t.shown, Units: t.units}
+	if one.Deleted, err = s.oneOf(e, ch.Before); err == nil {
+		one.Inserted, err = s.oneOf(e, ch.After)
 	}
-	return changes[:1], nil
+	if err != nil {
+		return nil, err
+	}
+	s.news.Add(compose([]Edit{one}, nil)) // nothing, when both are equal
+	return s.told(op, ch.Effective), nil
+}
+
+// oneOf is an element as content: the value it was set to, or without one the value it was inserted with.
+func (s *seq) oneOf(e elem, block []byte) (Content, error) {
+	var v any
+	var err error
+	if block == nil {
+		v, err = s.values.get(s, e)
+	} else if v, err = object.Decode(block); err != nil {
+		err = &Corrupt{Key: elemKey(e), Reason: "its value is not canonical CBOR"}
+	}
+	return Content{Values: []any{v}}, err
 }
 
 // cell is the key of the register that an element is once it was set.
 func (e elem) cell() []byte { return elemKey(e)[1:] }
-
-// listOfOne begins the canonical bytes of a list of one value.
-const listOfOne = 0x81

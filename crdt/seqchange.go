@@ -1,92 +1,10 @@
 package crdt
 
 import (
-	"encoding/binary"
 	"fmt"
 
 	"github.com/hyperhyperspace/hhs-go/object"
 )
-
-// splice is a stretch of elements that came or went.
-type splice struct {
-	at     tally // what is shown before it
-	n      uint64
-	gone   bool
-	text   []byte
-	values []any
-}
-
-// tell notes that the elements of a piece at a place come or go. It is told before the tree counts them.
-func (s *seq) tell(at point, r *piece, gone bool) error {
-	if s.Quiet || s.draft {
-		return nil
-	}
-	t, err := s.rank(at)
-	if err != nil {
-		return err
-	}
-	var last *splice
-	if n := len(s.news); n > 0 {
-		last = &s.news[n-1]
-	}
-	switch {
-	case last == nil || last.gone != gone, gone && t.shown != last.at.shown, !gone && t.shown != last.at.shown+last.n:
-		s.news = append(s.news, splice{at: t, gone: gone})
-		last = &s.news[len(s.news)-1]
-	}
-	last.n += uint64(r.n)
-	if last.text = append(last.text, r.text...); !s.list {
-		return nil
-	}
-	for off := range r.n {
-		v, _, err := s.value(r, off)
-		if err != nil {
-			return err
-		}
-		last.values = append(last.values, v)
-	}
-	return nil
-}
-
-// told are the changes noted since it was asked last.
-func (s *seq) told(op *Op, effective bool) ([]Change, error) {
-	news := s.news
-	s.news = s.news[:0]
-	var changes []Change
-	for _, n := range news {
-		content := any(string(n.text))
-		if s.list {
-			content = n.values
-		}
-		b, err := object.Encode(content)
-		if err != nil {
-			return nil, fmt.Errorf("encode change: %w", err)
-		}
-		ch := Change{Key: spliceKey(n.at), Op: *op, Effective: effective}
-		if ch.After = b; n.gone {
-			ch.Before, ch.After = b, nil
-		}
-		changes = append(changes, ch)
-	}
-	return changes, nil
-}
-
-// spliceKey is the Key of a change of a sequence: where it is, in elements and in UTF-16 units.
-func spliceKey(at tally) []byte {
-	return binary.AppendUvarint(binary.AppendUvarint(nil, at.shown), at.units)
-}
-
-// SplicePos reads where a change of a list or a text is: how many elements are shown before it, and how many UTF-16 units
-// they have. Before holds what went there, After what came: a text, or a list of values; nil when nothing did. The changes
-// of one op follow each other: each speaks of what the one before left.
-func SplicePos(ch Change) (elements, units uint64, err error) {
-	w := walk{b: ch.Key}
-	elements, units = w.number(), w.number()
-	if w.bad || len(w.b) > 0 {
-		return 0, 0, &Corrupt{Key: ch.Key, Reason: "not a place in a sequence"}
-	}
-	return elements, units, nil
-}
 
 // lastValues are the values that one op inserted into a list: those next to each other are read one after the other.
 type lastValues struct {

@@ -13,14 +13,15 @@ type seq struct {
 	list  bool
 	draft bool // a writer's: nothing goes to the state
 	seqHead
-	tips   []tip
-	known  bool // tips are read
-	pages  map[uint64]*page
-	dirty  []*page
-	views  []*view // of concurrent ops, the latest used first
-	news   []splice
-	values lastValues
-	stands map[uint64]stand // of commits, by number
+	tips    []tip
+	known   bool // tips are read
+	pages   map[uint64]*page
+	dirty   []*page
+	views   []*view // of concurrent ops, the latest used first
+	news    Edits   // of the op at hand, for who watches
+	tooMuch bool    // they are more than is told
+	values  lastValues
+	stands  map[uint64]stand // of commits, by number
 }
 
 // seqHead is what is known of a sequence as a whole.

@@ -18,8 +18,11 @@ import (
 
 // pastPlay is a random history with undos, of all types and shapes, of which all copies end with all of it, and the
 // heads they had on the way.
-func pastPlay(t *testing.T, seed uint64, steps int) (p *undoPlay, moments [][]object.ID) {
+func pastPlay(t *testing.T, seed uint64, steps int, names ...string) (p *undoPlay, moments [][]object.ID) {
 	p = newUndoPlay(t, seed)
+	if names != nil {
+		p.names = names
+	}
 	for range steps {
 		p.step()
 		moments = append(moments, p.spaces[p.r.IntN(len(p.spaces))].Heads())
@@ -216,82 +219,6 @@ func TestDiff(t *testing.T) {
 			}
 		}
 	}
-}
-
-// TestDiffOfSequences: of a text and a list the stretch is told that lies between what both versions have in common, at
-// their ends and inside records of maps.
-func TestDiffOfSequences(t *testing.T) {
-	for seed := range uint64(3) {
-		p, moments := pastPlay(t, 400+seed, 30)
-		s := p.spaces[0]
-		for range 20 {
-			from, to := moments[p.r.IntN(len(moments))], moments[p.r.IntN(len(moments))]
-			list, err := s.Diff(context.Background(), from, to)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, name := range []string{"text_", "list_"} {
-				a, b := elementsOf(t, s, from, name), elementsOf(t, s, to, name)
-				at := slices.IndexFunc(list, func(c replica.Change) bool { return c.Field == name })
-				if at < 0 {
-					if !slices.Equal(a, b) {
-						t.Fatalf("seed %d: %s: %q -> %q is not told", seed, name, a, b)
-					}
-					continue
-				}
-				gone, came := decoded(t, list[at].Before), decoded(t, list[at].After)
-				found := false
-				for i := 0; i+len(gone) <= len(a); i++ {
-					found = found || slices.Equal(slices.Concat(a[:i], came, a[i+len(gone):]), b)
-				}
-				if !found || len(gone)+len(came) == 0 {
-					t.Fatalf("seed %d: %s: %q -> %q is told as %q -> %q", seed, name, a, b, gone, came)
-				}
-			}
-		}
-	}
-}
-
-// elementsOf are the code points or values of a sequence at a version.
-func elementsOf(t testing.TB, s *replica.Space, version []object.ID, field string) (list []string) {
-	t.Helper()
-	env, err := viewOf(t, pastOf(t, s, version)).Env(field)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if field == "text_" {
-		text, err := crdt.TextSlice(env, 0, 1<<20)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return strings.Split(text, "")
-	}
-	for e, err := range crdt.ListScan(env, 0, 1<<20) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		list = append(list, string(e.Value))
-	}
-	return list
-}
-
-// decoded are the elements of a stretch.
-func decoded(t testing.TB, block []byte) (list []string) {
-	t.Helper()
-	if block == nil {
-		return nil
-	}
-	v, err := object.Decode(block)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if text, ok := v.(string); ok {
-		return strings.Split(text, "")
-	}
-	for _, one := range v.([]any) {
-		list = append(list, string(enc(t, one)))
-	}
-	return list
 }
 
 // logged reads the whole log in pages.

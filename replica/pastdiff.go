@@ -19,9 +19,8 @@ import (
 // Diff lists what a version shows otherwise than another, each judged by itself as
 // At does: by field in the order of the kind, and within a field in the order of its
 // values. Before is what the first one shows; Op is the latest that made the
-// difference. Of a list or text Before and After are what lies between the beginning
-// and the end that both versions have in common. Fields nobody wrote to in between are not looked at. ErrTooLarge when there are more
-// than MaxDiff.
+// difference. Of a list or text Edits lead from the first version to the second. Fields
+// nobody wrote to in between are not looked at. ErrTooLarge when there are more than MaxDiff.
 func (s *Space) Diff(ctx context.Context, from, to []object.ID) ([]Change, error) {
 	list, err := s.diff(ctx, from, to)
 	if err != nil {
@@ -130,156 +129,53 @@ func (d *differ) field(f *field) error {
 		return err
 	}
 	places := map[string]*difference{}
-	endA, err := d.way(f, ground, places, 0, d.a.undos(d.r), nil, onlyA)
-	if err != nil {
+	if err := d.way(f, ground, places, 0, d.a.undos(d.r), nil, onlyA); err != nil {
 		return err
 	}
-	endB, err := d.way(f, ground, places, 1, d.b.undos(d.r), flipped, onlyB)
-	if err != nil {
+	if err := d.way(f, ground, places, 1, d.b.undos(d.r), flipped, onlyB); err != nil {
 		return err
-	}
-	for _, at := range places {
-		if at.sequence {
-			if err := d.compareSequence(at, endA.env, endB.env); err != nil {
-				return err
-			}
-		}
 	}
 	return d.add(f, places)
 }
 
 // difference is one value of a field, as it is on the ground and at the end of each way.
 type difference struct {
-	ground   []byte
-	ends     [2][]byte
-	moved    [2]bool
-	last     crdt.Change
-	sequence bool // its changes are places in it, so that the ends are compared as a whole
+	ground []byte
+	ends   [2][]byte
+	moved  [2]bool
+	edits  [2]crdt.Edits // of a list or text
+	last   crdt.Change
 }
 
 // way goes from the ground to one of the versions.
-func (d *differ) way(f *field, ground store.Reader, places map[string]*difference, side int, undone *fieldState, flipped, nums []history.Num) (*fieldBuild, error) {
-	b := new(fieldBuild)
+func (d *differ) way(f *field, ground store.Reader, places map[string]*difference, side int, undone *fieldState, flipped, nums []history.Num) error {
+	var b fieldBuild
 	if err := b.begin(d.ctx, d.space, f, d.r, ground, &d.room); err != nil {
-		return nil, err
+		return err
 	}
 	tell := func(c crdt.Change) error {
-		inside, err := sequenceAt(b.env, c.Path)
-		if err != nil {
-			return err
-		}
-		if inside != nil {
-			c.Key = nil
+		if c.Lost {
+			return fmt.Errorf("%w: a list lost or got more than %d bytes at once", ErrTooLarge, crdt.MaxTold)
 		}
 		place := c.Place()
 		at := places[place]
 		if at == nil {
-			at = &difference{ground: bytes.Clone(c.Before), sequence: inside != nil}
+			at = &difference{ground: bytes.Clone(c.Before)}
 			places[place] = at
 			if err := d.room.spend(entryCost + len(place) + len(c.Before)); err != nil {
 				return err
 			}
 		}
 		at.ends[side], at.moved[side], at.last = bytes.Clone(c.After), true, c
-		return d.room.spend(len(c.After))
+		if c.Edits != nil {
+			at.edits[side].Add(c.Edits)
+		}
+		return d.room.spend(len(c.After) + crdt.Size(c.Edits))
 	}
 	if err := b.flip(flipped, undone, tell); err != nil {
-		return nil, err
+		return err
 	}
-	return b, b.apply(nums, undone, tell)
-}
-
-// sequenceAt is the environment of a list or text at a path; nil when something else is there.
-func sequenceAt(env *crdt.Env, path []crdt.Step) (*crdt.Env, error) {
-	in, err := env.At(path...)
-	if err != nil || in.Shape.Type == nil {
-		return nil, err
-	}
-	if name := in.Shape.Type.Name(); name != "list" && name != "text" {
-		return nil, nil
-	}
-	return in, nil
-}
-
-// compareSequence makes one change of what lies between the beginning and the end that both have in common.
-func (d *differ) compareSequence(at *difference, envs ...*crdt.Env) error {
-	var ends [2][]any
-	text := false
-	for side, env := range envs {
-		in, err := sequenceAt(env, at.last.Path)
-		if err == nil {
-			text = in.Shape.Type.Name() == "text"
-			ends[side], err = d.elements(in, text)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	a, b := ends[0], ends[1]
-	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
-		a, b = a[1:], b[1:]
-	}
-	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
-		a, b = a[:len(a)-1], b[:len(b)-1]
-	}
-	at.moved = [2]bool{true, true}
-	for side, list := range [2][]any{a, b} {
-		if at.ends[side] = nil; len(list) == 0 {
-			continue
-		}
-		block, err := sequenceValue(list, text)
-		if err != nil {
-			return err
-		}
-		at.ends[side] = block
-	}
-	return nil
-}
-
-// elements are the code points of a text, or the values of a list as canonical bytes.
-func (d *differ) elements(env *crdt.Env, text bool) (list []any, err error) {
-	if text {
-		whole, err := crdt.TextSlice(env, 0, maxPast)
-		if err == nil {
-			err = d.room.spend(elementCost * len(whole))
-		}
-		for _, r := range whole {
-			list = append(list, r)
-		}
-		return list, err
-	}
-	for e, err := range crdt.ListScan(env, 0, maxPast) {
-		if err == nil {
-			err = d.room.spend(elementCost + len(e.Value))
-		}
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, string(e.Value))
-	}
-	return list, nil
-}
-
-// elementCost is about what an element takes that is compared.
-const elementCost = 24
-
-func sequenceValue(list []any, text bool) ([]byte, error) {
-	if text {
-		var all strings.Builder
-		for _, r := range list {
-			all.WriteRune(r.(rune))
-		}
-		return object.Encode(all.String())
-	}
-	values := make([]any, len(list))
-	for i, block := range list {
-		v, err := object.Decode([]byte(block.(string)))
-		if err != nil {
-			return nil, err
-		}
-		values[i] = v
-	}
-	return object.Encode(values)
+	return b.apply(nums, undone, tell)
 }
 
 func (d *differ) add(f *field, places map[string]*difference) error {
@@ -295,14 +191,15 @@ func (d *differ) add(f *field, places map[string]*difference) error {
 				at.ends[side] = at.ground
 			}
 		}
-		if (at.ends[0] == nil) == (at.ends[1] == nil) && bytes.Equal(at.ends[0], at.ends[1]) {
+		edits := crdt.Between(at.edits[0].All(), at.edits[1].All())
+		if edits == nil && (at.ends[0] == nil) == (at.ends[1] == nil) && bytes.Equal(at.ends[0], at.ends[1]) {
 			continue
 		}
 		if len(d.list) == MaxDiff {
 			return fmt.Errorf("%w: more than %d changes", ErrTooLarge, MaxDiff)
 		}
 		c := at.last
-		c.Before, c.After = at.ends[0], at.ends[1]
+		c.Before, c.After, c.Edits = at.ends[0], at.ends[1], edits
 		d.list = append(d.list, Change{Field: f.name, Change: c})
 	}
 	return nil

@@ -273,10 +273,11 @@ type undoPlay struct {
 	nodes  []*replica.Node
 	spaces []*replica.Space
 	people map[identity.PublicKey]identity.PublicKey
+	names  []string // of fields that are edited
 }
 
 func newUndoPlay(t *testing.T, seed uint64) *undoPlay {
-	p := &undoPlay{t: t, r: rand.New(rand.NewPCG(seed, 1)), people: map[identity.PublicKey]identity.PublicKey{}}
+	p := &undoPlay{t: t, r: rand.New(rand.NewPCG(seed, 1)), people: map[identity.PublicKey]identity.PublicKey{}, names: undoNames}
 	ana, one := newIdentity(t, 1)
 	two := secondDevice(t, ana, 2)
 	for i, dev := range []identity.Device{one, two, newDevice(t, 3)} {
@@ -357,7 +358,7 @@ func (p *undoPlay) update(s *replica.Space, f func(tx *replica.Tx) error) {
 func (p *undoPlay) edit(tx *replica.Tx) error {
 	me := tx.Space().Node().Device().Identity()
 	for range 1 + p.r.IntN(3) {
-		name := undoNames[p.r.IntN(len(undoNames))]
+		name := p.names[p.r.IntN(len(p.names))]
 		env, err := tx.Env(name)
 		if err != nil {
 			return err

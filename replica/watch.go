@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/hyperhyperspace/hhs-go/crdt"
@@ -50,7 +51,7 @@ func (c *Change) size() int {
 	for _, s := range c.Path {
 		size += len(s.Key)
 	}
-	return size + len(c.Key) + len(c.Before) + len(c.After) + len(c.Op.Payload) + refSize*len(c.Op.Refs)
+	return size + len(c.Key) + len(c.Before) + len(c.After) + crdt.Size(c.Edits) + len(c.Op.Payload) + refSize*len(c.Op.Refs)
 }
 
 // own is the change in memory of its own: what the door has is a piece of a
@@ -66,15 +67,60 @@ func (c *Change) own() Change {
 		}
 	}
 	o.Op.Refs = slices.Clone(c.Op.Refs)
+	o.Edits = slices.Clone(c.Edits)
+	for i := range o.Edits {
+		for _, part := range [2]*crdt.Content{&o.Edits[i].Deleted, &o.Edits[i].Inserted} {
+			part.Text = strings.Clone(part.Text)
+		}
+	}
 	return o
+}
+
+// pendingChange is a change that a subscriber has not taken yet.
+type pendingChange struct {
+	Change
+	edits *crdt.Edits // of a list or text; Change.Edits is empty meanwhile
+}
+
+func newPending(c Change) pendingChange {
+	if c.Edits == nil {
+		return pendingChange{Change: c}
+	}
+	w := pendingChange{c, new(crdt.Edits)}
+	w.edits.Add(c.Edits)
+	w.Edits = nil
+	return w
+}
+
+// join takes in a later change at the same place. What different people did to
+// a list or text stays apart: a change says who.
+func (w *pendingChange) join(c Change) bool {
+	switch {
+	case w.edits == nil:
+		c.Before = w.Before
+	case w.Cause().Identity != c.Cause().Identity:
+		return false
+	default:
+		w.edits.Add(c.Edits)
+		c.Edits = nil
+	}
+	w.Change = c
+	return true
+}
+
+func (w *pendingChange) size() int {
+	if w.edits != nil {
+		return w.Change.size() + w.edits.Size()
+	}
+	return w.Change.size()
 }
 
 // subscriber is a mailbox that never makes the door wait. Changes that it has
 // not taken yet are coalesced per field and key: the first Before and the last
-// After of the run.
+// After of the run, and all Edits as one.
 type subscriber struct {
 	mu      sync.Mutex
-	pending []Change
+	pending []pendingChange
 	index   map[string]int
 	size    int // of what is pending, in bytes
 	resync  bool
@@ -93,21 +139,28 @@ func (b *subscriber) post(changes []Change) {
 		if b.resync {
 			break
 		}
-		k := c.Field + "\x00" + c.Place()
-		if i, ok := b.index[k]; ok {
-			b.size -= b.pending[i].size()
-			c.Before = b.pending[i].Before
-			b.pending[i] = c
-		} else {
-			b.index[k] = len(b.pending)
-			b.pending = append(b.pending, c)
-		}
-		b.size += c.size()
-		if len(b.pending) > maxPendingChanges || b.size > maxPendingBytes {
+		b.add(c)
+		if c.Lost || len(b.pending) > maxPendingChanges || b.size > maxPendingBytes {
 			b.pending, b.index, b.size, b.resync = nil, map[string]int{}, 0, true
 		}
 	}
 	b.poke()
+}
+
+func (b *subscriber) add(c Change) {
+	place := c.Field + "\x00" + c.Place()
+	if i, ok := b.index[place]; ok {
+		w := &b.pending[i]
+		was := w.size()
+		if w.join(c) {
+			b.size += w.size() - was
+			return
+		}
+	}
+	w := newPending(c)
+	b.index[place] = len(b.pending)
+	b.pending = append(b.pending, w)
+	b.size += w.size()
 }
 
 func (b *subscriber) miss() {
@@ -134,7 +187,15 @@ func (b *subscriber) poke() {
 func (b *subscriber) take() (changes []Change, closed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	changes, closed = b.pending, b.closed
+	closed = b.closed
+	for i := range b.pending {
+		w := &b.pending[i]
+		if w.edits == nil {
+			changes = append(changes, w.Change)
+		} else if w.Edits = w.edits.All(); w.Edits != nil { // else all is as it was
+			changes = append(changes, w.Change)
+		}
+	}
 	if b.resync {
 		changes = []Change{{Resync: true}}
 	}

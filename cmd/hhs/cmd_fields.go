@@ -149,7 +149,8 @@ func (a *app) watchCommand() *cobra.Command {
 		Use:   "watch SPACE",
 		Short: "Print every change of a space as it comes",
 		Long: `Prints every change of a space, one line each, after it is on this disk, and every change of its connections, until
-Ctrl-C. It connects to the space's peers, unless another command of this directory does already.
+Ctrl-C. Of a list or text it says where what went and what came: each line of a change counts in elements, or characters,
+from the beginning of what was there before the change. It connects to the space's peers, unless another command of this directory does already.
 
 A line "resync" says that changes may have been missed: read again with hhs get.`,
 		Example: "  hhs watch 4kq2jsye -json",
@@ -191,7 +192,11 @@ func (a *app) printChange(one change) error {
 			if one.Undone != "" {
 				how = " (" + one.Action + ")"
 			}
-			a.printf("%s %s: %s -> %s by %s%s\n", one.Time.Format(time.DateTime), dotted(one.Field, one.Path), one.Before, one.After, who, how)
+			before, place, after := one.Time.Format(time.DateTime)+" ", dotted(one.Field, one.Path), " by "+who+how
+			if one.Edits == nil {
+				a.printf("%s%s: %s -> %s%s\n", before, place, one.Before, one.After, after)
+			}
+			a.printEdits(before+place, one.Edits, after)
 		case "watching":
 			a.printf("watching %s: %s\n", one.Space, one.Status)
 		case "status":
@@ -200,6 +205,20 @@ func (a *app) printChange(one change) error {
 			a.printf("%s\n", one.Event)
 		}
 	})
+}
+
+// printEdits prints what became of a list or text, a line for each stretch.
+func (a *app) printEdits(before string, edits []edit, after string) {
+	for _, e := range edits {
+		what := string(e.Deleted) + " -> " + string(e.Inserted)
+		switch {
+		case e.Deleted == nil:
+			what = "inserted " + string(e.Inserted)
+		case e.Inserted == nil:
+			what = "deleted " + string(e.Deleted)
+		}
+		a.printf("%s at %d: %s%s\n", before, e.Index, what, after)
+	}
 }
 
 func (a *app) peersCommand() *cobra.Command {

@@ -99,7 +99,11 @@ with commas between them, or "now". Each is read by itself: as a copy showed it 
 			}
 			return a.emit(list, func() {
 				for _, d := range list {
-					a.printf("%s: %s -> %s by %s %s\n", fieldText(d.Field)+d.Path, valueText(d.Before), valueText(d.After), personText(d.Name, d.Identity), d.Time.Format(time.DateTime))
+					place, by := fieldText(d.Field)+d.Path, " by "+personText(d.Name, d.Identity)+" "+d.Time.Format(time.DateTime)
+					if d.Edits == nil {
+						a.printf("%s: %s -> %s%s\n", place, valueText(d.Before), valueText(d.After), by)
+					}
+					a.printEdits(place, d.Edits, by)
 				}
 				if len(list) == 0 {
 					a.notef("Both show the same.\n")

@@ -317,6 +317,7 @@ type change struct {
 	Path     []string        `json:"path,omitempty"` // of the value inside the field: keys and names of properties
 	Before   json.RawMessage `json:"before,omitempty"`
 	After    json.RawMessage `json:"after,omitempty"`
+	Edits    []edit          `json:"edits,omitempty"` // of a list or text, instead of Before and After
 	Identity string          `json:"identity,omitempty"`
 	Name     string          `json:"name,omitempty"`
 	Time     *time.Time      `json:"time,omitempty"`
@@ -324,6 +325,33 @@ type change struct {
 	Action   string          `json:"action,omitempty"` // what the commit did: "remove", "undo"
 	Undone   string          `json:"undone,omitempty"` // of an undo or redo: the commit taken back or made again
 	Status   *statusInfo     `json:"status,omitempty"`
+}
+
+// edit is a stretch of a list or text that was replaced. Index is where it was before the change, in elements or code
+// points; the edits of a change are in order.
+type edit struct {
+	Index    uint64          `json:"index"`
+	Deleted  json.RawMessage `json:"deleted,omitempty"` // a text, or a list of values
+	Inserted json.RawMessage `json:"inserted,omitempty"`
+}
+
+func editsOf(raw []crdt.Edit) ([]edit, error) {
+	list := make([]edit, 0, len(raw))
+	for i := range raw {
+		one := edit{Index: raw[i].Index}
+		var err error
+		if c := raw[i].Deleted; c.Len() > 0 {
+			one.Deleted, err = text(c.Value())
+		}
+		if c := raw[i].Inserted; err == nil && c.Len() > 0 {
+			one.Inserted, err = text(c.Value())
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, one)
+	}
+	return list, nil
 }
 
 // watchSpace sends every change until the other end goes away.
@@ -398,12 +426,15 @@ func changeOf(space *hhs.AnySpace, n hhs.Change) (one change, err error) {
 	if n.Undo != nil {
 		one.Undone = n.Op.Ref.Commit.String()
 	}
-	if one.Before, err = blockText(n.Before); err != nil {
+	if one.Name, err = space.NameOf(hhs.Identity(one.Identity)); err != nil {
 		return one, err
 	}
-	if one.After, err = blockText(n.After); err != nil {
+	if n.Edits != nil {
+		one.Edits, err = editsOf(n.Edits)
 		return one, err
 	}
-	one.Name, err = space.NameOf(hhs.Identity(one.Identity))
+	if one.Before, err = blockText(n.Before); err == nil {
+		one.After, err = blockText(n.After)
+	}
 	return one, err
 }

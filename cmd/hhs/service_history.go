@@ -155,7 +155,8 @@ type differing struct {
 	Path     string          `json:"path,omitempty"`
 	Before   json.RawMessage `json:"before,omitempty"` // absent: there was none
 	After    json.RawMessage `json:"after,omitempty"`
-	Identity string          `json:"identity"` // who made the latest change
+	Edits    []edit          `json:"edits,omitempty"` // of a list or text, instead of Before and After
+	Identity string          `json:"identity"`        // who made the latest change
 	Name     string          `json:"name,omitempty"`
 	Time     time.Time       `json:"time"`
 	Commit   string          `json:"commit"`
@@ -183,6 +184,11 @@ func diffSpace(ctx context.Context, s *service, a diffArgs) ([]differing, error)
 		c := &changes[i]
 		who := hhs.Identity(c.Op.Identity.String())
 		one := differing{Field: c.Field, Path: space.Replica().PathText(c.Field, c.Path), Identity: string(who), Time: hhs.WallTime(c.Op.Time), Commit: c.Op.Ref.Commit.String()}
+		if c.Edits != nil {
+			if one.Edits, err = editsOf(c.Edits); err != nil {
+				return nil, err
+			}
+		}
 		if c.Before != nil {
 			if one.Before, err = blockText(c.Before); err != nil {
 				return nil, err

@@ -18,12 +18,15 @@ import (
 
 // seqGen is the generator of a list or a text.
 func seqGen(list bool) Gen {
-	g := Gen{Model: modelSeq(list), Follow: followSplices, Keep: true}
+	g := Gen{Model: modelSeq(list), Keep: true}
 	if list {
 		g.Schema = testSchema()
 	}
 	g.Draft = func(r *rand.Rand, env *crdt.Env, _ identity.PublicKey) (crdt.Draft, bool) {
 		return draftSeq(r, env, list)
+	}
+	g.Follow = func(shown [][]byte, changes []crdt.Change) ([][]byte, error) {
+		return followEdits(shown, changes, list)
 	}
 	g.Read = func(env *crdt.Env) ([]Shown, error) { return readSeq(env, list) }
 	g.Check = func(env *crdt.Env, shown []Shown) error { return checkSeq(env, shown, list) }
@@ -140,53 +143,50 @@ func decodedText(b []byte) string {
 	return ""
 }
 
-// followSplices applies changes to what was shown before.
-func followSplices(shown [][]byte, changes []crdt.Change) ([][]byte, error) {
+// followEdits applies changes to what was shown before.
+func followEdits(shown [][]byte, changes []crdt.Change, list bool) ([][]byte, error) {
 	for _, ch := range changes {
-		at, units, err := crdt.SplicePos(ch)
-		if err != nil {
-			return nil, err
+		edits := ch.Edits
+		if len(edits) == 0 || len(ch.Key)+len(ch.Before)+len(ch.After) > 0 {
+			return nil, fmt.Errorf("a change without edits, or with more: %+v", ch)
 		}
-		gone, come := elements(ch.Before), elements(ch.After)
-		if at+uint64(len(gone)) > uint64(len(shown)) || !slices.EqualFunc(gone, shown[at:at+uint64(len(gone))], bytes.Equal) {
-			return nil, fmt.Errorf("at %d, %q is said to have been there", at, gone)
+		was := shown
+		shown = slices.Clone(shown)
+		for i := len(edits) - 1; i >= 0; i-- {
+			e := &edits[i]
+			gone, come := elements(e.Deleted), elements(e.Inserted)
+			at, end := e.Index, e.Index+uint64(len(gone))
+			switch {
+			case end > uint64(len(was)) || !slices.EqualFunc(gone, was[at:end], bytes.Equal):
+				return nil, fmt.Errorf("at %d, %q is said to have been there", at, gone)
+			case i > 0 && edits[i-1].Index+edits[i-1].Deleted.Len() >= at, len(gone)+len(come) == 0:
+				return nil, fmt.Errorf("edit %d of %+v touches the one before it, or does nothing", i, edits)
+			case e.Units != unitsOf(was[:at], list) || e.Deleted.Units() != unitsOf(gone, list) || e.Inserted.Units() != unitsOf(come, list):
+				return nil, fmt.Errorf("at %d, UTF-16 offset %d, it is %d", at, e.Units, unitsOf(was[:at], list))
+			}
+			shown = slices.Replace(shown, int(at), int(end), come...)
 		}
-		if n := unitsOf(shown[:at]); n != units && ch.Op.Action == "edit" && len(shown) > 0 && decodedText(shown[0]) != "" && !isList(ch) {
-			return nil, fmt.Errorf("at %d, UTF-16 offset %d, it is %d", at, units, n)
-		}
-		shown = slices.Replace(slices.Clone(shown), int(at), int(at)+len(gone), come...)
 	}
 	return shown, nil
 }
 
-func isList(ch crdt.Change) bool {
-	for _, b := range [][]byte{ch.Before, ch.After} {
-		if len(b) > 0 && b[0]>>5 == 4 {
-			return true
-		}
-	}
-	return false
-}
-
-func unitsOf(shown [][]byte) (n uint64) {
+// unitsOf counts UTF-16 units; an element of a list is one.
+func unitsOf(shown [][]byte, list bool) (n uint64) {
 	for _, b := range shown {
-		n += uint64(len(utf16.Encode([]rune(decodedText(b)))))
+		if n++; !list && len(utf16.Encode([]rune(decodedText(b)))) > 1 {
+			n++
+		}
 	}
 	return n
 }
 
-// elements are the elements of a change's value.
-func elements(b []byte) (all [][]byte) {
-	v, _ := object.Decode(b)
-	switch v := v.(type) {
-	case string:
-		for _, c := range v {
-			all = append(all, encoded(string(c)))
-		}
-	case []any:
-		for _, e := range v {
-			all = append(all, encoded(e))
-		}
+// elements are the elements of content, as values of their own.
+func elements(c crdt.Content) (all [][]byte) {
+	for _, r := range c.Text {
+		all = append(all, encoded(string(r)))
+	}
+	for _, v := range c.Values {
+		all = append(all, encoded(v))
 	}
 	return all
 }

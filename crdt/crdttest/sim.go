@@ -49,6 +49,8 @@ type replica struct {
 	state   *State
 	shown   map[string][]byte // by key, kept from the changes alone
 	listed  [][]byte          // the same of a type with Follow
+	before  [][]byte          // what it was a while ago
+	edits   crdt.Edits        // and all that was told since
 	env     *crdt.Env         // kept from call to call
 }
 
@@ -323,6 +325,21 @@ func (s *sim) followList(p *replica, changes []crdt.Change, what string) *failur
 	var err error
 	if p.listed, err = s.gen.Follow(p.listed, changes); err != nil {
 		return s.fail("%s: the changes: %v", what, err)
+	}
+	for i := range changes {
+		p.edits.Add(changes[i].Edits)
+	}
+	if s.r.IntN(8) == 0 { // what comes to the same if it is told later, as one
+		was := p.before
+		if all := p.edits.All(); all != nil {
+			if was, err = s.gen.Follow(was, []crdt.Change{{Edits: all}}); err != nil {
+				return s.fail("%s: all changes since %q: %v", what, p.before, err)
+			}
+		}
+		if !slices.EqualFunc(was, p.listed, bytes.Equal) {
+			return s.fail("%s: what was told since %q leads to %q, not to %q", what, p.before, was, p.listed)
+		}
+		p.before, p.edits = p.listed, crdt.Edits{}
 	}
 	now, err := s.gen.Read(s.env(p))
 	if err != nil {

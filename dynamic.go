@@ -133,7 +133,7 @@ func (s *AnySpace) at(field string, path []any, made []history.OpRef) (b binding
 		return b, err
 	}
 	if _, ok := m.Field(field); !ok {
-		return b, fmt.Errorf("field %q: the kind %s has no such field", field, m.Kind)
+		return b, fmt.Errorf("field %q of the kind %s: %w", field, m.Kind, ErrNoField)
 	}
 	b = binding{space: s.rep, past: s.past, field: field, text: field}
 	for i, s := range path {

@@ -27,7 +27,7 @@ type Past[R any] struct{ *AnyPast }
 func (p *Past[R]) Root() R { return bind[R](binding{space: p.in.rep, past: p.in.past}) }
 
 // At is the space at the version that the given commits end, such as the heads that
-// Replica().Heads() told once, or one commit of History: what a copy showed that had
+// Heads told once, or one commit of History; none: at the present one. It is what a copy showed that had
 // those and all in their past, and nothing else. Nothing that came later changes it; an
 // undo counts if the version holds it. A field is put together in memory when it is
 // first read, in the time of a walk through the version, and kept as long as what is
@@ -117,15 +117,30 @@ func (p *AnyPast) Value(field string, path ...any) (Item, bool, error) {
 // NameOf is the name a person showed then.
 func (p *AnyPast) NameOf(who Identity) (string, error) { return p.in.NameOf(who) }
 
+// Heads are the commits that end the present version: give them to At and Diff later.
+func (s *AnySpace) Heads() []object.ID { return s.rep.Heads() }
+
 // Diff lists what the version of the commits to shows otherwise than that of from,
-// each by itself as At shows it: Before and After are canonical bytes, nil for none.
+// each by itself as At shows it; no commits mean the present version. Before and After
+// are canonical bytes, nil for none, and Change.Values gives what they say.
 // ErrTooLarge when there are more than replica.MaxDiff.
 func (s *AnySpace) Diff(ctx context.Context, from, to []object.ID) ([]Change, error) {
 	return s.rep.Diff(ctx, from, to)
 }
 
-// HistoryQuery asks for a page of History; see replica.LogQuery.
+// HistoryQuery asks for a page of History; see replica.LogQuery. Without a Limit a
+// page has 50 commits at most.
 type HistoryQuery = replica.LogQuery
+
+// defaultHistory is how many commits a page of History has if nobody says: more than
+// a screen, and little to read.
+const defaultHistory = 50
+
+// ErrNoField is wrapped with a name that no field of the space's kind has.
+var ErrNoField = replica.ErrNoField
+
+// errQuery says that a question makes no sense.
+var errQuery = errors.New("no such question")
 
 // HistoryPage is a stretch of history, newest first: no commit comes after one that has it in its past.
 type HistoryPage struct {
@@ -146,20 +161,25 @@ type PastCommit struct {
 
 // PastOp is one op of a PastCommit.
 type PastOp struct {
-	Field   string // "": who takes part and how
-	Path    string // inside the field, as ["milk"].title; "" for all of it
+	Field   string   // "": who takes part and how
+	Path    string   // inside the field, as ["milk"].title; "" for all of it
+	Keys    []string // of Path, as Change.Keys has them
 	Action  string
-	Value   any    // an object value; nil for none, and where it is malformed
-	Effect  string // replica.EffectCounts, EffectIgnored or EffectUndone
-	Ignored string // why
+	Value   any         // an object value; nil for none, and where it is malformed
+	Effect  string      // replica.EffectCounts, EffectIgnored or EffectUndone
+	Ignored string      // why
+	Commits []object.ID // that an undo takes back, whose undo a redo takes back, or that a group joins
 }
 
 // History reads who wrote what, newest first, with what became of it. It reads no more than it
 // returns; with Field or Version it passes over others, some thousand commits at most, so that a page may
 // have fewer than Limit, or none, and still a Next.
 func (s *AnySpace) History(ctx context.Context, q HistoryQuery) (HistoryPage, error) {
-	if q.Limit < 1 {
-		return HistoryPage{}, fmt.Errorf("history of space %s: a page has one commit or more, not %d", s.ID().Short(), q.Limit)
+	if q.Limit < 0 {
+		return HistoryPage{}, fmt.Errorf("history of space %s: %w: a page of %d commits", s.ID().Short(), errQuery, q.Limit)
+	}
+	if q.Limit == 0 {
+		q.Limit = defaultHistory
 	}
 	raw, err := s.rep.Log(ctx, q)
 	page := HistoryPage{Commits: make([]PastCommit, 0, len(raw.Commits)), Next: raw.Next}
@@ -187,7 +207,12 @@ func (s *AnySpace) History(ctx context.Context, q HistoryQuery) (HistoryPage, er
 }
 
 func (s *AnySpace) pastOp(op replica.LoggedOp) PastOp {
-	p := PastOp{Field: op.Field, Path: s.rep.PathText(op.Field, op.Path), Action: op.Action, Effect: op.Effect, Ignored: op.Ignored}
+	p := PastOp{Field: op.Field, Path: s.rep.PathText(op.Field, op.Path), Keys: op.Keys(), Action: op.Action, Effect: op.Effect, Ignored: op.Ignored}
+	if op.Field == authority.UndoField {
+		for _, ref := range op.Names {
+			p.Commits = append(p.Commits, ref.Commit)
+		}
+	}
 	if op.Value != nil {
 		if v, err := object.Decode(op.Value); err == nil {
 			p.Value = v

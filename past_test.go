@@ -4,9 +4,12 @@ package hhs_test
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 
 	hhs "github.com/hyperhyperspace/hhs-go"
+	"github.com/hyperhyperspace/hhs-go/authority"
 	"github.com/hyperhyperspace/hhs-go/object"
 	"github.com/hyperhyperspace/hhs-go/replica"
 )
@@ -94,11 +97,56 @@ func TestHistory(t *testing.T) {
 	if len(only.Commits) != 1 || only.Commits[0].Ops[0].Action != "set" || only.Commits[0].Identity != n.Identity() {
 		t.Errorf("%+v", only)
 	}
-	if _, err := s.History(within(t), hhs.HistoryQuery{}); err == nil {
-		t.Error("a page of nothing")
+	if page := must(s.History(within(t), hhs.HistoryQuery{}))(t); page.Commits[0].Ops[0].Commits[0] != first || !page.Next.IsZero() {
+		t.Errorf("%+v", page)
 	}
-	list := must(s.Diff(within(t), []object.ID{first}, s.Replica().Heads()))(t)
-	if len(list) != 2 || list[0].Field != "title" || list[0].Before != nil || list[1].Field != "lines" || list[1].After != nil {
-		t.Errorf("%+v", list)
+	for _, q := range []hhs.HistoryQuery{{Limit: -1}, {Field: "lyrics"}} {
+		if _, err := s.History(within(t), q); hhs.Code(err) != "invalid" {
+			t.Errorf("%+v: %v", q, err)
+		}
+	}
+	if _, err := s.History(within(t), hhs.HistoryQuery{Field: "lyrics"}); !errors.Is(err, hhs.ErrNoField) || !strings.Contains(err.Error(), `"lyrics"`) {
+		t.Error(err)
+	}
+	for _, now := range [][]object.ID{nil, s.Heads()} {
+		list := must(s.Diff(within(t), []object.ID{first}, now))(t)
+		if len(list) != 2 || list[0].Field != "title" || list[0].Before != nil || list[1].Field != "lines" || list[1].After != nil {
+			t.Fatalf("%+v", list)
+		}
+		if before, after, err := list[0].Values(); before != nil || after != "a title" || err != nil {
+			t.Errorf("%v -> %v, %v", before, after, err)
+		}
+	}
+	if now := must(s.At(within(t)))(t); !slices.Equal(now.Heads(), s.Heads()) || len(texts(t, now.Root().Lines)) != 0 {
+		t.Errorf("the present is %v", now.Heads())
+	}
+}
+
+// TestHistoryOfPath: only what is in, on or around a value inside a field.
+func TestHistoryOfPath(t *testing.T) {
+	n := offline(t)
+	m := &authority.Manifest{Kind: "example.org/plan", Version: 1, Policy: authority.PolicyOpen, Fields: []authority.Field{
+		{Name: "items", Type: "map", Of: &authority.Field{Type: "record", Fields: []authority.Field{{Name: "title", Type: "register"}, {Name: "done", Type: "register"}}}}}}
+	s := must(n.CreateSpace(within(t), m))(t)
+	do := func(action string, value any, path ...any) object.ID {
+		return must(s.Apply(within(t), []hhs.Op{{Field: "items", Path: path, Action: action, Value: value}}))(t).Commit
+	}
+	milk := do("make", nil, "milk")
+	do("make", nil, "bread")
+	title := do("set", "Milk", "milk", nil, "title")
+	done := do("set", true, "milk", nil, "done")
+	do("set", "Bread", "bread", nil, "title")
+	gone := do("remove", nil, "milk")
+	for _, c := range []struct {
+		path []string
+		want []object.ID
+	}{{[]string{"milk"}, []object.ID{gone, done, title, milk}}, {[]string{"milk", "title"}, []object.ID{gone, title, milk}}, {[]string{"eggs"}, nil}} {
+		var got []object.ID
+		for _, one := range must(s.History(within(t), hhs.HistoryQuery{Field: "items", Path: c.path}))(t).Commits {
+			got = append(got, one.Commit)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%v: %v, want %v", c.path, got, c.want)
+		}
 	}
 }

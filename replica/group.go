@@ -235,8 +235,8 @@ func (g *group) append(ops []history.Op, parts [][]byte) (*history.Commit, error
 // close releases the version the group was built on.
 func (g *group) close() { _ = g.snap.Close() } // of a reader: nothing is lost
 
-// errNoField is wrapped with the field's name.
-var errNoField = errors.New("no such field in this space")
+// ErrNoField is wrapped with the name that no field of the space's kind has.
+var ErrNoField = errors.New("no such field in this space")
 
 // Commits that are being made have numbers above all others until the door
 // gives them theirs: those of a group count from openCommits, and openCommit is

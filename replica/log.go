@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/hyperhyperspace/hhs-go/authority"
 	"github.com/hyperhyperspace/hhs-go/crdt"
@@ -18,6 +19,7 @@ type LogQuery struct {
 	Before  object.ID   // go on after this commit; zero: from the newest
 	Version []object.ID // only what these have in their past, and they; nil: all that is here
 	Field   string      // only commits with an op on it; "": all
+	Path    []string    // with Field: only ops on, in or around the value there; keys of maps and names of properties, as Change.Keys
 	Limit   int         // at most so many
 }
 
@@ -76,11 +78,14 @@ func (s *Space) log(ctx context.Context, q LogQuery) (page LogPage, err error) {
 		return page, err
 	}
 	defer v.Close()
+	if !s.hasField(q.Field) {
+		return page, fmt.Errorf("field %q: %w", q.Field, ErrNoField)
+	}
 	next, spans, err := s.logFrom(q)
 	if err != nil {
 		return page, err
 	}
-	l := logReader{space: s, kind: s.kind.Load(), r: v.snap, read: commits{keys: s.keys, r: v.snap}, undos: s.undoState(v.snap, nil)}
+	l := logReader{space: s, kind: s.kind.Load(), path: q.Path, r: v.snap, read: commits{keys: s.keys, r: v.snap}, undos: s.undoState(v.snap, nil)}
 	for scanned := 0; next > 0; scanned++ {
 		if len(page.Commits) >= q.Limit || scanned >= maxLogScan {
 			cut, err := l.read.get(next)
@@ -112,6 +117,12 @@ func (s *Space) log(ctx context.Context, q LogQuery) (page LogPage, err error) {
 		}
 	}
 	return page, nil
+}
+
+// hasField tells whether a name is that of a field that history can be asked for.
+func (s *Space) hasField(name string) bool {
+	_, err := s.field(name)
+	return name == "" || name == authority.UndoField || err == nil
 }
 
 // logFrom finds the number after the first commit of a page, and the version as spans; nil: all.
@@ -163,12 +174,13 @@ func (s *Space) PathText(field string, path []crdt.Step) string {
 type logReader struct {
 	space *Space
 	kind  *kind
+	path  []string // what is asked for inside the field
 	r     store.Reader
 	read  commits
 	undos *fieldState
 }
 
-// about tells whether a commit has an op on a field.
+// about tells whether a commit has an op on a field, and there on what is asked for.
 func (l *logReader) about(n history.Num, field string) (about bool, err error) {
 	if field == "" {
 		return true, nil
@@ -177,8 +189,37 @@ func (l *logReader) about(n history.Num, field string) (about bool, err error) {
 		about = about || string(name) == field
 		return nil
 	})
-	return about, err
+	if !about || err != nil || len(l.path) == 0 {
+		return about, err
+	}
+	w, err := l.read.next(n)
+	if err != nil {
+		return false, err
+	}
+	f, err := l.kind.field(field)
+	if err != nil {
+		return true, nil // undos have no path
+	}
+	for i := range w.commit.Env.Ops {
+		if w.commit.Env.Ops[i].Field != field {
+			continue
+		}
+		op := w.op(i)
+		if path, _, err := f.shape.Read(&op); err == nil && meets(keysOf(path), l.path) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
+
+// meets tells whether one path leads through the end of the other.
+func meets(a, b []string) bool {
+	n := min(len(a), len(b))
+	return slices.Equal(a[:n], b[:n])
+}
+
+// Keys are the texts of the path, as Change.Keys.
+func (op *LoggedOp) Keys() []string { return keysOf(op.Path) }
 
 func (l *logReader) commit(n history.Num) (Logged, error) {
 	w, err := l.read.next(n)

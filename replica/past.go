@@ -36,7 +36,7 @@ type Past struct {
 // than is spent on one.
 var ErrTooLarge = errors.New("too much of the past for one reading")
 
-// At reads the version that some commits end: the state of all in their past,
+// At reads the version that some commits end (none: the present one): the state of all in their past,
 // judged by that alone, as a copy showed it that had no more. The state does not
 // depend on anything that came later: an undo counts if the version holds it. ErrNotFound for a commit that
 // is not here. Reads end with ctx.
@@ -50,14 +50,17 @@ func (s *Space) AtJudgedNow(ctx context.Context, version ...object.ID) (*Past, e
 }
 
 func (s *Space) at(ctx context.Context, version []object.ID, now bool) (*Past, error) {
-	if len(version) == 0 {
-		return nil, fmt.Errorf("past of space %s: a version is the ids of one commit or more", s.id.Short())
-	}
 	s.settled()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil, ErrClosed
+	}
+	if len(version) == 0 {
+		version = s.headIDs()
+	}
+	if len(version) == 0 {
+		return nil, fmt.Errorf("past of space %s: %w", s.id.Short(), ErrPending)
 	}
 	nums, err := s.numbersOf(version)
 	if err == nil {

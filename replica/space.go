@@ -145,7 +145,7 @@ func (k *kind) field(name string) (*field, error) {
 			return f, nil
 		}
 	}
-	return nil, fmt.Errorf("field %q: %w", name, errNoField)
+	return nil, fmt.Errorf("field %q: %w", name, ErrNoField)
 }
 
 // newKind takes the kind of the space from its first commit.

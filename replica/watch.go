@@ -2,12 +2,14 @@ package replica
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/hyperhyperspace/hhs-go/crdt"
+	"github.com/hyperhyperspace/hhs-go/object"
 )
 
 // Change is one visible change of one field, delivered after it is durable.
@@ -33,14 +35,31 @@ func (c *Change) Cause() *crdt.Op {
 
 // Keys are the texts of the path: keys of maps and names of properties, without
 // the records between them.
-func (c *Change) Keys() []string {
-	var keys []string
-	for _, s := range c.Path {
+func (c *Change) Keys() []string { return keysOf(c.Path) }
+
+func keysOf(path []crdt.Step) (keys []string) {
+	for _, s := range path {
 		if s.Key != "" {
 			keys = append(keys, s.Key)
 		}
 	}
 	return keys
+}
+
+// Values are Before and After as object values, nil for none.
+func (c *Change) Values() (before, after any, err error) {
+	for _, x := range []struct {
+		block []byte
+		value *any
+	}{{c.Before, &before}, {c.After, &after}} {
+		if x.block == nil {
+			continue
+		}
+		if *x.value, err = object.Decode(x.block); err != nil {
+			return nil, nil, fmt.Errorf("value of a change: %w", err)
+		}
+	}
+	return before, after, nil
 }
 
 // size is about what a change takes in memory, in bytes. A value that is both

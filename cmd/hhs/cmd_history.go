@@ -45,7 +45,10 @@ func (a *app) printLog(l logged) {
 	for _, c := range l.Commits {
 		a.printf("%s  %s  %s\n", c.Commit, c.Time.Format(time.DateTime), personText(c.Name, c.Identity))
 		for _, op := range c.Ops {
-			what := "  " + fieldText(op.Field) + op.Path + " " + op.Action
+			what := "  " + dotted(fieldText(op.Field), op.Path) + " " + op.Action
+			if len(op.Commits) > 0 {
+				what += " " + strings.Join(op.Commits, " ")
+			}
 			if op.Value != nil {
 				what += " " + string(op.Value)
 			}
@@ -99,7 +102,7 @@ with commas between them, or "now". Each is read by itself: as a copy showed it 
 			}
 			return a.emit(list, func() {
 				for _, d := range list {
-					place, by := fieldText(d.Field)+d.Path, " by "+personText(d.Name, d.Identity)+" "+d.Time.Format(time.DateTime)
+					place, by := dotted(fieldText(d.Field), d.Path), " by "+personText(d.Name, d.Identity)+" "+d.Time.Format(time.DateTime)
 					if d.Edits == nil {
 						a.printf("%s: %s -> %s%s\n", place, valueText(d.Before), valueText(d.After), by)
 					}

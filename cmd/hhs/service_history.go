@@ -13,7 +13,7 @@ import (
 // versionOf reads a version: the ids of its last commits, with commas between them, or "now".
 func versionOf(space *hhs.AnySpace, text string) ([]object.ID, error) {
 	if text == "now" {
-		return space.Replica().Heads(), nil
+		return space.Heads(), nil
 	}
 	var ids []object.ID
 	for part := range strings.SplitSeq(text, ",") {
@@ -68,12 +68,13 @@ type loggedCommit struct {
 }
 
 type loggedOp struct {
-	Field   string          `json:"field"` // "": who takes part and how
-	Path    string          `json:"path,omitempty"`
+	Field   string          `json:"field"`          // "": who takes part and how
+	Path    []string        `json:"path,omitempty"` // as that of a change
 	Action  string          `json:"action"`
 	Value   json.RawMessage `json:"value,omitempty"`
 	Effect  string          `json:"effect"` // effective, ignored or undone
 	Ignored string          `json:"ignored,omitempty"`
+	Commits []string        `json:"commits,omitempty"` // that an undo, redo or group is about
 }
 
 // maxLogPages bounds the pages that are looked through for one answer when few commits are about what is asked for.
@@ -131,7 +132,10 @@ func loggedOf(c hhs.PastCommit) (loggedCommit, error) {
 		one.UndoneBy = append(one.UndoneBy, by.String())
 	}
 	for _, op := range c.Ops {
-		o := loggedOp{Field: op.Field, Path: op.Path, Action: op.Action, Effect: op.Effect, Ignored: op.Ignored}
+		o := loggedOp{Field: op.Field, Path: op.Keys, Action: op.Action, Effect: op.Effect, Ignored: op.Ignored}
+		for _, id := range op.Commits {
+			o.Commits = append(o.Commits, id.String())
+		}
 		if op.Value != nil {
 			var err error
 			if o.Value, err = text(op.Value); err != nil {
@@ -152,7 +156,7 @@ type diffArgs struct {
 // differing is one value that two versions show differently.
 type differing struct {
 	Field    string          `json:"field"`
-	Path     string          `json:"path,omitempty"`
+	Path     []string        `json:"path,omitempty"`   // as that of a change
 	Before   json.RawMessage `json:"before,omitempty"` // absent: there was none
 	After    json.RawMessage `json:"after,omitempty"`
 	Edits    []edit          `json:"edits,omitempty"` // of a list or text, instead of Before and After
@@ -183,7 +187,7 @@ func diffSpace(ctx context.Context, s *service, a diffArgs) ([]differing, error)
 	for i := range changes {
 		c := &changes[i]
 		who := hhs.Identity(c.Op.Identity.String())
-		one := differing{Field: c.Field, Path: space.Replica().PathText(c.Field, c.Path), Identity: string(who), Time: hhs.WallTime(c.Op.Time), Commit: c.Op.Ref.Commit.String()}
+		one := differing{Field: c.Field, Path: c.Keys(), Identity: string(who), Time: hhs.WallTime(c.Op.Time), Commit: c.Op.Ref.Commit.String()}
 		if c.Edits != nil {
 			if one.Edits, err = editsOf(c.Edits); err != nil {
 				return nil, err

@@ -117,7 +117,7 @@ func addFile(out *tar.Writer, name, from string) error {
 // tsc is the TypeScript compiler, from js.
 var tsc = filepath.Join("node_modules", "typescript", "bin", "tsc")
 
-// jsDependencies installs what package-lock.json names: the TypeScript compiler and types. The pages need none of it.
+// jsDependencies installs what package-lock.json names: the TypeScript compiler, types, and React for a test. The pages need none of it.
 func (b *build) jsDependencies(ctx context.Context) error {
 	return b.fresh("js-dependencies", inputs{
 		under: []string{"js/package-lock.json", "js/package.json"}, there: []string{"js/node_modules/typescript/bin/tsc"},

@@ -131,6 +131,9 @@ func wasmExec(ctx context.Context, b *build, args []string) error {
 }
 
 func (b *build) testTypeScript(ctx context.Context) error {
+	if err := b.jsDependencies(ctx); err != nil { // React, for the test of the hooks
+		return err
+	}
 	if err := b.wasm(ctx); err != nil {
 		return err
 	}

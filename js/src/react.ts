@@ -1,5 +1,5 @@
 /** React hooks. A component that uses them draws again when what it shows has changed. */
-import { useEffect, useState } from 'react'
+import { useEffect, useMemo, useState, useSyncExternalStore } from 'react'
 import type { HhsNode, Peer, Space, SpaceKind, Status, UndoState, Unsubscribe } from './index.js'
 
 /** Anything with `subscribe`: the fields of a space, and what is inside them. */
@@ -25,29 +25,37 @@ export function useSpace<F extends SpaceKind<any>>(node: HhsNode, kind: F, link:
 
 /** The value of a field, undefined until it has been read. The field must be the same object from one drawing to the next, as `space.topic` and `space.items.at('milk')` are. */
 export function useValue<T>(field: Subscribable<T> | undefined): T | undefined {
-  const [state, set] = useState<{ field?: Subscribable<T>; value?: T }>({})
-  useEffect(() => field?.subscribe(value => set({ field, value })), [field])
-  // A value of the field before is not shown as this one's.
-  return state.field === field ? state.value : undefined
+  return useLatest(field, (f, fn: (value: T) => void) => f.subscribe(fn))
 }
 
 /** The connected peers of a space. */
 export function usePeers(space: Space | undefined): Peer[] {
-  const [peers, set] = useState<Peer[]>([])
-  useEffect(() => space?.subscribePeers(set), [space])
-  return peers
+  return useLatest(space, (s, fn: (peers: Peer[]) => void) => s.subscribePeers(fn)) ?? noPeers
 }
 
 /** The status of a space, undefined while it opens. */
 export function useStatus(space: Space | undefined): Status | undefined {
-  const [status, set] = useState<Status | undefined>(space?.status)
-  useEffect(() => space?.subscribeStatus(set), [space])
-  return status
+  return useLatest(space, (s, fn: (status: Status) => void) => s.subscribeStatus(fn), space?.status)
 }
 
 /** What can be taken back and given again in a space, for the buttons; undefined until it is known. */
 export function useUndo(space: Space | undefined): UndoState | undefined {
-  const [state, set] = useState<UndoState | undefined>()
-  useEffect(() => space?.subscribeUndo(set), [space])
-  return state
+  return useLatest(space, (s, fn: (state: UndoState) => void) => s.subscribeUndo(fn))
+}
+
+const noPeers: Peer[] = []
+
+/** What a source said last, `first` before it said anything. What another source said is never shown as this one's. */
+function useLatest<S, T>(source: S | undefined, subscribe: (source: S, fn: (value: T) => void) => Unsubscribe, first?: T): T | undefined {
+  const store = useMemo(() => {
+    let latest = first
+    return {
+      latest: () => latest,
+      subscribe: (changed: () => void) => source === undefined ? () => {} : subscribe(source, value => {
+        latest = value
+        changed()
+      }),
+    }
+  }, [source]) // how to subscribe is the same each time, and first is only for the beginning
+  return useSyncExternalStore(store.subscribe, store.latest, () => first)
 }

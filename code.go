@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/hyperhyperspace/hhs-go/authority"
+	"github.com/hyperhyperspace/hhs-go/blob"
 	"github.com/hyperhyperspace/hhs-go/crdt"
 	"github.com/hyperhyperspace/hhs-go/identity"
 	"github.com/hyperhyperspace/hhs-go/object"
@@ -35,6 +36,8 @@ func Code(err error) string {
 		return "schema"
 	case as[*object.ValueError](err):
 		return "value"
+	case as[*blob.Malformed](err):
+		return "blob"
 	case as[*LinkError](err):
 		return "bad_link"
 	case as[*words.Error](err):
@@ -64,7 +67,7 @@ var sentinels = []struct {
 	{ErrLocked, "locked"}, {ErrFull, "full"}, {ErrNewer, "newer"}, {store.ErrCorrupt, "corrupt"}, {store.ErrReadOnly, "read_only"},
 	{ErrKind, "kind_mismatch"}, {ErrOffline, "offline"}, {context.Canceled, "aborted"}, {context.DeadlineExceeded, "aborted"},
 	{identity.ErrSignature, "signature"}, {ErrName, "invalid"}, {ErrUndo, "invalid"}, {ErrPast, "read_only"}, {ErrUnbound, "invalid"}, {ErrOtherSpace, "invalid"}, {ErrTxEnded, "closed"}, {ErrTooLarge, "too_large"},
-	{ErrNoField, "invalid"}, {errQuery, "invalid"},
+	{ErrValueSize, "too_large"}, {ErrNoField, "invalid"}, {errQuery, "invalid"},
 	{idb.ErrUnavailable, "unsupported"},
 }
 

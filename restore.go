@@ -259,11 +259,15 @@ func (n *Node) VerifyStore(ctx context.Context, tell func(Step)) (damaged []stri
 	return damaged, err
 }
 
-// Compact gives back the room of what was deleted and overwritten, and returns
+// Compact gives back the room of what was deleted and overwritten, blobs that nothing
+// names among it (CollectBlobs), and returns
 // how many bytes that was. It takes room itself while it works.
 func (n *Node) Compact(ctx context.Context, tell func(Step)) (freed int64, err error) {
 	if n.engine == nil {
 		return 0, fmt.Errorf("compact: %w", errNoDirectory)
+	}
+	if _, err := n.CollectBlobs(ctx); err != nil {
+		return 0, err
 	}
 	return n.engine.Compact(ctx, pebbleStep("compact", tell))
 }

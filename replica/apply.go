@@ -103,6 +103,9 @@ func (a *applier) apply(c *history.Commit, payloads [][]byte, num history.Num, h
 		}
 		ch, err := f.typ.Apply(a.env(f), crdt.Op{Ref: history.OpRef{Commit: c.ID, Index: uint32(i)}, Num: num, Height: height, Author: a.device,
 			Identity: a.person, Time: c.Env.Time, Action: op.Action, Refs: op.Refs, Payload: payloads[i]}, true)
+		if err == nil && ofKind(op) {
+			err = a.nameBlobs(payloads[i], num, uint32(i), true)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("field %s: %w", op.Field, err)
 		}

@@ -381,6 +381,7 @@ func (d *door) store(in *entering, b *branch) error {
 	for _, part := range c.Parts {
 		d.bytes += len(part)
 	}
+	d.holdBlobs(in)
 	return d.attach(in, c.Attached())
 }
 

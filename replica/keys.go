@@ -3,6 +3,7 @@ package replica
 import (
 	"encoding/binary"
 
+	"github.com/hyperhyperspace/hhs-go/blob"
 	"github.com/hyperhyperspace/hhs-go/history"
 	"github.com/hyperhyperspace/hhs-go/identity"
 	"github.com/hyperhyperspace/hhs-go/object"
@@ -20,6 +21,12 @@ import (
 //	l <space digest> <device key> the end of this device's chain in a space it left
 //	m <name>                      node metadata (free for package hhs)
 //	o <codec> <digest>            an object's block, once per node
+//	B <codec> <digest>            a blob by its root: its local number, size, bytes here, time (blobs.go)
+//	C                             the next local number of a blob
+//	b <number:8> <level> <index:8>  a block of a blob
+//	b <number:8> ff <page:8>      which of 1,024 chunks are here
+//	U <number:8>                  a put that has not ended: time, digest of the first chunk
+//	K <space digest> <codec> <digest>  a blob that is here through a space
 //	s <space number:4> ...        all of one space:
 //	   c <num:8>                  commit record: envelope and parts (record.go)
 //	   i <digest:8>               first bytes of commit ids -> the numbers of those that begin so
@@ -32,7 +39,7 @@ import (
 //	   k <device key>             heads a device acknowledged as durable
 //	   y                          versions of this space, as in V
 //	   z                          totals: bytes kept, time of the last change
-//	   f <field:2> ...            state of one field; of ffff: what is taken back (undo.go)
+//	   f <field:2> ...            state of one field; of ffff: what is taken back (undo.go); of fffe: blobs (blobnames.go)
 const (
 	prefixSpaceIndex = 'n'
 	prefixNextSpace  = 'N'
@@ -44,6 +51,11 @@ const (
 	prefixLeft       = 'l'
 	prefixMeta       = 'm'
 	prefixObject     = 'o'
+	prefixBlob       = 'B'
+	prefixNextBlob   = 'C'
+	prefixBlock      = 'b'
+	prefixPut        = 'U'
+	prefixHeld       = 'K'
 	prefixSpace      = 's'
 
 	subCommit   = 'c'
@@ -74,6 +86,34 @@ func metaKey(name string) []byte { return append([]byte{prefixMeta}, name...) }
 func objectKey(id object.ID) []byte {
 	d := id.Digest()
 	return append([]byte{prefixObject, byte(id.Codec())}, d[:]...)
+}
+
+func rootKey(prefix []byte, root object.ID) []byte {
+	d := root.Digest()
+	return append(append(prefix, byte(root.Codec())), d[:]...)
+}
+
+func blobKey(root object.ID) []byte { return rootKey([]byte{prefixBlob}, root) }
+
+// heldKeys is how the keys of what a space brought begin.
+func heldKeys(space object.ID) []byte { return appendDigest([]byte{prefixHeld}, space) }
+
+func heldKey(space, root object.ID) []byte { return rootKey(heldKeys(space), root) }
+
+func putKey(num uint64) []byte { return binary.BigEndian.AppendUint64([]byte{prefixPut}, num) }
+
+// blocksOf is how the keys of a blob's blocks begin.
+func blocksOf(num uint64) []byte { return binary.BigEndian.AppendUint64([]byte{prefixBlock}, num) }
+
+func blockKey(num uint64, p blob.Place) []byte {
+	return binary.BigEndian.AppendUint64(append(blocksOf(num), byte(p.Level)), uint64(p.Index))
+}
+
+// pageChunks is how many chunks a page of the map of what is here tells of.
+const pageChunks = 1024
+
+func pageKey(num uint64, page int64) []byte {
+	return binary.BigEndian.AppendUint64(append(blocksOf(num), 0xff), uint64(page))
 }
 
 // keyspace makes the keys of one space.

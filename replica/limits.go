@@ -85,6 +85,16 @@ const (
 	maxLogScan = 20_000
 	// MaxDiff bounds the changes that one Diff tells.
 	MaxDiff = 10_000
+	// maxNodesKept bounds the nodes of blobs that are kept decoded, 42 KiB each.
+	maxNodesKept = 32
+	// maxPuts bounds the puts that ended before their blob was whole and can be resumed: past it the oldest is dropped.
+	maxPuts = 16
+	// putPatience and blobGrace are how long such a put, and a blob that nothing names yet, are left alone.
+	putPatience = 24 * time.Hour
+	blobGrace   = time.Hour
+	// putBatch is about how many bytes of chunks are written at once: a few chunks, of which a page's store makes one
+	// value of its journal.
+	putBatch = 1 << 20
 	// maxAsides bounds the damaged copies of one space that are kept beside it.
 	maxAsides = 4
 )

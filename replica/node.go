@@ -44,6 +44,7 @@ type Node struct {
 	dev     atomic.Pointer[identity.Device]
 	cache   *identity.Cache
 	recent  recent
+	blobs   blobs
 	signing chan struct{} // holds one for each signature that is asked for
 
 	behind    map[object.ID]error // why a space is not in the present version; set by Open
@@ -323,6 +324,7 @@ func (n *Node) Leave(ctx context.Context, id object.ID) error {
 	k := newKeyspace(e.num)
 	var b store.Batch
 	b.DeleteRange(k[:], end(k[:]))
+	b.DeleteRange(heldKeys(id), end(heldKeys(id)))
 	b.Delete(spaceIndexKey(id))
 	if err := n.dropCare(&b, id); err != nil {
 		return fmt.Errorf("leave space %s: %w", id.Short(), err)

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -140,6 +141,9 @@ func (tx *Tx) whole(i int) crdt.Op {
 		Time: tx.time, Action: o.op.Action, Refs: o.op.Refs, Payload: o.payload}
 }
 
+// ErrValueSize means that a value does not fit into an op. Larger ones are blobs (Node.PutBlob).
+var ErrValueSize = errors.New("the value is too large")
+
 // Do adds the op that a builder of package crdt drafted from Env. It is
 // checked and applied to what this transaction reads, and travels in the
 // transaction's commit.
@@ -159,7 +163,7 @@ func (tx *Tx) add(field string, d crdt.Draft) error {
 		return err
 	}
 	if len(d.Payload) > MaxPayload {
-		return fmt.Errorf("field %s: the value has %d bytes, at most %d fit into an op; use a Blob", field, len(d.Payload), MaxPayload)
+		return fmt.Errorf("field %s: %w: %d bytes, and at most %d fit into an op; put it as a blob", field, ErrValueSize, len(d.Payload), MaxPayload)
 	}
 	tx.ops = append(tx.ops, txOp{op: history.Op{Field: field, Action: d.Action, Refs: d.Refs, Size: len(d.Payload)}, payload: d.Payload})
 	last := len(tx.ops) - 1

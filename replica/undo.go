@@ -364,6 +364,9 @@ func (a *applier) flip(w *whole, effective bool, cause *crdt.Op, changes []Chang
 			return nil, err
 		}
 		ch, err := f.typ.Flip(a.env(f), w.op(i), effective)
+		if err == nil {
+			err = a.nameBlobs(w.payloads[i], w.num, uint32(i), effective)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("field %s: %w", op.Field, err)
 		}

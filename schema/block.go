@@ -30,6 +30,9 @@ func (s *Schema) read(r *object.Reader) *Violation {
 	switch s.kind {
 	case kindConst, kindEnum:
 		return s.readValue(r)
+	case kindBlob, kindRef:
+		v, _ := r.Value()
+		return s.checkForm(v)
 	case kindList:
 		return s.readList(r)
 	case kindObject, kindUnion:

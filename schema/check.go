@@ -5,6 +5,7 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"github.com/hyperhyperspace/hhs-go/blob"
 	"github.com/hyperhyperspace/hhs-go/object"
 )
 
@@ -42,6 +43,8 @@ func (s *Schema) check(v any) *Violation {
 	switch s.kind {
 	case kindAny:
 		return nil
+	case kindBlob, kindRef:
+		return s.checkForm(v)
 	case kindConst, kindEnum:
 		return s.checkValues(v)
 	case kindList:
@@ -58,6 +61,24 @@ func (s *Schema) check(v any) *Violation {
 		return s.checkScalar(v)
 	}
 	return s.wrongType()
+}
+
+// checkForm judges the values that stand for something elsewhere.
+func (s *Schema) checkForm(v any) *Violation {
+	if _, ok := v.(map[string]any); !ok {
+		return s.wrongType()
+	}
+	rule, err := RuleBlob, error(nil)
+	if s.kind == kindBlob {
+		_, err = blob.FromValue(v)
+	} else {
+		rule = RuleRef
+		_, err = object.RefFromValue(v)
+	}
+	if err != nil {
+		return broken(rule, "%v", err)
+	}
+	return nil
 }
 
 func (s *Schema) wrongType() *Violation {

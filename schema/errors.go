@@ -25,6 +25,8 @@ const (
 	RuleUnknown  Rule = "unknown"  // a property that the schema does not name
 	RuleTag      Rule = "tag"      // a union without its tag, or with a tag the union does not name
 	RuleIdentity Rule = "identity" // not a did:key
+	RuleBlob     Rule = "blob"     // not the descriptor of a blob
+	RuleRef      Rule = "ref"      // not a reference into a space
 )
 
 // Violation is where and why a value breaks its schema.

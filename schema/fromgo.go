@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"unicode/utf8"
 
+	"github.com/hyperhyperspace/hhs-go/blob"
 	"github.com/hyperhyperspace/hhs-go/object"
 )
 
@@ -114,6 +115,19 @@ func fromGoStruct(v reflect.Value, depth int) (any, error) {
 			return nil, refuse("a link to nothing (the zero ID)")
 		}
 		return id, nil
+	}
+	switch v := v.Interface().(type) {
+	case blob.Blob:
+		if err := v.Check(); err != nil {
+			return nil, refuse("%v", err)
+		}
+		return v.Value(), nil
+	case object.Ref:
+		_, err := object.RefFromValue(v.Value())
+		if err != nil {
+			return nil, refuse("%v", err)
+		}
+		return v.Value(), nil
 	}
 	fields, err := fieldsOf(v.Type())
 	if err != nil {

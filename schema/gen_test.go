@@ -99,9 +99,15 @@ type schemaCase struct {
 const (
 	link    = `{"/":"bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"}`
 	bytes3  = `{"/":{"bytes":"AQID"}}`
+	space   = `{"/":"bafyreigbtj4x7ip5legnfznufuopl4sg4knzc2cof6duas4b3q2fy6swua"}`
 	person  = `"did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"`
 	message = `{"type":"object","props":{"text":{"type":"string","max":4000}},"required":["text"]}`
 )
+
+// blobOf is the descriptor of a blob as text.
+func blobOf(root string, size int, more string) string {
+	return `{"$type":"hhs/blob","root":` + root + `,"size":` + strconv.Itoa(size) + more + `}`
+}
 
 func schemaTable() []schemaCase {
 	return append(scalarTable(),
@@ -151,6 +157,22 @@ func scalarTable() []schemaCase {
 		{"identity", `{"type":"identity"}`, []string{person, `"did:key:z1"`, `"did:key:z` + strings.Repeat("1", MaxIdentity-9) + `"`},
 			[]invalid{{`""`, RuleIdentity, ""}, {`"did:key:z"`, RuleIdentity, ""}, {`"did:key:z0"`, RuleIdentity, ""}, {`"did:key:zé"`, RuleIdentity, ""}, {`"did:web:example.org"`, RuleIdentity, ""},
 				{`"did:key:z` + strings.Repeat("1", MaxIdentity-8) + `"`, RuleIdentity, ""}, {`1`, RuleType, ""}}},
+		{"blob", `{"type":"blob"}`,
+			[]string{blobOf(link, 0, ""), blobOf(link, 262144, ""), blobOf(space, 262145, ""), blobOf(space, 274877906944, ""), blobOf(link, 1, `,"media":"image/png","name":"é.png"`)},
+			[]invalid{{`"a"`, RuleType, ""}, {link, RuleType, ""}, {`[]`, RuleType, ""}, {`{}`, RuleBlob, ""}, {`{"$type":"hhs/blob"}`, RuleBlob, ""},
+				{blobOf(link, -1, ""), RuleBlob, ""}, {blobOf(space, 274877906945, ""), RuleBlob, ""}, {blobOf(link, 262145, ""), RuleBlob, ""}, {blobOf(space, 262144, ""), RuleBlob, ""},
+				{blobOf(`"a"`, 1, ""), RuleBlob, ""}, {blobOf(link, 1, `,"more":1`), RuleBlob, ""}, {blobOf(link, 1, `,"name":""`), RuleBlob, ""},
+				{blobOf(link, 1, `,"name":"a/b"`), RuleBlob, ""}, {blobOf(link, 1, `,"name":"a\\b"`), RuleBlob, ""}, {blobOf(link, 1, `,"name":".."`), RuleBlob, ""}, {blobOf(link, 1, `,"name":"a\n"`), RuleBlob, ""},
+				{blobOf(link, 1, `,"name":"`+strings.Repeat("é", 128)+`"`), RuleBlob, ""}, {blobOf(link, 1, `,"media":"png"`), RuleBlob, ""}, {blobOf(link, 1, `,"media":"image/"`), RuleBlob, ""},
+				{blobOf(link, 1, `,"media":"image/é"`), RuleBlob, ""}, {blobOf(link, 1, `,"media":1`), RuleBlob, ""},
+				{`{"$type":"hhs/blob","root":` + link + `,"size":1.0}`, RuleBlob, ""}, {`{"$type":"hhs/note","root":` + link + `,"size":1}`, RuleBlob, ""}}},
+		{"ref", `{"type":"ref"}`,
+			[]string{`{"$type":"hhs/ref","space":` + space + `}`, `{"$type":"hhs/ref","space":` + space + `,"path":["pages","a b"]}`},
+			[]invalid{{`"a"`, RuleType, ""}, {space, RuleType, ""}, {`{"$type":"hhs/ref"}`, RuleRef, ""}, {`{"$type":"hhs/ref","space":` + link + `}`, RuleRef, ""},
+				{`{"$type":"hhs/ref","space":` + space + `,"path":[]}`, RuleRef, ""}, {`{"$type":"hhs/ref","space":` + space + `,"path":[1]}`, RuleRef, ""},
+				{`{"$type":"hhs/ref","space":` + space + `,"path":[""]}`, RuleRef, ""}, {`{"$type":"hhs/ref","space":` + space + `,"more":1}`, RuleRef, ""},
+				{`{"$type":"hhs/ref","space":` + space + `,"path":["` + strings.Repeat("é", 513) + `"]}`, RuleRef, ""},
+				{`{"$type":"hhs/ref","space":` + space + `,"path":["a"` + strings.Repeat(`,"a"`, 16) + `]}`, RuleRef, ""}}},
 		{"const", `{"const":"a"}`, []string{`"a"`}, []invalid{{`"b"`, RuleConst, ""}, {`1`, RuleConst, ""}, {`["a"]`, RuleConst, ""}}},
 		{"const 1", `{"const":1}`, []string{`1`}, []invalid{{`1.0`, RuleConst, ""}, {`true`, RuleConst, ""}, {`{"a":1}`, RuleConst, ""}}},
 		{"const null", `{"const":null}`, []string{`null`}, []invalid{{`false`, RuleConst, ""}, {`[]`, RuleConst, ""}}},

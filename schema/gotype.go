@@ -6,17 +6,21 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/hyperhyperspace/hhs-go/blob"
 	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/object"
 )
 
 // Typed is what a Go type implements whose schema is not that of its underlying type. SchemaType is called on
-// the zero value and returns the "type" of the schema; the only one known is "identity", for a string type.
+// the zero value and returns the "type" of the schema: "identity", for a string type; blob.Blob and object.Ref
+// have theirs.
 type Typed interface{ SchemaType() string }
 
 var (
 	typedType = reflect.TypeFor[Typed]()
 	idType    = reflect.TypeFor[object.ID]()
+	blobType  = reflect.TypeFor[blob.Blob]()
+	refType   = reflect.TypeFor[object.Ref]()
 	anyType   = reflect.TypeFor[any]()
 )
 
@@ -109,7 +113,7 @@ func refused(t reflect.Type) error {
 
 func typedForm(t reflect.Type) (map[string]any, error) {
 	name := reflect.Zero(t).Interface().(Typed).SchemaType()
-	if name != typeNames[kindIdentity] || t.Kind() != reflect.String {
+	if known := t == blobType || t == refType || name == typeNames[kindIdentity] && t.Kind() == reflect.String; !known {
 		return nil, bad("", "%s: no type %q of schema/1 can be had this way", t, name)
 	}
 	return map[string]any{"type": name}, nil

@@ -184,7 +184,7 @@ func compareText(a, b string) int {
 func fromExtension(in map[string]any, ext, path string) (any, error) {
 	out := map[string]any{"type": ext}
 	switch ext {
-	case "link", "identity":
+	case "link", "identity", "blob", "ref":
 		return out, nil
 	case "bytes":
 		for key, name := range map[string]string{"min": extMin, "max": extMax} {

@@ -6,7 +6,7 @@ const dialect = "https://json-schema.org/draft/2020-12/schema"
 
 // The keywords of our own in JSON Schema. Validators ignore what they do not know.
 const (
-	extType     = "x-hhs-type"     // bytes, link, identity or union
+	extType     = "x-hhs-type"     // bytes, link, identity, blob, ref or union
 	extTag      = "x-hhs-tag"      // the tag of a union
 	extMin      = "x-hhs-min"      // of bytes
 	extMax      = "x-hhs-max"      // of bytes
@@ -45,6 +45,8 @@ func (s *Schema) toJSONSchema() map[string]any {
 		m["type"] = "boolean"
 	case kindIdentity:
 		m["type"], m["maxLength"], m[extType] = "string", int64(MaxIdentity), "identity"
+	case kindBlob, kindRef:
+		m["type"], m[extType] = "object", typeNames[s.kind]
 	case kindLink:
 		m = onlyProperty("/", map[string]any{"type": "string"})
 		m[extType] = "link"

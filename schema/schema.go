@@ -21,6 +21,8 @@ const (
 	kindBytes
 	kindLink
 	kindIdentity
+	kindBlob
+	kindRef
 	kindConst
 	kindEnum
 	kindList
@@ -31,7 +33,7 @@ const (
 // typeNames are the values of "type"; const and enum have none.
 var typeNames = [...]string{
 	kindAny: "any", kindString: "string", kindInteger: "integer", kindFloat: "float", kindBool: "bool",
-	kindBytes: "bytes", kindLink: "link", kindIdentity: "identity", kindConst: "", kindEnum: "",
+	kindBytes: "bytes", kindLink: "link", kindIdentity: "identity", kindBlob: "blob", kindRef: "ref", kindConst: "", kindEnum: "",
 	kindList: "list", kindObject: "object", kindUnion: "union",
 }
 

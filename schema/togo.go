@@ -3,6 +3,7 @@ package schema
 import (
 	"reflect"
 
+	"github.com/hyperhyperspace/hhs-go/blob"
 	"github.com/hyperhyperspace/hhs-go/object"
 )
 
@@ -127,6 +128,9 @@ func toGoStruct(v any, dst reflect.Value, depth int) *Violation {
 		dst.Set(reflect.ValueOf(id))
 		return nil
 	}
+	if t == blobType || t == refType {
+		return toGoForm(v, dst)
+	}
 	m, ok := v.(map[string]any)
 	if !ok {
 		return broken(RuleType, "does not fit into a Go %s", t)
@@ -158,6 +162,23 @@ func toGoStruct(v any, dst reflect.Value, depth int) *Violation {
 	if known < len(m) {
 		return surplus(firstUnnamed(m, fields))
 	}
+	return nil
+}
+
+// toGoForm reads what stands for something elsewhere.
+func toGoForm(v any, dst reflect.Value) *Violation {
+	var out any
+	rule, err := RuleBlob, error(nil)
+	if dst.Type() == blobType {
+		out, err = blob.FromValue(v)
+	} else {
+		rule = RuleRef
+		out, err = object.RefFromValue(v)
+	}
+	if err != nil {
+		return broken(rule, "%v", err)
+	}
+	dst.Set(reflect.ValueOf(out))
 	return nil
 }
 

@@ -196,6 +196,10 @@ func (a *app) printChecked(r checked, repair bool) {
 			a.printf("  %s\n", s.Waiting)
 		}
 	}
+	for _, b := range r.Damaged {
+		a.printf("Blob %s: %d damaged blocks\n", b.Blob, b.Blocks)
+		wrong = true
+	}
 	switch {
 	case r.Unchecked != "":
 		a.printf("Files of the store were read, %d of them are damaged. The commits were not checked, which needs room to write: %s\n", len(r.Files), r.Unchecked)

@@ -46,6 +46,8 @@ type checked struct {
 	Sound    bool           `json:"sound"` // nothing is damaged, and nothing missing, now
 	Files    []string       `json:"files"` // damaged ones, with what is wrong
 	Spaces   []checkedSpace `json:"spaces"`
+	Blobs    int            `json:"blobs"`                  // that were checked
+	Damaged  []damagedBlob  `json:"damagedBlobs,omitempty"` // of them
 	Salvaged *hhs.Salvaged  `json:"salvaged,omitempty"`
 	Kept     []hhs.Salvaged `json:"kept,omitempty"` // damaged stores of earlier repairs
 	// Unchecked says why only the files were checked, and not what is in the spaces.
@@ -54,9 +56,16 @@ type checked struct {
 
 // settled tells that nothing is wrong but what earlier repairs may have lost.
 func (c checked) settled() bool {
-	return len(c.Files) == 0 && c.Salvaged == nil && !slices.ContainsFunc(c.Spaces, func(s checkedSpace) bool {
+	return len(c.Files)+len(c.Damaged) == 0 && c.Salvaged == nil && !slices.ContainsFunc(c.Spaces, func(s checkedSpace) bool {
 		return s.Waiting != "" || !s.Repaired && s.Lost+s.Aside+len(s.Derived) > 0
 	})
+}
+
+// damagedBlob is a blob of which blocks are not as they were written. A repair
+// removes these: they come back when the blob is read.
+type damagedBlob struct {
+	Blob   string `json:"blob"`
+	Blocks int    `json:"blocks"`
 }
 
 type checkedSpace struct {
@@ -100,7 +109,14 @@ func check(ctx context.Context, s *service, a checkArgs, tell func(hhs.Step)) (c
 		c.Sound = c.Sound && (r.Sound() || r.Repaired) && one.Waiting == ""
 		c.Spaces = append(c.Spaces, one)
 	}
-	return c, nil
+	err = s.node.CheckBlobs(ctx, a.Repair, func(b hhs.BlobCheck) error {
+		if c.Blobs++; b.Damaged > 0 {
+			c.Damaged, c.Sound = append(c.Damaged, damagedBlob{b.Root.String(), b.Damaged}), false
+		}
+		tell(hhs.Step{What: "blobs", Items: int64(c.Blobs)})
+		return nil
+	})
+	return c, err
 }
 
 // troubleOf says in a sentence what damage in a space is about, "" for none.

@@ -13,6 +13,7 @@ import (
 var layers = []string{
 	"internal/pace", "internal/netlimit", "internal/order", "internal/log", "internal/address", "internal/plain", // nothing of the module
 	"object",
+	"blob",
 	"words",
 	"identity",
 	"history",

@@ -11,7 +11,7 @@ import (
 )
 
 // data are replica and all under it: a data model without network, engines or platform.
-var data = []string{"object", "identity", "history", "authority", "schema", "store", "crdt", "replica"}
+var data = []string{"object", "blob", "identity", "history", "authority", "schema", "store", "crdt", "replica"}
 
 // notInData are import paths, with all below them, that must not be reached from there, on any platform.
 var notInData = []string{

@@ -10,7 +10,7 @@ export type { SubscribeOptions, Unsubscribe } from './live.js'
 export type { Candidate, CreateOptions, HhsNode, JoinOptions } from './node.js'
 export type { OpenOptions } from './options.js'
 export {
-  type Infer, type Rule, Schema, Violation, any, bool, bytes, float, identity, integer, link, list, literal, object, oneOf, optional, string, union,
+  type BlobValue, type Infer, type RefValue, type Rule, Schema, Violation, any, blob, bool, bytes, float, identity, integer, link, list, literal, object, oneOf, optional, ref, string, union,
 } from './schema.js'
 export { type Field, type FieldType, type Fields, counter, growset, log, map, once, record, register, set } from './shapes.js'
 export type { Invitation, Peer, Receipt, Space, SpaceInfo, Status, UndoOptions, UndoState, Undone, UpdateOptions } from './space.js'

@@ -32,6 +32,13 @@ export const maxShapeDepth = 8
 /** Bytes of a key of a map: as package crdt. Part of the format. */
 export const maxKey = 1024
 
+/** Bytes of a chunk of a blob, and of the largest blob: as package blob. Part of the format. */
+export const blobChunk = 256 << 10
+export const maxBlob = 2 ** 38
+
+/** Steps of the path of a reference: as package object. Part of the format. */
+export const maxRefPath = 16
+
 /** Text of one `did:key`: as package schema; Ed25519 takes 56, the rest is room for larger keys. Part of the format. */
 export const maxIdentityBytes = 128
 

@@ -7,11 +7,11 @@
  */
 import { Float, type Value, compareKeys, describe, encode, isPlain, isWellFormed, joinPath } from './cbor.js'
 import { HhsError } from './errors.js'
-import { maxConst, maxEnum, maxIdentityBytes, maxSchemaDepth, maxSchemaName, maxSchemaNodes } from './limits.js'
+import { blobChunk, maxBlob, maxConst, maxEnum, maxIdentityBytes, maxKey, maxRefPath, maxSchemaDepth, maxSchemaName, maxSchemaNodes } from './limits.js'
 import { Link } from './link.js'
 
 /** The keyword a value breaks, the same words as in Go and in testdata/vectors/schema.json. */
-export type Rule = 'type' | 'min' | 'max' | 'maxBytes' | 'const' | 'enum' | 'required' | 'unknown' | 'tag' | 'identity'
+export type Rule = 'type' | 'min' | 'max' | 'maxBytes' | 'const' | 'enum' | 'required' | 'unknown' | 'tag' | 'identity' | 'blob' | 'ref'
 
 /** A value that its schema refuses: which keyword, where. */
 export class Violation extends HhsError {
@@ -120,6 +120,36 @@ export function identity(): Schema<string> {
   return make('identity')
 }
 
+/**
+ * What stands for bytes of any size in a value: the root of their tree, which is the same for equal bytes, and how many they are. Made by
+ * `node.putBlob`. Media type and name are what somebody said of them, and prove nothing.
+ */
+export interface BlobValue {
+  $type: 'hhs/blob'
+  root: Link
+  size: number
+  media?: string
+  name?: string
+}
+
+/** Bytes of any size: a file, a picture. They are fetched when read, `space.blob(value)`. */
+export function blob(): Schema<BlobValue> {
+  return make('blob')
+}
+
+/** A value in another space. It is shown as something outside this one, and nothing follows it over the network. */
+export interface RefValue {
+  $type: 'hhs/ref'
+  space: Link
+  /** The field, then keys and names of properties; absent: the space itself. */
+  path?: string[]
+}
+
+/** A reference to a value in another space. */
+export function ref(): Schema<RefValue> {
+  return make('ref')
+}
+
 /** Exactly this value. */
 export function literal<const T extends Value>(value: T): Schema<T> {
   return Schema.parse<T>({ const: value }, 'literal')
@@ -193,6 +223,8 @@ const keywords: { [type: string]: string[] } = {
   bytes: ['min', 'max'],
   link: [],
   identity: [],
+  blob: [],
+  ref: [],
   list: ['items', 'min', 'max'],
   object: ['props', 'required', 'open'],
   union: ['tag', 'of'],
@@ -330,6 +362,8 @@ function walk(s: Data, v: unknown, path: string, strict: boolean): Value {
       return v
     case 'link': return v instanceof Link ? v : wrong('a link', v, path)
     case 'identity': return did(v, path)
+    case 'blob':
+    case 'ref': return form(s.type, v, path)
     case 'list': return items(s, v, path, strict)
     case 'object': return properties(s, v, path, strict)
     case 'union': return variant(s, v, path, strict)
@@ -368,6 +402,33 @@ function did(v: unknown, path: string): string {
     broken('identity', `${JSON.stringify(v.slice(0, 40))} is not an identity (did:key:...)`, path)
   }
   return v
+}
+
+/** Text of so many bytes of UTF-8. */
+function isText(v: unknown, max: number): v is string {
+  return typeof v === 'string' && isWellFormed(v) && v !== '' && utf8.encode(v).length <= max
+}
+
+function isRef(v: Record<string, unknown>): boolean {
+  const { $type, space, path, ...rest } = v
+  const steps = path === undefined || (Array.isArray(path) && path.length > 0 && path.length <= maxRefPath && path.every(s => isText(s, maxKey)))
+  return $type === 'hhs/ref' && space instanceof Link && space.codec === 'dag-cbor' && steps && Object.keys(rest).length === 0
+}
+
+function isBlob(v: Record<string, unknown>): boolean {
+  const { $type, root, size, media, name, ...rest } = v
+  const sized = isInteger(size) && size >= 0 && size <= maxBlob
+  const rooted = sized && root instanceof Link && root.codec === (size > blobChunk ? 'dag-cbor' : 'raw')
+  const typed = media === undefined || (typeof media === 'string' && media.length <= 255 && /^[ -.0-~]+\/[ -~]+$/.test(media))
+  const named = name === undefined || (isText(name, 255) && !/[\u0000-\u001f\u007f/\\]|^\.\.?$/.test(name))
+  return $type === 'hhs/blob' && rooted && typed && named && Object.keys(rest).length === 0
+}
+
+function form(type: 'blob' | 'ref', v: unknown, path: string): Value {
+  if (!isPlain(v)) wrong(type === 'blob' ? 'a blob (made by putBlob)' : 'a reference into a space', v, path)
+  if (type === 'blob' && !isBlob(v)) broken('blob', 'not a blob: { $type, root, size, media?, name? } as putBlob gives it', path)
+  if (type === 'ref' && !isRef(v)) broken('ref', "not a reference: { $type: 'hhs/ref', space, path? }", path)
+  return v as Value
 }
 
 function items(s: Data, v: unknown, path: string, strict: boolean): Value[] {

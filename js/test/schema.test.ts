@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { Float, type Value, decode } from '../src/cbor.js'
 import { HhsError } from '../src/errors.js'
 import {
-  Schema, Violation, any, bool, bytes, float, identity, integer, link, list, literal, object, oneOf, optional, string, union,
+  Schema, Violation, any, blob, bool, bytes, float, identity, integer, link, list, literal, object, oneOf, optional, ref, string, union,
 } from '../src/schema.js'
 import { fromHex, same, vectors } from './vectors.js'
 
@@ -54,6 +54,8 @@ test('builders write the forms of schema/1', () => {
     [bytes({ max: 32 }), { type: 'bytes', max: 32 }],
     [link(), { type: 'link' }],
     [identity(), { type: 'identity' }],
+    [blob(), { type: 'blob' }],
+    [ref(), { type: 'ref' }],
     [literal('x'), { const: 'x' }],
     [oneOf('a', 'b'), { enum: ['a', 'b'] }],
     [list(string(), { max: 3 }), { type: 'list', items: { type: 'string' }, max: 3 }],

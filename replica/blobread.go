@@ -1,0 +1,124 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/hyperhyperspace/hhs-go/blob"
+	"github.com/hyperhyperspace/hhs-go/object"
+	"github.com/hyperhyperspace/hhs-go/store"
+)
+
+// BlobCopy is what this node has of a blob. Its methods may be called from any goroutine.
+type BlobCopy struct {
+	node *Node
+	blob blob.Blob
+}
+
+// Blob returns the copy of a blob. Where an op of this space that counts names it, its peers are served from now on what
+// this node has of it. The descriptor is not believed: a *blob.Malformed says that it is no blob.
+func (s *Space) Blob(ctx context.Context, b blob.Blob) (*BlobCopy, error) {
+	s.settled()
+	if err := b.Check(); err != nil {
+		return nil, fmt.Errorf("open blob: %w", err)
+	}
+	err := s.node.view(func(r store.Reader) error {
+		if rec, ok, err := readBlobRecord(r, b.Root); err != nil {
+			return err
+		} else if ok && rec.size != b.Size {
+			return otherSize(b.Root, rec.size, b.Size)
+		}
+		named, err := s.named(r, b.Root)
+		if err != nil || !named {
+			return err
+		}
+		known, err := isHeld(r, s.id, b.Root)
+		if err != nil || known {
+			return err
+		}
+		var batch store.Batch
+		batch.Put(heldKey(s.id, b.Root), []byte{})
+		return s.node.cfg.Store.Apply(ctx, &batch, store.Written)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open blob %s: %w", b.Root.Short(), err)
+	}
+	return &BlobCopy{s.node, b}, nil
+}
+
+// Blob is the descriptor.
+func (c *BlobCopy) Blob() blob.Blob { return c.blob }
+
+// Here is how many bytes of it are here.
+func (c *BlobCopy) Here() (n int64, err error) {
+	err = c.node.withBlob(c.blob.Root, func(s *blobReading) error {
+		n = s.rec.here
+		return nil
+	})
+	if errors.Is(err, ErrNotHere) {
+		return 0, nil
+	}
+	return n, err
+}
+
+// Chunk is the chunk at a place, compared with the tree; ErrNotHere when it is to be fetched first.
+func (c *BlobCopy) Chunk(index int64) (data []byte, err error) {
+	err = c.node.withBlob(c.blob.Root, func(s *blobReading) error {
+		data, err = s.read(blob.Place{Index: index})
+		return err
+	})
+	return data, err
+}
+
+// Block is a block that is to be fetched.
+type Block struct {
+	Root  object.ID // of the blob
+	Depth int       // of the block in it: 0 is the root
+	Place blob.Place
+	ID    object.ID
+}
+
+// Missing is the first block on the way from the root to a chunk that is not here; ok is false when all are, the chunk
+// included.
+func (c *BlobCopy) Missing(index int64) (b Block, ok bool, err error) {
+	t := c.blob.Tree()
+	if !t.Has(blob.Place{Index: index}) {
+		return b, false, nil
+	}
+	b = Block{Root: c.blob.Root, Place: t.Root(), ID: c.blob.Root}
+	err = c.node.withBlob(c.blob.Root, func(s *blobReading) error {
+		for level := t.Height(); level >= 0; level-- {
+			p := blob.Place{Level: level, Index: index}
+			for range level {
+				p.Index /= blob.Fanout
+			}
+			id, err := s.id(p)
+			if err != nil {
+				return err
+			}
+			b.Place, b.ID, b.Depth = p, id, t.Height()-level
+			if here, err := s.has(p); err != nil {
+				return err
+			} else if !here {
+				return ErrNotHere
+			}
+		}
+		return nil
+	})
+	if errors.Is(err, ErrNotHere) {
+		return b, true, nil
+	}
+	return b, false, err
+}
+
+// Take keeps a block that Missing told, if data is that block: else it is a *blob.WrongBytes, or a *blob.Malformed when the
+// blob is none.
+func (c *BlobCopy) Take(ctx context.Context, b Block, data []byte) error {
+	return c.node.take(ctx, c.blob.Root, c.blob.Tree(), b.Place, b.ID, data)
+}
+
+// Sync makes what was taken durable.
+func (c *BlobCopy) Sync(ctx context.Context) error {
+	return c.node.apply(ctx, &store.Batch{})
+}

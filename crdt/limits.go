@@ -54,6 +54,11 @@ const (
 	// bring them back, and who watches must not need memory for all of them.
 	MaxTold = 3 << 20
 
+	// maxSaid and maxSaidLooks bound what a history tells of the elements an op deleted, in bytes and in places they are read
+	// from: a page of it is read for people.
+	maxSaid      = 16 << 10
+	maxSaidLooks = 256
+
 	// maxPage and maxKids bound a page of a sequence: an edit reads and writes a leaf and its ancestors.
 	maxPage = 4 << 10
 	maxKids = 64

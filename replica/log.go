@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -49,7 +50,7 @@ type LoggedOp struct {
 	Field   string // "": an authority op, authority.UndoField: an undo, redo or group
 	Action  string
 	Path    []crdt.Step // of the value inside the field
-	Value   []byte      // canonical bytes, nil for none
+	Value   []byte      // canonical bytes, nil for none; of an edit of a list or text see crdt.Said
 	Names   []history.OpRef
 	Effect  string
 	Ignored string // why, with EffectIgnored
@@ -85,7 +86,7 @@ func (s *Space) log(ctx context.Context, q LogQuery) (page LogPage, err error) {
 	if err != nil {
 		return page, err
 	}
-	l := logReader{space: s, kind: s.kind.Load(), path: q.Path, r: v.snap, read: commits{keys: s.keys, r: v.snap}, undos: s.undoState(v.snap, nil)}
+	l := logReader{space: s, kind: s.kind.Load(), path: q.Path, r: v.snap, read: commits{keys: s.keys, r: v.snap}, said: commits{keys: s.keys, r: v.snap}, undos: s.undoState(v.snap, nil)}
 	for scanned := 0; next > 0; scanned++ {
 		if len(page.Commits) >= q.Limit || scanned >= maxLogScan {
 			cut, err := l.read.get(next)
@@ -177,6 +178,7 @@ type logReader struct {
 	path  []string // what is asked for inside the field
 	r     store.Reader
 	read  commits
+	said  commits // ops read again, to tell what was deleted
 	undos *fieldState
 }
 
@@ -262,13 +264,17 @@ func (l *logReader) op(w *whole, i int, undone bool) (LoggedOp, error) {
 		if err != nil {
 			return op, err
 		}
-		if path, value, err := f.shape.Read(&full); err == nil {
+		state = f.env(l.space, f.reading(l.r), nil, viewOps{&l.said, l.space})
+		path, value, err := crdt.Said(state, &full)
+		switch {
+		case err == nil:
 			op.Path, op.Value = path, value
+		case !errors.As(err, new(*crdt.Ignored)):
+			return op, err
 		}
 		if undone && ofKind(env) {
 			op.Effect = EffectUndone
 		}
-		state = f.env(l.space, f.reading(l.r), nil, nil)
 	}
 	why, err := crdt.ReasonIgnored(state, &full)
 	if why != "" {

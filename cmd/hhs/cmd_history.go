@@ -18,8 +18,8 @@ func (a *app) logCommand() *cobra.Command {
 		Long: `Shows the commits of a space, newest first, with their ops and what became of each: an op is marked when it is ignored,
 with the reason, or was taken back by an undo. No commit is shown before one that was written with knowledge of it.
 
---field shows only commits about one field; --at only a version and what was before it: commit ids as they are shown here, with
-commas between several. Only the page that is shown is read; the end says how to go on.`,
+--field shows only commits about one field, or a path such as items.milk; --at only a version and what was before it: commit ids as they are shown here, with
+commas between several; of each the first characters will do. Only the page that is shown is read; the end says how to go on.`,
 		Example: "  hhs log 4kq2jsye\n  hhs log 4kq2jsye --field title -json",
 		Args:    exactly(1, 1, "one space"),
 		RunE: func(c *cobra.Command, names []string) error {
@@ -34,7 +34,7 @@ commas between several. Only the page that is shown is read; the end says how to
 			return a.emit(l, func() { a.printLog(l) })
 		},
 	}
-	c.Flags().StringVar(&args.Field, "field", "", "only commits about this field")
+	c.Flags().StringVar(&args.Field, "field", "", "only commits about this field or path")
 	c.Flags().StringVar(&args.At, "at", "", "only what was there at this version")
 	c.Flags().StringVar(&args.Before, "before", "", "go on after this commit")
 	c.Flags().IntVar(&args.Limit, "limit", 20, "how many commits")

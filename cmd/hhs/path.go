@@ -55,6 +55,16 @@ func placeOf(m *authority.Manifest, label string) (p place, err error) {
 	return p, nil
 }
 
+// keys are the keys and names of the path, without the records between them.
+func (p *place) keys() (keys []string) {
+	for _, step := range p.path {
+		if key, ok := step.(string); ok {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
 // pathSteps takes a path apart. There is at least one step, and none is empty.
 func pathSteps(path string) (steps []string, ok bool) {
 	for rest := path; ; {

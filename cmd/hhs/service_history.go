@@ -8,6 +8,7 @@ import (
 
 	hhs "github.com/hyperhyperspace/hhs-go"
 	"github.com/hyperhyperspace/hhs-go/object"
+	"github.com/hyperhyperspace/hhs-go/replica"
 )
 
 // versionOf reads a version: the ids of its last commits, with commas between them, or "now".
@@ -17,13 +18,34 @@ func versionOf(space *hhs.AnySpace, text string) ([]object.ID, error) {
 	}
 	var ids []object.ID
 	for part := range strings.SplitSeq(text, ",") {
-		id, err := object.ParseID(part)
+		id, err := commitOf(space, part)
 		if err != nil {
-			return nil, failf("value", "%q is not a version: write ids of commits, as hhs log shows them, with commas between several, or now: %w", text, err)
+			return nil, err
 		}
 		ids = append(ids, id)
 	}
 	return ids, nil
+}
+
+// commitOf reads the id of a commit, or the beginning of one.
+func commitOf(space *hhs.AnySpace, text string) (object.ID, error) {
+	id, err := object.ParseID(text)
+	if err == nil {
+		return id, nil
+	}
+	if len(text) < replica.MinCommitPrefix || !strings.HasPrefix(text, "bafy") {
+		return id, failf("value", "%q is not a commit and not a version: write ids of commits, as hhs log shows them, or the first %d characters or more; with commas between several, or now: %w", text, replica.MinCommitPrefix, err)
+	}
+	found, err := space.Replica().CommitsLike(text, 2)
+	switch {
+	case err != nil:
+		return id, err
+	case len(found) == 0:
+		return id, failf("not_found", "no commit of the space has an id that begins with %s; hhs log shows them", text)
+	case len(found) > 1:
+		return id, failf("ambiguous", "several commits have ids that begin with %s, such as %s and %s; write more of it", text, found[0], found[1])
+	}
+	return found[0], nil
 }
 
 // read is what hhs get reads: a space, or a version of it.
@@ -86,10 +108,16 @@ func logSpace(ctx context.Context, s *service, a logArgs) (l logged, err error) 
 		return l, err
 	}
 	q := hhs.HistoryQuery{Field: a.Field, Limit: a.Limit}
-	if m, err := space.Manifest(); err != nil {
-		return l, err
-	} else if _, known := m.Field(a.Field); a.Field != "" && !known && !strings.HasPrefix(a.Field, "$") {
-		return l, unknownField(m, a.Field)
+	if a.Field != "" && !strings.HasPrefix(a.Field, "$") {
+		m, err := space.Manifest()
+		if err != nil {
+			return l, err
+		}
+		p, err := placeOf(m, a.Field)
+		if err != nil {
+			return l, err
+		}
+		q.Field, q.Path = p.field, p.keys()
 	}
 	if a.At != "" {
 		if q.Version, err = versionOf(space, a.At); err != nil {
@@ -97,8 +125,8 @@ func logSpace(ctx context.Context, s *service, a logArgs) (l logged, err error) 
 		}
 	}
 	if a.Before != "" {
-		if q.Before, err = object.ParseID(a.Before); err != nil {
-			return l, failf("value", "%q is not the id of a commit: %w", a.Before, err)
+		if q.Before, err = commitOf(space, a.Before); err != nil {
+			return l, err
 		}
 	}
 	l = logged{Space: space.ID().String(), Commits: []loggedCommit{}}

@@ -32,8 +32,8 @@ func undoEdits(ctx context.Context, s *service, a undoArgs) (undone, error) {
 	}
 	commits := make([]object.ID, len(a.Commits))
 	for i, text := range a.Commits {
-		if commits[i], err = object.ParseID(text); err != nil {
-			return undone{}, failf("invalid", "%q is not the id of a commit: %w; hhs watch and hhs set print them", text, err)
+		if commits[i], err = commitOf(space, text); err != nil {
+			return undone{}, err
 		}
 	}
 	r, err := space.UndoCommits(ctx, commits...)

@@ -118,6 +118,7 @@ func TestSilentSigner(t *testing.T) {
 		"update": in(map[string]any{"ops": hello}), "read": in(map[string]any{"field": "messages", "query": map[string]any{}}), "names": in(nil),
 		"receipt": in(map[string]any{"commits": []any{commit}}), "status": in(nil), "peers": in(nil),
 		"undo": in(nil), "redo": in(nil), "undoState": in(nil),
+		"version": in(nil), "history": in(nil), "diff": in(nil),
 		"subscribe": {"sub": "test/1", "space": space}, "unsubscribe": {"sub": "test/1"}, "leave": in(nil), "close": {},
 	}
 	order := exports(t)

@@ -83,6 +83,9 @@ const (
 	// maxLogScan is how many commits one page of Space.Log looks at, when few of
 	// them are about what is asked for: some ten milliseconds.
 	maxLogScan = 20_000
+	// maxLogBytes is after how many bytes, values included, a page of Space.Log ends,
+	// whatever was asked for: a page is held in memory, and a screen shows less.
+	maxLogBytes = 1 << 20
 	// MaxDiff bounds the changes that one Diff tells.
 	MaxDiff = 10_000
 	// maxNodesKept bounds the nodes of blobs that are kept decoded, 42 KiB each.

@@ -64,7 +64,8 @@ const (
 )
 
 // Log reads a page of the history. It reads what it returns and, with Field or
-// Version, what it passes over: at most maxLogScan commits, so that a page may have fewer than Limit and not be the last.
+// Version, what it passes over: at most maxLogScan commits, so that a page may have fewer than Limit and not be the last; nor does
+// it have more than one commit beyond maxLogBytes of values.
 func (s *Space) Log(ctx context.Context, q LogQuery) (LogPage, error) {
 	page, err := s.log(ctx, q)
 	if err != nil {
@@ -87,15 +88,13 @@ func (s *Space) log(ctx context.Context, q LogQuery) (page LogPage, err error) {
 		return page, err
 	}
 	l := logReader{space: s, kind: s.kind.Load(), path: q.Path, r: v.snap, read: commits{keys: s.keys, r: v.snap}, said: commits{keys: s.keys, r: v.snap}, undos: s.undoState(v.snap, nil)}
-	for scanned := 0; next > 0; scanned++ {
-		if len(page.Commits) >= q.Limit || scanned >= maxLogScan {
+	for scanned, size := 0, 0; next > 0; scanned++ {
+		if len(page.Commits) >= q.Limit || scanned >= maxLogScan || size >= maxLogBytes {
 			cut, err := l.read.get(next)
 			page.Next = cut.id
 			return page, err
 		}
-		if scanned%paceEvery == 0 {
-			s.node.cfg.Pace()
-		}
+		s.node.cfg.Pace()
 		if err := ctx.Err(); err != nil {
 			return page, err
 		}
@@ -112,12 +111,22 @@ func (s *Space) log(ctx context.Context, q LogQuery) (page LogPage, err error) {
 			var one Logged
 			one, err = l.commit(n)
 			page.Commits = append(page.Commits, one)
+			size += one.size()
 		}
 		if err != nil {
 			return page, err
 		}
 	}
 	return page, nil
+}
+
+// size is about what a commit takes in memory, in bytes.
+func (c *Logged) size() (n int) {
+	const each = 128
+	for i := range c.Ops {
+		n += each + len(c.Ops[i].Value)
+	}
+	return n
 }
 
 // hasField tells whether a name is that of a field that history can be asked for.
@@ -233,6 +242,9 @@ func (l *logReader) commit(n history.Num) (Logged, error) {
 		return one, err
 	}
 	for i := range w.commit.Env.Ops {
+		if i%paceEvery == paceEvery-1 {
+			l.space.node.cfg.Pace()
+		}
 		op, err := l.op(&w, i, len(one.UndoneBy) > 0)
 		if err != nil {
 			return one, fmt.Errorf("op %d of commit %s: %w", i, one.Commit, err)

@@ -260,11 +260,12 @@ type fieldBuild struct {
 	tx    *store.Tx
 	env   *crdt.Env
 	read  commits
+	left  *room
 }
 
 // begin starts from a state in memory; nil: from nothing.
 func (b *fieldBuild) begin(ctx context.Context, s *Space, f *field, r, from store.Reader, left *room) error {
-	b.ctx, b.space, b.field, b.read = ctx, s, f, commits{keys: s.keys, r: r}
+	b.ctx, b.space, b.field, b.read, b.left = ctx, s, f, commits{keys: s.keys, r: r}, left
 	if from == nil {
 		b.mem = store.NewMem()
 		empty, err := b.mem.Snapshot()
@@ -273,8 +274,31 @@ func (b *fieldBuild) begin(ctx context.Context, s *Space, f *field, r, from stor
 		}
 		from = empty
 	}
+	b.over(from)
+	return nil
+}
+
+// over goes on from a state.
+func (b *fieldBuild) over(from store.Reader) {
+	s := b.space
 	b.tx = store.NewTx(from)
-	b.env = f.env(s, countedState{&fieldState{prefix: f.prefix, r: b.tx, tx: b.tx}, left}, viewPast{s}, s.opsFrom(r))
+	b.env = b.field.env(s, countedState{&fieldState{prefix: b.field.prefix, r: b.tx, tx: b.tx}, b.left}, viewPast{s}, s.opsFrom(b.read.r))
+}
+
+// maxBuild is after how many writes they are put into the state: some
+// milliseconds' work in a page, whose events have their turn in between.
+const maxBuild = 2048
+
+// pace gives way to what else is to be done, and lets no work pile up.
+func (b *fieldBuild) pace() error {
+	if b.mem != nil && b.tx.Len() >= maxBuild {
+		state, err := b.end()
+		if err != nil {
+			return err
+		}
+		b.over(state)
+	}
+	b.space.node.cfg.Pace()
 	return nil
 }
 
@@ -302,7 +326,6 @@ func (b *fieldBuild) flip(nums []history.Num, undone *fieldState, tell func(crdt
 
 // each calls f for the ops on the field.
 func (b *fieldBuild) each(nums []history.Num, tell func(crdt.Change) error, f func(w *whole, i int) ([]crdt.Change, error)) error {
-	b.env.Quiet = tell == nil
 	for _, n := range nums {
 		if err := b.ctx.Err(); err != nil {
 			return err
@@ -315,9 +338,15 @@ func (b *fieldBuild) each(nums []history.Num, tell func(crdt.Change) error, f fu
 			if w.commit.Env.Ops[i].Field != b.field.name {
 				continue
 			}
+			b.env.Quiet = tell == nil
 			changes, err := f(&w, i)
 			if err != nil {
 				return err
+			}
+			if i%paceEvery == paceEvery-1 {
+				if err := b.pace(); err != nil {
+					return err
+				}
 			}
 			for _, c := range changes {
 				if tell == nil {
@@ -328,7 +357,9 @@ func (b *fieldBuild) each(nums []history.Num, tell func(crdt.Change) error, f fu
 				}
 			}
 		}
-		b.space.node.cfg.Pace()
+		if err := b.pace(); err != nil {
+			return err
+		}
 	}
 	return nil
 }

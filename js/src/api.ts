@@ -9,6 +9,7 @@ export { Link, type LinkCodec } from './link.js'
 export type { SubscribeOptions, Unsubscribe } from './live.js'
 export type { Candidate, CreateOptions, HhsNode, JoinOptions } from './node.js'
 export type { OpenOptions } from './options.js'
+export type { Difference, HistoryEntry, HistoryOp, HistoryPage, HistoryQuery, Past } from './past.js'
 export {
   type BlobValue, type Infer, type RefValue, type Rule, Schema, Violation, any, blob, bool, bytes, float, identity, integer, link, list, literal, object, oneOf, optional, ref, string, union,
 } from './schema.js'

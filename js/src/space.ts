@@ -5,6 +5,7 @@ import type { SpaceKind } from './define.js'
 import { HhsError } from './errors.js'
 import type { Access, Step } from './fields.js'
 import { Listeners, PathListeners, type Source, type SubscribeOptions, type Unsubscribe, observe, report } from './live.js'
+import { type Difference, type HistoryPage, type HistoryQuery, type Past, PastBase, diff, history } from './past.js'
 import type { Fields } from './shapes.js'
 import { type Ops, type Writers, collect } from './tx.js'
 
@@ -184,6 +185,31 @@ export class SpaceBase<F extends Fields> {
   subscribeUndo(fn: (state: UndoState) => void, options: SubscribeOptions & { within?: number } = {}): Unsubscribe {
     const { within } = options
     return observe(this.writes.source, () => this.undoState(within === undefined ? {} : { within }), fn, this.heard(options))
+  }
+
+  /** The present version: give it to `at` and `diff` later. A commit is a version too. */
+  async version(): Promise<string> {
+    return (await this.client.call('version', { space: this.id })).version as string
+  }
+
+  /** Who wrote what, newest first, with what became of it. */
+  history(query: HistoryQuery<F> = {}): Promise<HistoryPage> {
+    return history(this.client, this.id, query)
+  }
+
+  /** The space as it was at a version: as a copy showed it that had no more. `not_found` when a commit of it is not here. */
+  at(version: string): Promise<Past<F>> {
+    return PastBase.open(this.client, this.id, this.kind, version, false)
+  }
+
+  /** The version by what is known now: edits that were taken back since are not shown. */
+  atJudgedNow(version: string): Promise<Past<F>> {
+    return PastBase.open(this.client, this.id, this.kind, version, true)
+  }
+
+  /** What the version `to`, by default the present one, shows otherwise than `from`. `too_large` when that is more than 10,000 values. */
+  diff(from: string, to?: string): Promise<Difference[]> {
+    return diff(this.client, this.id, from, to)
   }
 
   private async turn(method: 'undo' | 'redo', options: Data): Promise<Undone | undefined> {

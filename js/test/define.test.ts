@@ -28,7 +28,7 @@ const Shopping = defineSpace('example.org/shopping-list', 2, {
   title: register(string({ max: 200 })),
   items: set(Item),
   shared: register(bool()),
-  history: log({ note: string({ max: 500 }), item: optional(string()) }),
+  entries: log({ note: string({ max: 500 }), item: optional(string()) }),
 })
 
 const Board = defineSpace('example.org/board', 1, {

@@ -5,8 +5,12 @@ import { describe } from 'node:test'
 import { ProcessHost } from '../src/inprocess.js'
 import { openOn } from '../src/options.js'
 import { List, composed } from './composed.js'
+import { past } from './past.js'
 
 const file = process.env.HHS_WASM
 if (!file) throw new Error('HHS_WASM does not say where the engine is; go run ./internal/build test does')
 
-describe('with the engine', () => composed(() => openOn(new ProcessHost(async () => WebAssembly.compile(new Uint8Array(await readFile(file)))), { kinds: [List] }, true)))
+const open = () => openOn(new ProcessHost(async () => WebAssembly.compile(new Uint8Array(await readFile(file)))), { kinds: [List] }, true)
+
+describe('with the engine', () => composed(open))
+describe('the past, with the engine', () => past(open))

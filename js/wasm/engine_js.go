@@ -15,6 +15,7 @@ import (
 // engine is the one node of this worker.
 type engine struct {
 	closed chan struct{}
+	kept   kept
 
 	mu   sync.Mutex
 	name string
@@ -37,6 +38,7 @@ var methods = map[string]method{
 	"info": (*engine).info, "link": (*engine).link, "addServers": (*engine).addServers, "update": (*engine).update,
 	"read": (*engine).read, "names": (*engine).names, "receipt": (*engine).receipt, "status": (*engine).status, "peers": (*engine).peers,
 	"undo": (*engine).undo, "redo": (*engine).redo, "undoState": (*engine).undoState,
+	"version": (*engine).version, "history": (*engine).history, "diff": (*engine).diff,
 	"subscribe": (*engine).subscribe, "unsubscribe": (*engine).unsubscribe,
 }
 
@@ -127,6 +129,7 @@ func (e *engine) close(_ context.Context, a *args) (result, error) {
 	}
 	clear(e.subs)
 	e.mu.Unlock()
+	e.kept.clear()
 	if n == nil {
 		return nil, errNotOpen
 	}

@@ -12,7 +12,7 @@ import (
 
 // reading is a read of one value.
 type reading struct {
-	s     *hhs.AnySpace
+	s     readable
 	field string
 	path  []any
 	q     *args
@@ -25,12 +25,18 @@ func nothing() result {
 
 func (e *engine) read(_ context.Context, a *args) (result, error) {
 	r := reading{field: a.text("field"), path: a.path(), q: a.sub("query")}
-	var err error
-	if r.s, err = e.space(a); err == nil {
+	version, now := a.version("at"), a.optBool("now")
+	s, err := e.space(a)
+	if err == nil {
 		err = a.end()
 	}
 	if err != nil {
 		return nil, err
+	}
+	if r.s = s; len(version) > 0 {
+		if r.s, err = e.past(s, version, now); err != nil {
+			return nil, err
+		}
 	}
 	m, err := r.s.Manifest()
 	if errors.Is(err, hhs.ErrPending) {

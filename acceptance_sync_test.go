@@ -130,6 +130,8 @@ type stranger struct {
 	send    func(msg []byte) []byte // what goes out instead of a message
 	receive func(msg []byte)
 	ingest  func(b *history.Batch)
+	blob    syncer.ServeBlob
+	wants   syncer.Blobs
 	report  func(peer mesh.PeerInfo, st syncer.Status)
 	ended   chan error // how sessions ended
 }
@@ -176,7 +178,9 @@ func (s *stranger) meet(t testing.TB, g mesh.Group) {
 func (s *stranger) serve(ctx context.Context, st *mesh.Stream) {
 	peer := st.Peer()
 	err := syncer.Run(ctx, tapped{st, s}, replicaOf{s.space, s.ingest}, syncer.Options{
-		Source: replica.Source{Device: peer.Device, Transport: "ws"},
+		Source:    replica.Source{Device: peer.Device, Transport: "ws"},
+		ServeBlob: s.blob,
+		Blobs:     &s.wants,
 		Report: func(status syncer.Status) {
 			if s.report != nil {
 				s.report(peer, status)

@@ -159,6 +159,7 @@ type membership struct {
 	changed  chan struct{} // closed when sessions changed
 	stop     context.CancelFunc
 	relay    syncer.Relay
+	blobs    syncer.Blobs
 }
 
 // add starts to look for peers of a space.

@@ -20,8 +20,11 @@ func (s *AnySpace) serve(ctx context.Context, st *mesh.Stream) {
 		Source: source,
 		Base:   s.rep.Acks(peer.Device),
 		Relay:  &s.peer.relay,
+		Blobs:  &s.peer.blobs,
 		Pace:   platformPace,
-		Report: func(status syncer.Status) { s.poke(func() { s.peer.sessions[st] = status }) },
+
+		ServeBlob: func(at syncer.BlockAt) ([]byte, syncer.BlockStatus) { return s.serveBlob(peer, at) },
+		Report:    func(status syncer.Status) { s.poke(func() { s.peer.sessions[st] = status }) },
 	})
 	_ = s.rep.Damaged(err) // noted, if it is damage
 	if blame(err) {

@@ -17,7 +17,10 @@ type Options struct {
 	Report func(Status) // called when the status changes, from one goroutine; must not wait
 	Clock  Clock        // nil: the system's
 	Batch  int          // bytes of commits per batch; 0: DefaultBatch
-	Pace   func()       // called every few milliseconds of work where there is one thread; nil: not
+	Blobs  *Blobs       // the blocks wanted in the space, shared by its sessions; nil: none
+	// ServeBlob reads what the peer asks for; nil: nothing is here. It may be slow.
+	ServeBlob ServeBlob
+	Pace      func() // called every few milliseconds of work where there is one thread; nil: not
 }
 
 // Run syncs a replica with the peer at the other end of the stream until one of
@@ -33,7 +36,11 @@ func Run(ctx context.Context, stream Stream, r Replica, opts Options) error {
 	if opts.Pace == nil {
 		opts.Pace = func() {}
 	}
+	if opts.Blobs == nil {
+		opts.Blobs = &Blobs{}
+	}
 	d := &driver{
+		blobs:  newBlobTraffic(opts.Clock),
 		stream: stream, replica: r, opts: opts, session: NewSession(r, opts.Base),
 		events: make(chan Event), poke: make(chan struct{}, 1),
 		loads: make(chan Effect, maxOutbox), ingests: make(chan Ingest, maxOutbox),
@@ -57,6 +64,7 @@ type driver struct {
 	outbox  outbox
 
 	opening opening
+	blobs   blobTraffic
 
 	seen   []object.ID // heads at the last change, to tell relayed ones
 	closed *CloseError
@@ -72,11 +80,15 @@ func (d *driver) run(parent context.Context) error {
 		}
 	})
 	d.seen = d.replica.Heads()
+	d.blobs.peer = d.opts.Blobs.join(d.opts.Source.Device, func() { poke(d.blobs.wake) })
+	defer d.opts.Blobs.leave(d.blobs.peer)
 	var wg, doors sync.WaitGroup
 	wg.Go(func() { d.receive(ctx) })
 	wg.Go(func() { d.send(ctx) })
 	wg.Go(func() { d.load(ctx) })
 	doors.Go(func() { d.ingest(parent, ctx) })
+	wg.Go(func() { d.ask(ctx) })
+	wg.Go(func() { d.answer(ctx) })
 
 	d.step(ctx, Start{})
 	for d.closed == nil {
@@ -179,7 +191,7 @@ func (d *driver) report(ctx context.Context, ev Event) bool {
 }
 
 func (d *driver) receive(ctx context.Context) {
-	haves := bucket{clock: d.opts.Clock, tokens: haveBurst, at: d.opts.Clock.Now()}
+	haves := bucket{clock: d.opts.Clock, tokens: haveBurst, at: d.opts.Clock.Now(), rate: haveRate, burst: haveBurst}
 	for {
 		data, err := d.stream.Receive(ctx)
 		if err != nil {
@@ -191,6 +203,12 @@ func (d *driver) receive(ctx context.Context) {
 			d.report(ctx, Malformed{err})
 			return
 		}
+		if mine, err := d.blobMessage(ctx, m); err != nil {
+			d.report(ctx, Malformed{err})
+			return
+		} else if mine {
+			continue
+		}
 		if _, ok := m.(*Have); ok && !haves.take(ctx) {
 			return
 		}
@@ -200,22 +218,23 @@ func (d *driver) receive(ctx context.Context) {
 	}
 }
 
-// bucket slows a peer down that sends too many receipts.
+// bucket slows a peer down that sends too many messages of a kind.
 type bucket struct {
-	clock  Clock
-	tokens float64
-	at     time.Time
+	clock       Clock
+	tokens      float64
+	at          time.Time
+	rate, burst float64 // per second; at once
 }
 
 // take waits until there is a token; false if ctx ended first.
 func (b *bucket) take(ctx context.Context) bool {
 	now := b.clock.Now()
-	b.tokens = min(haveBurst, b.tokens+now.Sub(b.at).Seconds()*haveRate)
+	b.tokens = min(b.burst, b.tokens+now.Sub(b.at).Seconds()*b.rate)
 	b.at = now
 	if b.tokens--; b.tokens >= 0 {
 		return true
 	}
-	wait, stop := b.clock.Timer(time.Second / haveRate)
+	wait, stop := b.clock.Timer(time.Duration(float64(time.Second) / b.rate))
 	defer stop()
 	select {
 	case <-wait:
@@ -281,6 +300,7 @@ func (d *driver) send(ctx context.Context) {
 			select {
 			case <-d.outbox.wake:
 				continue
+			case m = <-d.blobs.bulk:
 			case <-ctx.Done():
 				return
 			}

@@ -6,7 +6,7 @@ import "strconv"
 // part of the protocol; one that is not known here is kept as it came.
 type Code uint64
 
-// The codes. Malformed, Unknown, Protocol, Rejected, Missing and Stalled say that the other
+// The codes. Malformed, Unknown, Protocol, Rejected, Missing, Stalled and BadBlock say that the other
 // side is at fault.
 const (
 	CodeDone      Code = 0 // an orderly end
@@ -18,11 +18,12 @@ const (
 	CodeMissing   Code = 6 // commits whose past did not come, asked for twice
 	CodeStalled   Code = 7 // nothing came of what was owed
 	CodeLocal     Code = 8 // this side cannot go on: its store fails, or its node is closing
+	CodeBadBlock  Code = 9 // a block of a blob with another hash than the one asked for
 )
 
 // String returns the stable name of the code.
 func (c Code) String() string {
-	names := [...]string{"done", "version", "malformed", "unknown_message", "protocol", "rejected", "missing_past", "stalled", "local"}
+	names := [...]string{"done", "version", "malformed", "unknown_message", "protocol", "rejected", "missing_past", "stalled", "local", "bad_block"}
 	if c < Code(len(names)) {
 		return names[c]
 	}
@@ -30,7 +31,9 @@ func (c Code) String() string {
 }
 
 // PeerFault reports whether the code blames whoever it is said to.
-func (c Code) PeerFault() bool { return c >= CodeMalformed && c <= CodeStalled }
+func (c Code) PeerFault() bool {
+	return c >= CodeMalformed && c <= CodeStalled || c == CodeBadBlock
+}
 
 // CloseError is why a session ended. Where Remote is false and Code.PeerFault is
 // true, the peer misbehaved and should not be met again soon.

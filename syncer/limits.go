@@ -68,6 +68,30 @@ const (
 	// tell any, and no space has as many. More is shown as not known.
 	maxCount = 1_000_000_000
 
+	// BlockTimeout is how long a peer may send nothing of the blocks it was asked for
+	// before others are asked for them: all of the window over 140 kB/s.
+	BlockTimeout = 15 * time.Second
+
+	// lackDelay is how long a peer is not asked again for what it said it does not have.
+	lackDelay = 2 * time.Second
+
+	// blockWindow is how many blocks one peer is asked for at once: 2 MiB, which keeps a
+	// connection of 20 MB/s busy over 100 ms.
+	blockWindow = 8
+
+	// maxAsked is how many asks of a peer wait to be answered; one that sends more is
+	// closed. askRate and askBurst bound how many are looked at, as haveRate does.
+	maxAsked = 16
+	askRate  = 500 // per second
+	askBurst = 1000
+
+	// maxLacks bounds what is remembered of what a peer does not have; past it all is
+	// asked again.
+	maxLacks = 1024
+
+	// maxLiars bounds the devices remembered because they sent wrong blocks.
+	maxLiars = 1024
+
 	// maxRelayed is how many ids of relayed commits are remembered for RelayDelay.
 	maxRelayed = 4096
 )

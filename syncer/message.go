@@ -17,9 +17,11 @@ const (
 	kindBatch  = 3
 	kindHave   = 4
 	kindBye    = 5
+	kindAsk    = 6
+	kindBlock  = 7
 )
 
-// Message is one of *Hello, *Chains, *Batch, *Have, *Bye.
+// Message is one of *Hello, *Chains, *Batch, *Have, *Bye, *Ask, *Block.
 type Message interface{ append(dst []byte) []byte }
 
 // Heads are the heads of a replica: all of them by hash and number, and the first
@@ -159,7 +161,7 @@ func flag(b bool) byte {
 }
 
 // Decode reads a message strictly: one encoding per message, no bytes left over.
-// The error is a *MessageError. Batch.Data aliases data.
+// The error is a *MessageError. Batch.Data and Block.Data alias data.
 func Decode(data []byte) (Message, error) {
 	if len(data) == 0 {
 		return nil, malformed("it is empty")
@@ -180,6 +182,10 @@ func Decode(data []byte) (Message, error) {
 		m = &Have{Round: d.uint(), Acked: d.uint(), Sends: d.uint(), Done: d.flag(), Heads: d.heads()}
 	case kindBye:
 		m = &Bye{Code: Code(d.uint())}
+	case kindAsk:
+		m = d.ask()
+	case kindBlock:
+		m = d.block()
 	default:
 		return nil, &MessageError{CodeUnknown, "its kind does not exist"}
 	}

@@ -32,6 +32,11 @@ func samples() []Message {
 		&Batch{Final: true, Hash: [32]byte{1}, Data: []byte{packStored}},
 		&Have{Round: 1, Acked: 200, Sends: 1, Done: true, Heads: HeadsOf(someIDs(1))},
 		&Bye{CodeStalled},
+		&Ask{1, BlockAt{object.Sum(object.Raw, nil), 0, 0}},
+		&Ask{1 << 40, BlockAt{someIDs(1)[0], 2, 1 << 60}},
+		&Block{7, BlockHere, []byte("bytes")},
+		&Block{7, BlockAbsent, nil},
+		&Block{8, BlobAbsent, nil},
 		&Bye{1 << 40},
 	}
 }
@@ -54,7 +59,10 @@ func TestMessagesRoundTrip(t *testing.T) {
 func TestMessagesCut(t *testing.T) {
 	for _, m := range samples() {
 		data := Encode(m)
-		_, isBatch := m.(*Batch)
+		_, isBatch := m.(*Batch) // what has data to the end can be cut
+		if b, isBlock := m.(*Block); isBlock && b.Status == BlockHere {
+			isBatch = true
+		}
 		for n := range min(len(data), 200) {
 			_, err := Decode(data[:n])
 			var bad *MessageError
@@ -79,25 +87,31 @@ func TestMessagesRefused(t *testing.T) {
 		data []byte
 		code Code
 	}{
-		"empty":                 {nil, CodeMalformed},
-		"unknown kind":          {[]byte{99}, CodeUnknown},
-		"kind 0":                {[]byte{0}, CodeUnknown},
-		"version":               {Encode(&Hello{Version + 1, heads}), CodeVersion},
-		"version alone":         {[]byte{kindHello, 2}, CodeVersion},
-		"hash":                  {Encode(&Hello{Version, wrongHash}), CodeMalformed},
-		"fewer than told":       {Encode(&Hello{Version, few}), CodeMalformed},
-		"unsorted heads":        {Encode(&Hello{Version, many}), CodeMalformed},
-		"long":                  {make([]byte, MaxMessage+1), CodeMalformed},
-		"declared length":       {[]byte{kindChains, 0, 0xff, 0xff, 0xff, 0xff, 0x0f}, CodeMalformed},
-		"not minimal":           {[]byte{kindBye, 0x80, 0x00}, CodeMalformed},
-		"varint too long":       {append([]byte{kindBye}, bytes.Repeat([]byte{0xff}, 12)...), CodeMalformed},
-		"flag":                  {[]byte{kindBatch, 0, 0, 2, 0}, CodeMalformed},
-		"final with more":       {Encode(&Batch{Left: 1, Final: true}), CodeMalformed},
-		"round":                 {Encode(&Chains{Round: 2}), CodeMalformed},
-		"retry with base":       {Encode(&Chains{Round: 1, Base: ids}), CodeMalformed},
-		"chain seq 0":           {Encode(&Chains{Chains: []Chain{{testKey(1), 0, ids[0]}}}), CodeMalformed},
-		"chains unsorted":       {Encode(&Chains{Chains: []Chain{{testKey(1), 2, ids[0]}, {testKey(1), 1, ids[0]}}}), CodeMalformed},
-		"chains twice the same": {Encode(&Chains{Chains: []Chain{{testKey(1), 2, ids[0]}, {testKey(1), 2, ids[0]}}}), CodeMalformed},
+		"empty":                  {nil, CodeMalformed},
+		"unknown kind":           {[]byte{99}, CodeUnknown},
+		"kind 0":                 {[]byte{0}, CodeUnknown},
+		"version":                {Encode(&Hello{Version + 1, heads}), CodeVersion},
+		"version alone":          {[]byte{kindHello, 2}, CodeVersion},
+		"hash":                   {Encode(&Hello{Version, wrongHash}), CodeMalformed},
+		"fewer than told":        {Encode(&Hello{Version, few}), CodeMalformed},
+		"unsorted heads":         {Encode(&Hello{Version, many}), CodeMalformed},
+		"long":                   {make([]byte, MaxMessage+1), CodeMalformed},
+		"declared length":        {[]byte{kindChains, 0, 0xff, 0xff, 0xff, 0xff, 0x0f}, CodeMalformed},
+		"not minimal":            {[]byte{kindBye, 0x80, 0x00}, CodeMalformed},
+		"varint too long":        {append([]byte{kindBye}, bytes.Repeat([]byte{0xff}, 12)...), CodeMalformed},
+		"flag":                   {[]byte{kindBatch, 0, 0, 2, 0}, CodeMalformed},
+		"final with more":        {Encode(&Batch{Left: 1, Final: true}), CodeMalformed},
+		"round":                  {Encode(&Chains{Round: 2}), CodeMalformed},
+		"retry with base":        {Encode(&Chains{Round: 1, Base: ids}), CodeMalformed},
+		"ask number 0":           {Encode(&Ask{0, BlockAt{ids[0], 0, 0}}), CodeMalformed},
+		"ask too deep":           {Encode(&Ask{1, BlockAt{ids[0], 3, 0}}), CodeMalformed},
+		"ask codec":              {append([]byte{kindAsk, 1, 0x70}, make([]byte, 34)...), CodeMalformed},
+		"block status":           {[]byte{kindBlock, 1, 3}, CodeMalformed},
+		"absent block with data": {[]byte{kindBlock, 1, 1, 0}, CodeMalformed},
+		"block too long":         {Encode(&Block{1, BlockHere, make([]byte, object.MaxBlock+1)}), CodeMalformed},
+		"chain seq 0":            {Encode(&Chains{Chains: []Chain{{testKey(1), 0, ids[0]}}}), CodeMalformed},
+		"chains unsorted":        {Encode(&Chains{Chains: []Chain{{testKey(1), 2, ids[0]}, {testKey(1), 1, ids[0]}}}), CodeMalformed},
+		"chains twice the same":  {Encode(&Chains{Chains: []Chain{{testKey(1), 2, ids[0]}, {testKey(1), 2, ids[0]}}}), CodeMalformed},
 	} {
 		_, err := Decode(c.data)
 		var bad *MessageError

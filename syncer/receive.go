@@ -33,11 +33,14 @@ func (s *Session) received(m Message) {
 
 func (s *Session) malformed(err error) {
 	var m *MessageError
-	code := CodeMalformed
+	code, what := CodeMalformed, "the peer sent what is no message"
 	if errors.As(err, &m) {
 		code = m.Code
 	}
-	s.fail(code, "the peer sent what is no message", err)
+	if code == CodeBadBlock {
+		what = "the peer sent a wrong block"
+	}
+	s.fail(code, what, err)
 }
 
 func (s *Session) hello(m *Hello) {

@@ -39,13 +39,19 @@ func TestComposedSuite(t *testing.T) {
 	}
 }
 
-// TestLong is one long history for each sequence; CRDTTEST_OPS=10000 makes it as long as the issue asks for.
+// TestLong is one long history of three replicas for each type and shape.
 func TestLong(t *testing.T) {
-	for _, name := range []string{"list", "text"} {
-		t.Run(name, func(t *testing.T) {
-			typ := typeOf(t, name)
+	for _, typ := range crdt.Types() {
+		t.Run(typ.Name(), func(t *testing.T) {
+			t.Parallel()
 			gen, _ := crdttest.For(typ)
 			crdttest.RunLong(t, typ, gen)
+		})
+	}
+	for name, shape := range crdttest.Shapes() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			crdttest.RunLong(t, shape.Field(), crdttest.Composed(shape))
 		})
 	}
 }

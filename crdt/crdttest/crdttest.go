@@ -34,6 +34,8 @@ type Gen struct {
 	Follow func(shown [][]byte, changes []crdt.Change) ([][]byte, error)
 	// State writes out what must be equal where ops and verdicts are, for a type whose bytes depend on how they came; may be nil.
 	State func(env *crdt.Env) (string, error)
+	// Long is how many ops RunLong makes but in a soak, where they take long; 0: all.
+	Long int
 	// Keep uses one environment for several calls, as the engine does.
 	Keep bool
 }

@@ -9,21 +9,32 @@ import (
 	"github.com/hyperhyperspace/hhs-go/crdt"
 )
 
-// opsEnv sets how many ops RunLong makes.
-const opsEnv = "CRDTTEST_OPS"
+// opsEnv sets how many ops RunLong makes. With soakEnv it makes as many as it is meant to for every type.
+const (
+	opsEnv  = "CRDTTEST_OPS"
+	soakEnv = "HHS_SOAK"
+)
 
 const (
 	longOps    = 10_000
-	longAsked  = 300 // without opsEnv
+	longShort  = 300 // with -short: in a browser's engine, and under the race detector
 	longPeople = 3
-	longCheck  = 8 // how often a long run is held against the model
+	longCheck  = 3 // how often a long run is held against the model
+	longSeldom = 5000
 )
 
-// RunLong is one long history of three replicas who write, merge and change their minds about verdicts, 10,000 ops when
-// CRDTTEST_OPS says so. It is compared with the model now and then only, and with fresh replicas in the end.
+// RunLong is one long history of three replicas who write, merge and change their minds about verdicts: 10,000 ops, or for a
+// type that takes longer than some seconds gen.Long of them, and 10,000 in a soak. It is compared with the model now
+// and then only, and with fresh replicas in the end.
 func RunLong(t *testing.T, typ crdt.Type, gen Gen) {
 	t.Helper()
-	ops, seed := longAsked, uint64(1)
+	ops, seed := longOps, uint64(1)
+	switch {
+	case testing.Short():
+		ops = longShort
+	case gen.Long > 0 && os.Getenv(soakEnv) == "":
+		ops = gen.Long
+	}
 	if n, err := strconv.Atoi(os.Getenv(opsEnv)); err == nil {
 		ops = n
 	}
@@ -37,7 +48,7 @@ func RunLong(t *testing.T, typ crdt.Type, gen Gen) {
 
 func long(typ crdt.Type, gen Gen, seed uint64, ops int) *failure {
 	s := newSim(typ, gen, source(seed))
-	s.replicas, s.quiet = s.replicas[:longPeople], true
+	s.replicas, s.quiet, s.seldom = s.replicas[:longPeople], true, longSeldom
 	made := 0
 	for step := 0; made < ops; step++ {
 		a := s.r.IntN(longPeople)

@@ -18,7 +18,7 @@ import (
 
 // seqGen is the generator of a list or a text.
 func seqGen(list bool) Gen {
-	g := Gen{Model: modelSeq(list), Keep: true}
+	g := Gen{Model: modelSeq(list), Keep: true, Long: 1000}
 	if list {
 		g.Schema = testSchema()
 	}

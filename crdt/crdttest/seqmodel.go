@@ -15,9 +15,19 @@ import (
 // The model of a list and of a text: the tree of the specification, grown op by op, each looking at the whole document
 // through its own past.
 
-// element is a node of the tree. The root is an element that is nowhere.
+// seqModel is the tree, with its elements once more in a row, so that an op can look at all.
+type seqModel struct {
+	root    element // nowhere
+	row     []*element
+	commits map[object.ID]int // of the elements, and the others
+	past    [][]bool          // of a commit, by number, those in its past; as far as it is known
+	before  func(a, b history.OpRef) bool
+}
+
+// element is a node of the tree.
 type element struct {
 	op          Fact
+	commit      int // of op, in seqModel.commits
 	value       []byte
 	void        bool
 	deleted     bool
@@ -118,7 +128,7 @@ func encoded(v any) []byte {
 // modelSeq is the model.
 func modelSeq(list bool) func([]Fact, func(a, b history.OpRef) bool) []Shown {
 	return func(facts []Fact, before func(a, b history.OpRef) bool) []Shown {
-		root := &element{}
+		m := &seqModel{commits: map[object.ID]int{}, before: before}
 		sorted := slices.Clone(facts)
 		slices.SortFunc(sorted, order)
 		for _, f := range sorted {
@@ -127,66 +137,125 @@ func modelSeq(list bool) func([]Fact, func(a, b history.OpRef) bool) []Shown {
 			}
 			switch {
 			case f.Action == "edit":
-				root.edit(f, list, before)
+				m.edit(f, list)
 			case f.Action == "set" && list:
-				root.set(f, before)
+				m.set(f)
 			}
 		}
-		var shown []Shown
-		root.walk(func(e *element) {
-			if e == root || e.void || e.deleted {
-				return
-			}
-			s := Shown{Entry: crdt.Entry{Value: e.value, Ref: e.op.Ref}}
-			if last := visible(e.sets, before); last != nil {
-				s.Ref, s.Value = last.Ref, encoded(setValue(*last))
-			}
-			shown = append(shown, s)
-		})
-		return shown
+		return m.shown()
 	}
 }
 
-// seen is the document in the past of an op, and what the op inserted so far.
-func (root *element) seen(f Fact, before func(a, b history.OpRef) bool) []*element {
+func (m *seqModel) shown() (shown []Shown) {
+	n := 0
+	m.root.walk(func(e *element) {
+		if e == &m.root {
+			return
+		}
+		if e != m.row[n] {
+			panic("crdttest: the model of a sequence has two orders")
+		}
+		if n++; e.void || e.deleted {
+			return
+		}
+		s := Shown{Entry: crdt.Entry{Value: e.value, Ref: e.op.Ref}}
+		if last := visible(e.sets, m.before); last != nil {
+			s.Ref, s.Value = last.Ref, encoded(setValue(*last))
+		}
+		shown = append(shown, s)
+	})
+	return shown
+}
+
+// commitOf numbers commits, in an order in which none comes before one of its past, and finds out what that is.
+func (m *seqModel) commitOf(f Fact) int {
+	n, ok := m.commits[f.Ref.Commit]
+	if ok {
+		return n
+	}
+	past := make([]bool, len(m.past))
+	for id, earlier := range m.commits {
+		past[earlier] = m.before(history.OpRef{Commit: id}, f.Ref)
+	}
+	n = len(m.past)
+	m.commits[f.Ref.Commit], m.past = n, append(m.past, past)
+	return n
+}
+
+// sees tells whether an op of a commit has an element in its past, or inserted it itself.
+func (m *seqModel) sees(f *Fact, commit int, e *element) bool {
+	if e.commit == commit {
+		return e.op.Ref.Index <= f.Ref.Index
+	}
+	return e.commit < commit && m.past[commit][e.commit]
+}
+
+// seen is the document in the past of an op.
+func (m *seqModel) seen(f *Fact, commit int) []*element {
 	var doc []*element
-	root.walk(func(e *element) {
-		if e != root && (e.op.Ref == f.Ref || before(e.op.Ref, f.Ref)) {
+	for _, e := range m.row {
+		if m.sees(f, commit, e) {
 			doc = append(doc, e)
 		}
-	})
+	}
 	return doc
 }
 
-func (root *element) edit(f Fact, list bool, before func(a, b history.OpRef) bool) {
+func (m *seqModel) edit(f Fact, list bool) {
 	changes, values, ok := parseEdits(f.Payload, list)
 	if !ok {
 		return
 	}
+	commit := m.commitOf(f)
+	doc := m.seen(&f, commit)
 	for _, c := range changes {
-		doc := root.seen(f, before)
-		at := min(c.at, uint64(len(doc)))
+		at := int(min(c.at, uint64(len(doc))))
 		if c.del {
-			for _, e := range doc[at:min(at+c.n, uint64(len(doc)))] {
+			for _, e := range doc[at:min(at+int(c.n), len(doc))] {
 				e.deleted = e.deleted || f.Effective
 			}
 			continue
 		}
-		a := root
+		a := &m.root
 		if at > 0 {
 			a = doc[at-1]
 		}
 		for range c.n {
-			e := &element{op: f, value: values[0], void: !f.Effective}
+			e := &element{op: f, commit: commit, value: values[0], void: !f.Effective}
 			values = values[1:]
-			if slices.ContainsFunc(a.right, func(o *element) bool { return slices.Contains(doc, o) }) {
-				doc[at].left = sibling(doc[at].left, e)
+			if slices.ContainsFunc(a.right, func(o *element) bool { return m.sees(&f, commit, o) }) {
+				m.insertLeft(doc[at], e)
 			} else {
-				a.right = sibling(a.right, e)
+				m.insertRight(a, e)
 			}
-			a = e // which has no right child
+			doc = slices.Insert(doc, at, e)
+			a, at = e, at+1
 		}
 	}
+}
+
+// insertLeft makes an element a left child of another: in the row it is before the next of these, or before their parent.
+func (m *seqModel) insertLeft(b, e *element) {
+	b.left = sibling(b.left, e)
+	next := b
+	if i := slices.Index(b.left, e); i+1 < len(b.left) {
+		for next = b.left[i+1]; len(next.left) > 0; {
+			next = next.left[0]
+		}
+	}
+	m.row = slices.Insert(m.row, slices.Index(m.row, next), e)
+}
+
+// insertRight makes an element a right child of another: in the row it is behind the one before of these, or behind their parent.
+func (m *seqModel) insertRight(a, e *element) {
+	a.right = sibling(a.right, e)
+	last := a
+	if i := slices.Index(a.right, e); i > 0 {
+		for last = a.right[i-1]; len(last.right) > 0; {
+			last = last.right[len(last.right)-1]
+		}
+	}
+	m.row = slices.Insert(m.row, slices.Index(m.row, last)+1, e) // the root is not in it: 0
 }
 
 // sibling puts an element among others, by (height, commit id).
@@ -209,14 +278,14 @@ func decodedPair(payload []byte) []any {
 	return nil
 }
 
-func (root *element) set(f Fact, before func(a, b history.OpRef) bool) {
+func (m *seqModel) set(f Fact) {
 	pair := decodedPair(f.Payload)
 	if pair == nil || len(f.Payload) > 65536 {
 		return
 	}
 	at, ok := pair[0].(int64)
 	text, isText := pair[1].(string)
-	doc := root.seen(f, before)
+	doc := m.seen(&f, m.commitOf(f))
 	if ok && isText && utf8.RuneCountInString(text) <= maxText && at >= 0 && at < int64(len(doc)) {
 		doc[at].sets = append(doc[at].sets, f)
 	}

@@ -24,7 +24,7 @@ type commit struct {
 	author  int
 	height  uint64
 	parents []int
-	past    map[int]bool // without itself
+	past    numbers // without itself
 	ops     []crdt.Op
 }
 
@@ -39,12 +39,13 @@ type sim struct {
 	number   map[object.ID]int
 	replicas []*replica
 	quiet    bool // changes are not followed
+	seldom   int  // one in so many calls is made again, and its state compared
 }
 
 // replica is what one author has, and what it thinks of it.
 type replica struct {
 	has     []int // in the order they came
-	known   map[int]bool
+	known   numbers
 	verdict map[history.OpRef]bool // effective
 	state   *State
 	shown   map[string][]byte // by key, kept from the changes alone
@@ -55,7 +56,13 @@ type replica struct {
 }
 
 func newReplica() *replica {
-	return &replica{known: map[int]bool{}, verdict: map[history.OpRef]bool{}, state: NewState(), shown: map[string][]byte{}}
+	return &replica{verdict: map[history.OpRef]bool{}, state: NewState(), shown: map[string][]byte{}}
+}
+
+// take notes that a replica has a commit now.
+func (p *replica) take(n int) {
+	p.has = append(p.has, n)
+	p.known.add(n)
 }
 
 // simulate makes one history and checks it all along.
@@ -70,7 +77,7 @@ func simulate(typ crdt.Type, gen Gen, r *rand.Rand, steps int) *failure {
 }
 
 func newSim(typ crdt.Type, gen Gen, r *rand.Rand) *sim {
-	s := &sim{typ: typ, gen: gen, r: r, number: map[object.ID]int{}}
+	s := &sim{typ: typ, gen: gen, r: r, number: map[object.ID]int{}, seldom: 8}
 	for i := range s.keys {
 		s.keys[i], s.people[i] = key(byte(1+i)), key(byte(101+min(i, devices-2)))
 		s.replicas = append(s.replicas, newReplica())
@@ -95,7 +102,7 @@ func (s *sim) Before(a, b history.OpRef) (bool, error) {
 	if !aok || !bok || an == bn {
 		return false, fmt.Errorf("crdttest: the type asks for the order of %v and %v", a, b)
 	}
-	return s.commits[bn].past[an], nil
+	return s.commits[bn].past.has(an), nil
 }
 
 // before is the causal order of ops, for models.
@@ -103,7 +110,7 @@ func (s *sim) before(a, b history.OpRef) bool {
 	if a.Commit == b.Commit {
 		return a.Index < b.Index
 	}
-	return s.commits[s.number[b.Commit]].past[s.number[a.Commit]]
+	return s.commits[s.number[b.Commit]].past.has(s.number[a.Commit])
 }
 
 func (s *sim) env(p *replica) *crdt.Env {
@@ -120,19 +127,15 @@ func (s *sim) env(p *replica) *crdt.Env {
 
 // Diff implements crdt.Past.
 func (s *sim) Diff(a, b []uint64) (onlyA, onlyB []history.Span, err error) {
-	within := func(version []uint64, n int) bool {
-		return slices.ContainsFunc(version, func(v uint64) bool { return int(v) == n || s.commits[v].past[n] })
-	}
-	for n := range s.commits {
-		one := history.Span{Start: uint64(n), End: uint64(n) + 1}
-		switch inA, inB := within(a, n), within(b, n); {
-		case inA && !inB:
-			onlyA = append(onlyA, one)
-		case inB && !inA:
-			onlyB = append(onlyB, one)
+	within := func(version []uint64) (all numbers) {
+		for _, v := range version {
+			all.addAll(s.commits[v].past)
+			all.add(int(v))
 		}
+		return all
 	}
-	return onlyA, onlyB, nil
+	inA, inB := within(a), within(b)
+	return inA.without(inB), inB.without(inA), nil
 }
 
 // stateOf writes out a replica's state.
@@ -181,7 +184,7 @@ func (s *sim) write(a int) *failure {
 	var seed [16]byte
 	binary.BigEndian.PutUint64(seed[:], s.r.Uint64())
 	binary.BigEndian.PutUint64(seed[8:], uint64(len(s.commits)))
-	c := &commit{id: object.Sum(object.DagCBOR, seed[:]), author: a, past: maps.Clone(p.known), height: 1}
+	c := &commit{id: object.Sum(object.DagCBOR, seed[:]), author: a, past: slices.Clone(p.known), height: 1}
 	for _, n := range p.has {
 		c.height = max(c.height, s.commits[n].height+1)
 		if !s.seen(p.has, n) {
@@ -190,7 +193,7 @@ func (s *sim) write(a int) *failure {
 	}
 	n := len(s.commits)
 	s.commits, s.number[c.id] = append(s.commits, c), n
-	p.has, p.known[n] = append(p.has, n), true
+	p.take(n)
 	ops := 1 + s.r.IntN(3)
 	if s.r.IntN(8) == 0 {
 		ops = 4 + s.r.IntN(20)
@@ -216,7 +219,7 @@ func (s *sim) write(a int) *failure {
 // seen tells whether a commit is in the past of one of others; the last ones know most.
 func (s *sim) seen(has []int, n int) bool {
 	for _, m := range slices.Backward(has) {
-		if s.commits[m].past[n] {
+		if s.commits[m].past.has(n) {
 			return true
 		}
 	}
@@ -253,7 +256,7 @@ func (s *sim) apply(p *replica, op crdt.Op, effective bool) *failure {
 	if err != nil {
 		return s.fail("apply %s: %v", s.opName(op), err)
 	}
-	if f := s.follow(p, changes, "apply "+s.opName(op)); f != nil || s.r.IntN(8) > 0 {
+	if f := s.follow(p, changes, "apply "+s.opName(op)); f != nil || s.r.IntN(s.seldom) > 0 {
 		return f
 	}
 	return s.again(p, op)
@@ -267,7 +270,7 @@ func (s *sim) flip(p *replica, op crdt.Op, effective bool) *failure {
 		return s.fail("flip %s to effective=%v: %v", s.opName(op), effective, err)
 	}
 	what := fmt.Sprintf("flip %s to effective=%v", s.opName(op), effective)
-	if f := s.follow(p, changes, what); f != nil || s.r.IntN(8) > 0 {
+	if f := s.follow(p, changes, what); f != nil || s.r.IntN(s.seldom) > 0 {
 		return f
 	}
 	return s.again(p, op)
@@ -355,18 +358,18 @@ func (s *sim) followList(p *replica, changes []crdt.Change, what string) *failur
 func (s *sim) merge(to, from *replica) *failure {
 	var missing []int
 	for _, n := range from.has {
-		if !to.known[n] {
+		if !to.known.has(n) {
 			missing = append(missing, n)
 		}
 	}
 	for len(missing) > 0 {
 		i := s.r.IntN(len(missing))
 		n := missing[i]
-		if slices.ContainsFunc(missing, func(m int) bool { return s.commits[n].past[m] }) {
+		if s.commits[n].past.meets(missing) {
 			continue // not all of its past is there
 		}
 		missing = slices.Delete(missing, i, i+1)
-		to.has, to.known[n] = append(to.has, n), true
+		to.take(n)
 		for _, op := range s.commits[n].ops {
 			if f := s.apply(to, op, s.r.IntN(7) > 0); f != nil {
 				return f
@@ -399,7 +402,7 @@ func (s *sim) flipSuffix(p *replica) *failure {
 	a, to := s.r.IntN(devices), s.r.IntN(2) == 0
 	var ops []crdt.Op
 	for n, c := range s.commits {
-		if p.known[n] && c.author == a {
+		if p.known.has(n) && c.author == a {
 			ops = append(ops, c.ops...)
 		}
 	}
@@ -432,6 +435,7 @@ func (s *sim) converge() *failure {
 		}
 	}
 	source := &replica{has: all}
+	var shown []Shown // by all
 	for i, p := range s.replicas {
 		if f := s.merge(p, source); f != nil {
 			return f
@@ -444,7 +448,10 @@ func (s *sim) converge() *failure {
 				}
 			}
 		}
-		if f := s.compare(p, "replica "+name(i)+", in the end"); f != nil {
+		if i == 0 {
+			shown = s.gen.Model(s.facts(p), s.before)
+		}
+		if f := s.compareWith(p, shown, "replica "+name(i)+", in the end"); f != nil {
 			return f
 		}
 	}
@@ -466,7 +473,7 @@ func (s *sim) replay(all []int, final map[history.OpRef]bool, want string) *fail
 	for round := range 3 {
 		p := newReplica()
 		for _, n := range s.causal(all) {
-			p.has, p.known[n] = append(p.has, n), true
+			p.take(n)
 			for _, op := range s.commits[n].ops {
 				if round == 0 { // nobody wants the changes
 					env := s.env(p)
@@ -495,7 +502,7 @@ func (s *sim) causal(all []int) []int {
 	left, order := slices.Clone(all), []int(nil)
 	for len(left) > 0 {
 		i := s.r.IntN(len(left))
-		if slices.ContainsFunc(left, func(m int) bool { return s.commits[left[i]].past[m] }) {
+		if s.commits[left[i]].past.meets(left) {
 			continue
 		}
 		order, left = append(order, left[i]), slices.Delete(left, i, i+1)
@@ -526,15 +533,18 @@ func (s *sim) read(p *replica) ([]Shown, error) {
 
 // compare reads a replica and holds it against the model and against the ops themselves.
 func (s *sim) compare(p *replica, where string) *failure {
-	facts, ops := s.facts(p), map[history.OpRef]crdt.Op{}
-	for _, f := range facts {
+	return s.compareWith(p, s.gen.Model(s.facts(p), s.before), where)
+}
+
+func (s *sim) compareWith(p *replica, want []Shown, where string) *failure {
+	ops := map[history.OpRef]crdt.Op{}
+	for _, f := range s.facts(p) {
 		ops[f.Ref] = f.Op
 	}
 	got, err := s.read(p)
 	if err != nil {
 		return s.fail("%s: read: %v", where, err)
 	}
-	want := s.gen.Model(facts, s.before)
 	if !slices.EqualFunc(got, want, same) {
 		return s.fail("%s reads\n%sthe model says\n%s", where, s.list(got), s.list(want))
 	}

@@ -312,7 +312,7 @@ func TestTransactionLimits(t *testing.T) {
 	release()
 	wg.Wait()
 	for name, mention := range map[string]string{"two halves": "objects or", "many": "objects or", "nothing": "Put it first",
-		"payload": "Blob", "all payloads": "transaction", "field": "price", "schema": "lines"} {
+		"payload": "blob", "all payloads": "transaction", "field": "price", "schema": "lines"} {
 		if err := errs[name]; err == nil || !strings.Contains(err.Error(), mention) {
 			t.Errorf("%s: %v, want a mention of %q", name, err, mention)
 		}

@@ -122,6 +122,28 @@ func TestHistory(t *testing.T) {
 	}
 }
 
+// TestHistoryOfRemovals: what was removed from a set is told as it was added, also a long value, of which the op has a hash.
+func TestHistoryOfRemovals(t *testing.T) {
+	n := offline(t)
+	set := authority.Field{Name: "tags", Type: "set"}
+	m := &authority.Manifest{Kind: "example.org/tags", Version: 1, Policy: authority.PolicyOpen, Fields: []authority.Field{
+		set, {Name: "by", Type: "map", Of: &authority.Field{Type: "record", Fields: []authority.Field{set}}}}}
+	s := must(n.CreateSpace(within(t), m))(t)
+	must(s.Apply(within(t), []hhs.Op{{Field: "by", Path: []any{"ana"}, Action: "make"}}))(t)
+	for _, value := range []string{"red", strings.Repeat("long", 1000)} {
+		for _, op := range []hhs.Op{{Field: "tags"}, {Field: "by", Path: []any{"ana", nil, "tags"}}} {
+			for _, op.Action = range []string{"add", "remove"} {
+				op.Value = value
+				must(s.Apply(within(t), []hhs.Op{op}))(t)
+			}
+			last := must(s.History(within(t), hhs.HistoryQuery{Limit: 1}))(t).Commits[0].Ops[0]
+			if last.Action != "remove" || last.Value != value {
+				t.Errorf("%s %v: %v %.20v", op.Field, op.Path, last.Action, last.Value)
+			}
+		}
+	}
+}
+
 // TestHistoryOfPath: only what is in, on or around a value inside a field.
 func TestHistoryOfPath(t *testing.T) {
 	n := offline(t)

@@ -1,7 +1,9 @@
 package crdt
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/hyperhyperspace/hhs-go/object"
 )
@@ -31,8 +33,8 @@ func (s *Shape) Read(op *Op) (path []Step, value []byte, err error) {
 
 // Said is what an op says for people: which value of the field it is for, as Read tells, and what it carries. Of a list or a
 // text that is a list of what was inserted and deleted, {"insert": content} and {"delete": content}, without the places,
-// which count what nobody sees; of more than is shown it is how many elements were deleted. The set of an element is its value. It
-// needs State and Ops.
+// which count what nobody sees; of more than is shown it is how many elements were deleted. The set of an element is its value, and so is
+// a removal from a set. It needs State and Ops.
 func Said(env *Env, op *Op) (path []Step, value []byte, err error) {
 	path, value, err = env.Shape.Read(op)
 	if err != nil {
@@ -42,18 +44,41 @@ func Said(env *Env, op *Op) (path []Step, value []byte, err error) {
 	if err != nil || inner.Shape.Type == nil {
 		return path, value, err
 	}
+	one := *op
+	one.Payload = value
+	if inner.Shape.Type.Name() == "set" && op.Action == ActionRemove {
+		value, err = removedValue(inner, &one)
+		return path, value, err
+	}
 	t, ok := inner.Shape.Type.(seqType)
 	if !ok {
 		return path, value, nil
 	}
-	one := *op
-	one.Payload = value
 	said, err := saidOfSeq(inner, &one, t.list)
 	if err != nil || said == nil {
 		return path, value, err
 	}
 	value, err = object.Encode(said)
 	return path, value, err
+}
+
+// removedValue is the value that an op removes from a set: long ones are named by a hash, and read where they were added.
+func removedValue(env *Env, op *Op) ([]byte, error) {
+	key, err := removedKey(op)
+	if err != nil || key[0] == keyInline {
+		return bytes.TrimPrefix(key, []byte{keyInline}), err
+	}
+	for _, ref := range slices.Backward(op.Refs) { // the makers of records stand before the adds
+		num, _, err := env.Ops.Find(ref.Commit)
+		if err != nil {
+			return nil, err
+		}
+		add, err := on(env).op(num, ref.Index)
+		if err == nil && bytes.Equal(SetKey(add.Payload), key) {
+			return add.Payload, nil
+		}
+	}
+	return op.Payload, nil // whoever wrote it named no add
 }
 
 // saidOfSeq is nil for an op that is ignored.

@@ -15,6 +15,10 @@
 //	{"at": "ada", "redo": true, "as": "R", "id": ID}       what the latest undo took back is made again
 //	{"from": "ada", "to": "bob"}                           bob gets all that ada has
 //	{"at": "bob", "shows": {FIELD: STATE ...}}             what bob reads
+//	{"at": "bob", "past": ["A"], "now": true, "shows": ...}  what bob reads of the version that these commits end; with now
+//	                                                       without what was taken back since
+//	{"at": "bob", "log": {"field"?, "path"?, "past"?}, "gives": [COMMIT ...]}  the history, or what it has of a value
+//	{"at": "bob", "diff": [["A"], []], "gives": [CHANGE ...]}  what the second version, [] for now, shows otherwise than the first
 //	{"all": {FIELD: STATE ...}}                            everybody gives everybody everything, and this is what all read
 //
 // An undo or redo that has nothing to do makes no commit and has no "as". An OP is {"field", "action", "value"} as in
@@ -23,6 +27,10 @@
 // elements of a set or log in their order, of a register the value shown and then its conflicts. That of a map is a list
 // of [key, STATE], with the op that made it as a third where it holds records; that of a record a map of STATEs. Who wrote
 // an entry, on which device and when, must be those of its commit.
+//
+// A COMMIT is [name, names of those whose undo takes it back, list of [PLACE, action, value or null, effect, names of the
+// commits that an undo is about]], without authority ops; a CHANGE [PLACE, before or null, after or null, name of the commit];
+// a PLACE the field and the keys and names inside it. A record is the op that made it there, too. "log" and "diff" may have "fails" as well.
 //
 // The first person named makes the space. Keys and salts follow from the names of file, script and person (see [Options])
 // and the time from the number of the step, so ids are the same wherever a script runs.
@@ -171,7 +179,7 @@ func comma(i int) string {
 // stepText writes a step with its keys in the order of reading.
 func stepText(step map[string]any) (string, error) {
 	var parts []string
-	for _, key := range []string{"at", "from", "to", "do", "undo", "redo", "as", "id", "fails", "shows", "all"} {
+	for _, key := range []string{"at", "from", "to", "do", "undo", "redo", "as", "id", "past", "now", "log", "diff", "fails", "shows", "gives", "all"} {
 		if step[key] == nil {
 			continue
 		}

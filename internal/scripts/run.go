@@ -76,7 +76,9 @@ func (r *run) step(ctx context.Context, step map[string]any) error {
 		if err != nil {
 			return err
 		}
-		return r.shows(p, step["shows"])
+		return r.shows(ctx, p, step, step["shows"])
+	case step["log"] != nil, step["diff"] != nil:
+		return r.look(ctx, step)
 	case step["all"] != nil:
 		return r.all(ctx, step["all"])
 	}
@@ -214,7 +216,7 @@ func (r *run) all(ctx context.Context, want any) error {
 		}
 	}
 	for _, p := range r.people {
-		if err := r.shows(p, want); err != nil {
+		if err := r.shows(ctx, p, nil, want); err != nil {
 			return err
 		}
 	}
@@ -222,9 +224,13 @@ func (r *run) all(ctx context.Context, want any) error {
 }
 
 // shows compares what somebody reads with what a script says.
-func (r *run) shows(p *person, want any) error {
+func (r *run) shows(ctx context.Context, p *person, step map[string]any, want any) error {
 	fields, _ := want.(map[string]any)
 	space, err := p.node.Space(r.space)
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.name, err)
+	}
+	from, err := r.past(ctx, space, step)
 	if err != nil {
 		return fmt.Errorf("%s: %w", p.name, err)
 	}
@@ -233,7 +239,7 @@ func (r *run) shows(p *person, want any) error {
 		if !ok {
 			return fmt.Errorf("there is no field %s", name)
 		}
-		got, err := (&reader{r, space, name}).state(&f)
+		got, err := (&reader{r, from, name}).state(&f)
 		if err != nil {
 			return fmt.Errorf("%s reads %s: %w", p.name, name, err)
 		}

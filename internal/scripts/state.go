@@ -14,7 +14,7 @@ const pageSize = 2
 // reader reads one field as scripts write its state.
 type reader struct {
 	*run
-	space *hhs.AnySpace
+	space readable
 	field string
 }
 

@@ -1,5 +1,5 @@
 /** Runs the files of testdata/scripts by the TypeScript package; internal/scripts says what they mean and runs them by Go. */
-import { type Value, encode } from '../../src/cbor.js'
+import { type Value, decode, encode } from '../../src/cbor.js'
 import { fromDagJSON } from '../dagjson.js'
 import type { Calls, State } from './peer.js'
 
@@ -91,7 +91,8 @@ class Run {
   private async step(step: Step): Promise<void> {
     if (step.do || step.undo || step.redo) return this.write(step)
     if (step.from) return this.give(await this.person(step.from), await this.person(step.to!))
-    if (step.shows) return this.shows(await this.person(step.at!), step.shows)
+    if (step.shows) return this.shows(await this.person(step.at!), step.shows, step)
+    if (step.log || step.diff) return this.look(await this.person(step.at!), step)
     if (!step.all) throw new Error(`a step of no known sort: ${shown(step)}`)
     for (let round = 0; round < 2; round++) {
       for (const [i, p] of this.people.entries()) await this.give(p, this.people[(i + 1) % this.people.length]!)
@@ -145,9 +146,39 @@ class Run {
     if (from !== to) await to.call('take', (await from.call('give')) as Uint8Array)
   }
 
-  private async shows(p: Person, want: Value): Promise<void> {
+  /** Compares the history, or a difference, with what a script says of it. */
+  private async look(p: Person, step: Step): Promise<void> {
+    const log = step.log as { field?: string; path?: string[]; past?: string[] } | undefined
+    const [from, to] = (step.diff as string[][] | undefined) ?? []
+    const got = log
+      ? await p.call('log', { ...(log.field ? { field: log.field } : {}), ...(log.path ? { path: log.path } : {}), ...(log.past ? { version: this.version(log.past) } : {}) })
+      : await p.call('diff', this.version(from!), to!.length > 0 ? this.version(to!) : undefined)
+    if (step.fails) {
+      if (got.code !== (step.fails as { code: string }).code) throw new Error(`it gave ${shown(got)}, not ${shown(step.fails)}`)
+      return
+    }
+    if (!got.list) throw new Error(`it failed: ${shown(got)}`)
+    const named = this.renamed(decode(got.list))
+    if (hex(encode(named)) !== hex(encode(step.gives!))) throw new Error(`${p.name} is given\n${shown(named)}\nnot\n${shown(step.gives)}`)
+  }
+
+  private version(names: string[]): string {
+    return names.map(name => this.named(name)).join(',')
+  }
+
+  /** With the names of commits instead of their ids. */
+  private renamed(v: Value): Value {
+    if (Array.isArray(v)) return v.map(x => this.renamed(x))
+    if (typeof v !== 'string') return v
+    const [commit, ...op] = v.split('.') // of a record also which op made it
+    const name = this.commits.get(commit!)?.name
+    return name === undefined ? v : [name, ...op].join('.')
+  }
+
+  private async shows(p: Person, want: Value, step: Step = {}): Promise<void> {
+    const past = step.past === undefined ? undefined : this.version(step.past as string[])
     for (const [field, state] of Object.entries(want as { [field: string]: Value })) {
-      const got = this.text(await p.call('read', field))
+      const got = this.text(await p.call('read', field, past, step.now === true))
       const wanted = expected(this.file.fields.find(f => f.name === field)!, state)
       if (got !== wanted) throw new Error(`${p.name} sees in ${field}\n${got}\nnot\n${wanted}\n(${shown(state)})`)
     }

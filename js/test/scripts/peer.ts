@@ -7,6 +7,7 @@ import { HhsError } from '../../src/errors.js'
 import { type CounterHandle, type Entry, type LogHandle, type RegisterHandle, type SetHandle } from '../../src/fields.js'
 import { ProcessHost } from '../../src/inprocess.js'
 import { HhsNode } from '../../src/node.js'
+import type { HistoryPage } from '../../src/past.js'
 import { Schema } from '../../src/schema.js'
 import { type Fields, type Shape, counter, growset, log, map, once, record, register, set } from '../../src/shapes.js'
 import type { Space } from '../../src/space.js'
@@ -108,6 +109,16 @@ async function attempt(write: () => Promise<{ commit: string | undefined }>): Pr
   }
 }
 
+/** What was asked for as canonical bytes, or how it was refused. */
+async function looked(read: () => Promise<Value[]>): Promise<{ list?: Uint8Array; code?: string; path?: string }> {
+  try {
+    return { list: encode(await read()) }
+  } catch (e) {
+    const { code, path } = HhsError.from(e)
+    return { code, path }
+  }
+}
+
 const calls = {
   async open(wasm: WebAssembly.Module, name: string, seed: string, list: Described[]) {
     kind = defineSpace(name, 1, fields(list))
@@ -147,8 +158,28 @@ const calls = {
     const r: Data = await client.call('take', { file })
     space ??= await node!.join(kind, r.space as string)
   },
-  async read(field: string) {
-    return state(kind.fields[field]!, (space as unknown as { [name: string]: unknown })[field])
+  /** Reads a field as it is, or as it was at a version. */
+  async read(field: string, past?: string, judgedNow?: boolean) {
+    const from = past === undefined ? space! : judgedNow ? await space!.atJudgedNow(past) : await space!.at(past)
+    return state(kind.fields[field]!, (from as unknown as { [name: string]: unknown })[field])
+  },
+  /** The history, in small pages, as scripts write it but with the ids of commits. */
+  async log(query: { field?: string; path?: string[]; version?: string }) {
+    return looked(async () => {
+      const out: Value[] = []
+      let page: HistoryPage | undefined
+      do {
+        page = await space!.history({ ...query, limit: 2, ...(page?.before ? { before: page.before } : {}) })
+        for (const e of page.entries) {
+          const ops = e.ops.filter(o => o.field !== '').map((o): Value => [[o.field, ...o.path], o.action, o.value ?? null, o.effect, o.commits])
+          if (ops.length > 0) out.push([e.commit, e.undoneBy, ops])
+        }
+      } while (page.before !== undefined)
+      return out
+    })
+  },
+  async diff(from: string, to?: string) {
+    return looked(async () => (await space!.diff(from, to)).map((d): Value => [[d.field, ...d.path], d.before ?? null, d.after ?? null, d.commit]))
   },
   async close() {
     await node?.close()

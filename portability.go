@@ -24,11 +24,12 @@ type Exported struct {
 	Space   object.ID   `json:"space"`
 	Heads   []object.ID `json:"heads"` // of the version in the file
 	Commits uint64      `json:"commits"`
+	Blobs   int         `json:"blobs,omitempty"` // of which something is in the file
 	Bytes   int64       `json:"bytes"`
 }
 
-// Export writes all of the space's present version to w: a CAR file with every commit, its signatures and the attached
-// objects, which Node.Import of any node reads, and VerifyExport without a node. The space can be used meanwhile.
+// Export writes all of the space's present version to w: a CAR file with every commit, its signatures, the attached
+// objects, and what is here of the blobs it names, which Node.Import of any node reads, and VerifyExport without a node. The space can be used meanwhile.
 // ErrPending when nothing of it is here. Not more than a batch is in memory.
 func (s *AnySpace) Export(ctx context.Context, w io.Writer, tell ...func(Step)) (Exported, error) {
 	x, err := s.export(ctx, w, tell)
@@ -40,12 +41,16 @@ func (s *AnySpace) Export(ctx context.Context, w io.Writer, tell ...func(Step)) 
 
 func (s *AnySpace) export(ctx context.Context, w io.Writer, tell []func(Step)) (Exported, error) {
 	x := Exported{Space: s.ID()}
+	parts, err := s.blobParts()
+	if err != nil {
+		return x, err
+	}
 	whole, err := s.rep.Whole(exportBatch)
 	if err != nil {
 		return x, err
 	}
 	x.Heads, x.Commits = whole.Heads, whole.Commits
-	out, err := export.NewWriter(w, export.Head{Space: x.Space, Commits: x.Commits, Heads: x.Heads})
+	out, err := export.NewWriter(w, export.Head{Space: x.Space, Commits: x.Commits, Blobs: uint64(len(parts)), Heads: x.Heads})
 	if err != nil {
 		return x, err
 	}
@@ -62,7 +67,7 @@ func (s *AnySpace) export(ctx context.Context, w io.Writer, tell []func(Step)) (
 		x.Bytes = out.Size()
 		tellAll(tell, Step{What: "export " + x.Space.Short(), Items: int64(x.Commits - out.Left()), AllItems: int64(x.Commits), Bytes: x.Bytes})
 	}
-	return x, nil
+	return x, s.exportBlobs(ctx, out, parts, &x, tell)
 }
 
 func tellAll(tell []func(Step), step Step) {
@@ -74,10 +79,11 @@ func tellAll(tell []func(Step), step Step) {
 // Imported says what came of a file.
 type Imported struct {
 	Space   object.ID `json:"space"`
-	Commits uint64    `json:"commits"` // in the file
-	Read    uint64    `json:"read"`    // of them, before the error if there is one
-	New     uint64    `json:"new"`     // that were not here before
-	Fresh   bool      `json:"fresh"`   // the space was not here before
+	Commits uint64    `json:"commits"`         // in the file
+	Read    uint64    `json:"read"`            // of them, before the error if there is one
+	New     uint64    `json:"new"`             // that were not here before
+	Blobs   int       `json:"blobs,omitempty"` // of which something is in the file
+	Fresh   bool      `json:"fresh"`           // the space was not here before
 	Bytes   int64     `json:"bytes"`
 }
 
@@ -129,6 +135,9 @@ func (n *Node) importFile(ctx context.Context, r io.Reader, what string, tell []
 			}
 		}
 		tellAll(tell, Step{What: what + " " + head.Space.Short(), Items: int64(x.Read), AllItems: int64(x.Commits), Bytes: x.Bytes})
+	}
+	if err := importBlobs(ctx, in, space, &x, what, tell); err != nil {
+		return x, head, err
 	}
 	for _, id := range head.Heads {
 		if !space.Has(id) {

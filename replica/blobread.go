@@ -122,3 +122,79 @@ func (c *BlobCopy) Take(ctx context.Context, b Block, data []byte) error {
 func (c *BlobCopy) Sync(ctx context.Context) error {
 	return c.node.apply(ctx, &store.Batch{})
 }
+
+// BlobHere is what this node has of a blob.
+type BlobHere struct {
+	Root object.ID
+	Size int64
+	Runs [][2]int64 // stretches of chunks, first and count, ascending and apart
+}
+
+// BlobsHere lists what is here, through this space, of the blobs that it names.
+func (s *Space) BlobsHere() (list []BlobHere, err error) {
+	s.settled()
+	err = s.node.view(func(r store.Reader) error {
+		return s.eachNamed(r, func(root object.ID) error {
+			ok, err := isHeld(r, s.id, root)
+			if err != nil || !ok {
+				return err
+			}
+			rec, ok, err := readBlobRecord(r, root)
+			if err != nil || !ok {
+				return err
+			}
+			b := &blobReading{s.node, r, root, rec, blob.Tree{Size: rec.size}}
+			runs, err := b.runs()
+			list = append(list, BlobHere{root, rec.size, runs})
+			return err
+		})
+	})
+	return list, err
+}
+
+// runs lists the stretches of chunks that are here.
+func (s *blobReading) runs() (list [][2]int64, err error) {
+	for page := int64(0); page*pageChunks < s.tree.Chunks(); page++ {
+		bits, err := s.page(page)
+		if err != nil {
+			return nil, err
+		}
+		for i := range int64(pageChunks) {
+			if bits[i/8]&(1<<(i%8)) == 0 {
+				continue
+			}
+			at, last := page*pageChunks+i, len(list)-1
+			if last >= 0 && list[last][0]+list[last][1] == at {
+				list[last][1]++
+			} else {
+				list = append(list, [2]int64{at, 1})
+			}
+		}
+	}
+	return list, nil
+}
+
+// BlobBlock reads a block of a blob for this node's owner, with its links. ErrNotHere when it is not here.
+func (n *Node) BlobBlock(root object.ID, p blob.Place) (data []byte, links []object.ID, err error) {
+	err = n.withBlob(root, func(s *blobReading) error {
+		if !s.tree.Has(p) {
+			return ErrNotHere
+		}
+		id, err := s.id(p)
+		if err == nil {
+			data, links, err = s.block(p, id)
+		}
+		return err
+	})
+	return data, links, err
+}
+
+// Named tells whether an op of this space that counts names a blob.
+func (s *Space) Named(root object.ID) (ok bool, err error) {
+	s.settled()
+	err = s.node.view(func(r store.Reader) error {
+		ok, err = s.named(r, root)
+		return err
+	})
+	return ok, err
+}

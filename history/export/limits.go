@@ -16,6 +16,10 @@ const (
 	// maxCount bounds the counts that a file announces: more of anything than a machine holds.
 	maxCount = 1 << 40
 
+	// MaxRuns is how many stretches of chunks one part of a blob lists: 80 KiB of a block at most. What is here in more is
+	// written as several parts.
+	MaxRuns = 4096
+
 	// maxBatch bounds one batch in memory, as history.Batch.Size counts it: the most that a door takes at once.
 	maxBatch = history.MaxBatchSize
 )

@@ -20,7 +20,8 @@ const (
 	RulePart        = "export.part"        // not the part that the envelope before names
 	RuleAttestation = "export.attestation" // a list of attestations is malformed
 	RuleObject      = "export.object"      // an object that no commit of its batch attaches
-	RuleEnd         = "export.end"         // there is more after the last commit
+	RuleBlob        = "export.blob"        // a part of a blob is malformed, or not of that blob
+	RuleEnd         = "export.end"         // there is more after the last commit and the last part of a blob
 )
 
 // Reader reads an export once, from its beginning to its end.
@@ -28,6 +29,7 @@ type Reader struct {
 	in    *car.Reader
 	head  Head
 	left  uint64
+	blobs uint64 // parts to come
 	dec   history.Decoder
 	at    map[object.ID]int64 // of the commits of the latest batch
 	begin int64               // of the latest batch
@@ -76,18 +78,28 @@ func (r *Reader) readHead() error {
 	space, isLink := m["space"].(object.ID)
 	commits, counted := count(m, "commits")
 	roots := r.in.Roots()
-	if !known || !isLink || !counted || len(m) != 4 || commits == 0 || len(roots) == 0 || roots[0] != space {
-		return fault(b, RuleHead, "not {$type, version, space, commits} of the space that is the first root", nil)
+	keys := 4
+	if _, has := m["blobs"]; has {
+		keys++
+		if r.blobs, has = count(m, "blobs"); !has || r.blobs == 0 {
+			counted = false
+		}
 	}
-	r.head, r.left = Head{Space: space, Commits: commits, Heads: roots[1:]}, commits
+	if !known || !isLink || !counted || len(m) != keys || commits == 0 || len(roots) == 0 || roots[0] != space {
+		return fault(b, RuleHead, "not {$type, version, space, commits, blobs if any} of the space that is the first root", nil)
+	}
+	r.head, r.left = Head{Space: space, Commits: commits, Blobs: r.blobs, Heads: roots[1:]}, commits
 	if len(r.head.Heads) == 0 && commits == 1 {
 		r.head.Heads = []object.ID{space}
 	}
 	return nil
 }
 
-// Next is the next batch, io.EOF after the last one.
+// Next is the next batch, io.EOF after the last one; Part goes on from there.
 func (r *Reader) Next() (*history.Batch, error) {
+	if r.left == 0 && r.head.Blobs > 0 {
+		return nil, io.EOF
+	}
 	if r.left == 0 {
 		b, err := r.in.Next()
 		if err == nil {

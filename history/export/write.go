@@ -13,6 +13,7 @@ import (
 type Head struct {
 	Space   object.ID
 	Commits uint64
+	Blobs   uint64      // parts of blobs after the commits
 	Heads   []object.ID // of the version that the file holds; nil in a file of more than it lists
 }
 
@@ -25,8 +26,9 @@ const (
 
 // Writer writes an export. There is nothing to close: the file is whole after the last commit's batch.
 type Writer struct {
-	out  *car.Writer
-	left uint64
+	out   *car.Writer
+	left  uint64
+	blobs uint64
 }
 
 // NewWriter writes the head.
@@ -43,8 +45,12 @@ func NewWriter(w io.Writer, h Head) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &Writer{out, h.Commits}
-	return x, x.value(map[string]any{"$type": typeHead, "version": int64(Version), "space": h.Space, "commits": int64(h.Commits)})
+	x := &Writer{out, h.Commits, h.Blobs}
+	head := map[string]any{"$type": typeHead, "version": int64(Version), "space": h.Space, "commits": int64(h.Commits)}
+	if h.Blobs > 0 {
+		head["blobs"] = int64(h.Blobs)
+	}
+	return x, x.value(head)
 }
 
 // Batch writes one batch, which comes after everything its commits have in their past. All parts must be loaded.

@@ -1,20 +1,26 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	hhs "github.com/hyperhyperspace/hhs-go"
 	"github.com/hyperhyperspace/hhs-go/internal/control"
+	"github.com/hyperhyperspace/hhs-go/object"
 )
 
 func (a *app) getCommand() *cobra.Command {
 	var limit int
-	var closure, now bool
-	var at string
+	var closure, now, raw bool
+	var at, root string
+	var wait time.Duration
 	c := &cobra.Command{
 		Use:   "get SPACE [FIELD]",
 		Short: "Read a space, or one field of it",
@@ -25,9 +31,12 @@ record has a path, such as items.milk.title or items["7.5 l"].title. Reading nee
 With --at a past version is read, as a copy showed it that had nothing else: a commit id as hhs log shows it, several with
 commas between them where people wrote at the same time.
 
+With --bytes the bytes of the blob that FIELD holds are written to standard output; --wait fetches what is not here from peers.
+Where FIELD holds several, --blob chooses one by the end of its root.
+
 With --closure the argument is the id of an object on this node: it is written to standard output as a CAR file, with
 every object here that it links to, directly or not.`,
-		Example: "  hhs get 4kq2jsye\n  hhs get 4kq2jsye items -json\n  hhs get 4kq2jsye items.milk.title\n  hhs get 4kq2jsye --at bafyreif...\n  hhs get bafyreif... --closure > object.car",
+		Example: "  hhs get 4kq2jsye\n  hhs get 4kq2jsye items -json\n  hhs get 4kq2jsye items.milk.title\n  hhs get 4kq2jsye --at bafyreif...\n  hhs get 4kq2jsye cover --bytes --wait 5m > cover.png\n  hhs get bafyreif... --closure > object.car",
 		Args:    exactly(1, 2, "a space and possibly a field"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if closure {
@@ -42,6 +51,12 @@ every object here that it links to, directly or not.`,
 			}
 			if limit < 1 {
 				return usagef("--limit is at least 1")
+			}
+			if raw {
+				return a.getBytes(c.Context(), readArgs{getArgs: get, Blob: root, Wait: wait})
+			}
+			if root != "" || wait != 0 {
+				return usagef("--blob and --wait belong to --bytes")
 			}
 			list, err := ask[[]fieldValue](c.Context(), a, "get", get)
 			if err != nil {
@@ -60,8 +75,27 @@ every object here that it links to, directly or not.`,
 	c.Flags().IntVar(&limit, "limit", 100, "how many entries of a set, log or map")
 	c.Flags().StringVar(&at, "at", "", "read this version instead of the present")
 	c.Flags().BoolVar(&now, "judged-now", false, "with --at: without what was taken back since")
+	c.Flags().BoolVar(&raw, "bytes", false, "write the bytes of the blob in the field")
+	c.Flags().StringVar(&root, "blob", "", "with --bytes: which of several, by the end of its root")
+	c.Flags().DurationVar(&wait, "wait", 0, "with --bytes: fetch what is not here, for so long")
 	c.Flags().BoolVar(&closure, "closure", false, "write an object with all it links to as a CAR file")
 	return c
+}
+
+// getBytes is hhs get SPACE FIELD --bytes.
+func (a *app) getBytes(ctx context.Context, args readArgs) error {
+	if args.Field == "" {
+		return usagef("--bytes takes a field that holds a blob")
+	}
+	if err := a.binary("hhs get " + args.Space + " " + args.Field + " --bytes"); err != nil {
+		return err
+	}
+	b, err := receiveFrom[blobInfo](ctx, a, "blob.read", args, role{online: args.Wait > 0})
+	if err != nil {
+		return err
+	}
+	a.notef("%s, %s\n", cmp.Or(b.Name, b.Root), size(b.Size))
+	return nil
 }
 
 func (a *app) printField(f fieldValue) {
@@ -96,7 +130,7 @@ func (e entry) by() string {
 }
 
 func (a *app) setCommand() *cobra.Command {
-	var action string
+	var action, file, media string
 	var wait time.Duration
 	c := &cobra.Command{
 		Use:   "set SPACE FIELD [VALUE]",
@@ -107,11 +141,15 @@ to a counter, and appended to a log; --action remove takes a value out of a set,
 A value inside a map or record has a path, such as votes.yes or items.milk.title. A record of a map is made by its path
 without a VALUE; --action remove, without a VALUE too, takes a key out of a map of registers or records.
 
+With --file the value is a blob of that file, of any size: it is copied into the data directory, and fetched by others when they
+read it (hhs get --bytes). Cut short, the same command goes on where it stopped.
+
 It returns when this machine's disk has it. Other devices get it when they are connected, which they are beside a
 running hhs serve or hhs chat; --wait waits until they have it and says how many do.`,
 		Example: `  hhs set 4kq2jsye title '"Saturday"'
   hhs set 4kq2jsye items '"bread"' --action remove
   hhs set 4kq2jsye votes.yes 1
+  hhs set 4kq2jsye cover --file cover.png
   hhs set 4kq2jsye stock.milk                  # makes a record
   hhs set 4kq2jsye stock.milk.title '"Milk"'`,
 		Args: exactly(2, 3, "a space, a field and a value as JSON (write -- before a negative number)"),
@@ -119,6 +157,17 @@ running hhs serve or hhs chat; --wait waits until they have it and says how many
 			op := opArg{Field: args[1], Action: action}
 			if len(args) > 2 {
 				op.Value = json.RawMessage(args[2])
+			}
+			if file != "" {
+				if op.Value != nil {
+					return usagef("--file is the value: give no other")
+				}
+				var err error
+				if op.Value, err = a.putFile(c.Context(), file, media); err != nil {
+					return err
+				}
+			} else if media != "" {
+				return usagef("--media belongs to --file")
 			}
 			if op.Value != nil && !json.Valid(op.Value) {
 				return &failure{code: "value", path: op.Field,
@@ -139,9 +188,28 @@ running hhs serve or hhs chat; --wait waits until they have it and says how many
 			})
 		},
 	}
+	c.Flags().StringVar(&file, "file", "", "write a blob of this file")
+	c.Flags().StringVar(&media, "media", "", "with --file: its media type, such as image/png; else by the end of its name")
 	c.Flags().StringVar(&action, "action", "", "set, add, remove, append, make or clear")
 	c.Flags().DurationVar(&wait, "wait", 0, "connect, and wait this long until the peers have it")
 	return c
+}
+
+// putFile keeps a file as a blob and returns the value that stands for it.
+func (a *app) putFile(ctx context.Context, name, media string) (json.RawMessage, error) {
+	path, err := filepath.Abs(name)
+	if err != nil {
+		return nil, err
+	}
+	b, err := long[blobInfo](ctx, a, "blob.put", putArgs{path, media})
+	if err != nil {
+		return nil, err
+	}
+	root, err := object.ParseID(b.Root)
+	if err != nil {
+		return nil, err
+	}
+	return text(hhs.Blob{Root: root, Size: b.Size, Media: b.Media, Name: b.Name}.Value())
 }
 
 func (a *app) watchCommand() *cobra.Command {

@@ -47,9 +47,14 @@ func (a *app) binary(command string) error {
 // receive writes the file that a method sends to standard output. With --json errors are JSON; the file is what it is
 // in any case.
 func receive[T any](ctx context.Context, a *app, method string, args any) (result T, err error) {
+	return receiveFrom[T](ctx, a, method, args, role{})
+}
+
+// receiveFrom is receive from a process with a role.
+func receiveFrom[T any](ctx context.Context, a *app, method string, args any, r role) (result T, err error) {
 	m := a.meter()
 	defer m.end()
-	err = a.call(ctx, method, args, role{}, func(body json.RawMessage) error {
+	err = a.call(ctx, method, args, r, func(body json.RawMessage) error {
 		var c chunk[T]
 		if err := json.Unmarshal(body, &c); err != nil {
 			return err

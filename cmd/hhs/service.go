@@ -55,7 +55,7 @@ func methods() map[string]method {
 		"space.join": answer(joinSpace), "space.leave": answer(leaveSpace),
 		"get": answer(getFields), "log": answer(logSpace), "diff": answer(diffSpace), "apply": answer(applyOps), "peers": answer(listPeers),
 		"undo": answer(undoEdits), "redo": answer(redoEdits),
-		"watch": watchSpace, "export": sendFile(exportSpace), "object.export": sendFile(exportObject), "import": job(importFile), "status": answer(statusOfNode),
+		"watch": watchSpace, "export": sendFile(exportSpace), "object.export": sendFile(exportObject), "import": job(importFile), "blob.put": job(putFile), "blob.read": sendFile(readBlob), "status": answer(statusOfNode),
 		"care.check": job(check), "care.backup": job(backUp), "care.compact": job(compact),
 	}
 }

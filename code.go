@@ -50,7 +50,7 @@ func Code(err error) string {
 		return "overflow"
 	case as[*crdt.Ignored](err):
 		return "schema"
-	case as[*crdt.PathError](err):
+	case as[*crdt.PathError](err), as[*crdt.RangeError](err), as[*crdt.CursorError](err), as[*EditError](err):
 		return "invalid"
 	case as[*authority.ManifestError](err), as[*schema.Error](err), as[*kindError](err), as[*OpError](err):
 		return "invalid"
@@ -67,7 +67,7 @@ var sentinels = []struct {
 	{ErrLocked, "locked"}, {ErrFull, "full"}, {ErrNewer, "newer"}, {store.ErrCorrupt, "corrupt"}, {store.ErrReadOnly, "read_only"},
 	{ErrKind, "kind_mismatch"}, {ErrOffline, "offline"}, {context.Canceled, "aborted"}, {context.DeadlineExceeded, "aborted"},
 	{identity.ErrSignature, "signature"}, {ErrName, "invalid"}, {ErrUndo, "invalid"}, {ErrPast, "read_only"}, {ErrUnbound, "invalid"}, {ErrOtherSpace, "invalid"}, {ErrTxEnded, "closed"}, {ErrTooLarge, "too_large"},
-	{ErrValueSize, "too_large"}, {ErrNoField, "invalid"}, {errQuery, "invalid"},
+	{ErrValueSize, "too_large"}, {ErrNoField, "invalid"}, {errQuery, "invalid"}, {ErrStale, "stale"},
 	{idb.ErrUnavailable, "unsupported"},
 }
 

@@ -13,8 +13,10 @@ import (
 // Op is one edit of a value named at run time, as a command line or a page's
 // script makes it. Actions: "set" of a register or once, "add" and "remove" of a
 // set, "clear" of a set, "append" of a log, "add" of a counter; of a key of a map
-// "remove", and in a map of records "make"; of a list or a text "insert" and
-// "delete", see applyEdit, and of a list "set" with [position, value]. Value is an object value (see package
+// "remove", and in a map of records "make"; of a list or a text "insert"
+// with [position, content], "delete" with [position, count] and "splice" with [position, count, content ...], where content
+// is text or a list of values, a position null is the end, and texts are counted in UTF-16 units; of a list "set" with
+// [position, value]. Value is an object value (see package
 // object), and nothing for make, remove of a key, and clear. The field "$undo"
 // has "group": the commit joins the one of which Value is the id.
 //
@@ -49,7 +51,11 @@ func (e *OpError) Unwrap() error { return e.Cause }
 // Apply makes one transaction of the ops, all or nothing, and attaches the
 // given objects of this node to it. The error for an op is an *OpError.
 func (s *AnySpace) Apply(ctx context.Context, ops []Op, attach ...object.ID) (Receipt, error) {
-	return s.Commit(ctx, func(tx *Tx) error {
+	return s.Commit(ctx, s.applying(ops, attach))
+}
+
+func (s *AnySpace) applying(ops []Op, attach []object.ID) func(tx *Tx) error {
+	return func(tx *Tx) error {
 		made := make([]history.OpRef, len(ops)) // the record that each op made
 		for i, op := range ops {
 			if err := s.applyOp(tx, op, made[:i]); err != nil {
@@ -63,7 +69,7 @@ func (s *AnySpace) Apply(ctx context.Context, ops []Op, attach ...object.ID) (Re
 			}
 		}
 		return nil
-	})
+	}
 }
 
 func (s *AnySpace) applyOp(tx *Tx, op Op, made []history.OpRef) error {
@@ -74,7 +80,7 @@ func (s *AnySpace) applyOp(tx *Tx, op Op, made []history.OpRef) error {
 	if err != nil {
 		return err
 	}
-	if op.Action == "insert" || op.Action == "delete" {
+	if op.Action == "insert" || op.Action == "delete" || op.Action == "splice" {
 		return s.editOp(tx, b, op)
 	}
 	var block []byte

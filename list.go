@@ -1,7 +1,6 @@
 package hhs
 
 import (
-	"errors"
 	"iter"
 	"reflect"
 
@@ -92,19 +91,3 @@ func (l List[T]) Cursor(pos int, ahead bool) (Cursor, error) { return l.b.cursor
 
 // Position is where a cursor is now.
 func (l List[T]) Position(c Cursor) (int, error) { return l.b.position(true, c) }
-
-// listSet drafts a set named at run time: [position, value].
-func listSet(env *crdt.Env, pair []any) ([]crdt.Draft, error) {
-	if len(pair) == 2 {
-		if at, ok := pair[0].(int64); ok && at >= 0 {
-			block, err := object.Encode(pair[1])
-			if err != nil {
-				return nil, err
-			}
-			return one(crdt.ListSet(env, uint64(at), block))
-		}
-	}
-	return nil, errSetList
-}
-
-var errSetList = errors.New("set of a list takes a list of two: a position from 0 on, and a value")

@@ -104,6 +104,26 @@ func (p *AnyPast) LogPage(field string, from []byte, limit int, last bool, path 
 	return p.in.LogPage(field, from, limit, last, path...)
 }
 
+// TextSlice is AnySpace.TextSlice.
+func (p *AnyPast) TextSlice(field string, from, to int, path ...any) (string, int, error) {
+	return p.in.TextSlice(field, from, to, path...)
+}
+
+// ListPage is AnySpace.ListPage.
+func (p *AnyPast) ListPage(field string, from, limit int, path ...any) (Page, error) {
+	return p.in.ListPage(field, from, limit, path...)
+}
+
+// CursorAt is AnySpace.CursorAt.
+func (p *AnyPast) CursorAt(field string, pos int, ahead bool, path ...any) (Cursor, error) {
+	return p.in.CursorAt(field, pos, ahead, path...)
+}
+
+// CursorPosition is AnySpace.CursorPosition.
+func (p *AnyPast) CursorPosition(field string, c Cursor, path ...any) (int, error) {
+	return p.in.CursorPosition(field, c, path...)
+}
+
 // MapPage is AnySpace.MapPage.
 func (p *AnyPast) MapPage(field string, q MapQuery, path ...any) (ItemPage, error) {
 	return p.in.MapPage(field, q, path...)

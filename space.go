@@ -205,12 +205,21 @@ func (s *AnySpace) Unkept() error { return s.rep.Unkept() }
 
 // Commit is the untyped transaction: f drafts ops with package crdt.
 func (s *AnySpace) Commit(ctx context.Context, f func(tx *Tx) error, level ...store.Durability) (Receipt, error) {
-	return s.rep.Update(ctx, func(tx *Tx) error {
-		if err := f(tx); err != nil || tx.Len() == 0 {
+	return s.rep.Update(ctx, s.introducing(f), level...)
+}
+
+// introducing is f, and then the own name if that is not in the space.
+func (s *AnySpace) introducing(f func(tx *Tx) error) func(tx *Tx) error {
+	return func(tx *Tx) error {
+		err := f(tx)
+		if err == nil {
+			err = tx.Flush()
+		}
+		if err != nil || tx.Len() == 0 {
 			return err
 		}
 		return s.introduce(tx)
-	}, level...)
+	}
 }
 
 // introduce writes this person's name into a space they write to, when it is

@@ -1,12 +1,11 @@
 package hhs
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 
-	"github.com/hyperhyperspace/hhs-go/authority"
 	"github.com/hyperhyperspace/hhs-go/crdt"
 	"github.com/hyperhyperspace/hhs-go/replica"
 )
@@ -86,11 +85,20 @@ func (b binding) cursor(list bool, pos int, ahead bool) (c Cursor, err error) {
 
 func (b binding) position(list bool, c Cursor) (pos int, err error) {
 	err = b.read(func(env *crdt.Env) error {
-		at, _, err := crdt.SeqPosition(env, list, c)
+		at, _, err := positionOf(env, list, c)
 		pos = int(at)
 		return err
 	})
 	return pos, err
+}
+
+// positionOf is where a cursor is, in elements and in UTF-16 units.
+func positionOf(env *crdt.Env, list bool, c Cursor) (elements, units uint64, err error) {
+	elements, units, err = crdt.SeqPosition(env, list, c)
+	if as[*crdt.Unknown](err) || errors.Is(err, replica.ErrMissing) {
+		err = fmt.Errorf("%w: the cursor is at an element that is not here, or not of this value", ErrNotFound)
+	}
+	return elements, units, err
 }
 
 // edit edits a list or a text: what a transaction does to it until it is read is one op, or few. units tells that a text
@@ -136,108 +144,4 @@ func (b binding) place(list, units bool) string {
 		}
 	}
 	return at.String()
-}
-
-// applyEdit makes an op named at run time an edit: of a text "insert" with [offset, text] and "delete" with [offset, n], in
-// UTF-16 units as scripts of a page count; of a list "insert" with [position, [value ...]] and "delete" with [position, n].
-func (b binding) applyEdit(tx *Tx, op Op, list bool) error {
-	pair, _ := op.Value.([]any)
-	if len(pair) != 2 {
-		return fmt.Errorf("%s takes a list of two: a position, and what to insert or how many to delete", op.Action)
-	}
-	at, ok := pair[0].(int64)
-	if !ok || at < 0 {
-		return fmt.Errorf("%s takes a position first, a whole number from 0 on", op.Action)
-	}
-	content := pair[1]
-	if _, number := content.(int64); number != (op.Action == "delete") {
-		return fmt.Errorf("%s does not take a %T", op.Action, content)
-	}
-	switch content := content.(type) {
-	case string:
-		return b.edit(tx, false, true, func(w *crdt.SeqWriter) error { return w.Insert(uint64(at), content) })
-	case []any:
-		return b.edit(tx, true, false, func(w *crdt.SeqWriter) error { return w.InsertValues(uint64(at), content) })
-	case int64:
-		if content >= 0 {
-			return b.edit(tx, list, !list, func(w *crdt.SeqWriter) error { return w.Delete(uint64(at), uint64(content)) })
-		}
-	}
-	return fmt.Errorf("%s inserts a text or a list of values, or deletes a number of elements", op.Action)
-}
-
-// editOp applies an edit of the list or text that a binding leads to.
-func (s *AnySpace) editOp(tx *Tx, b binding, op Op) error {
-	m, err := s.Manifest()
-	if err != nil {
-		return err
-	}
-	f, _ := m.Field(b.field)
-	for _, step := range b.path {
-		switch {
-		case step.Key == "": // into a record that is under the key
-		case f.Of != nil:
-			f = *f.Of
-		default:
-			i := slices.IndexFunc(f.Fields, func(p authority.Field) bool { return p.Name == step.Key })
-			if i < 0 {
-				return &crdt.PathError{Reason: fmt.Sprintf("there is no %q", step.Key)}
-			}
-			f = f.Fields[i]
-		}
-	}
-	if f.Type != "list" && f.Type != "text" {
-		return fmt.Errorf("a %s has no action %q", f.Type, op.Action)
-	}
-	return b.applyEdit(tx, op, f.Type == "list")
-}
-
-// Text reads a text.
-func (s *AnySpace) Text(field string, path ...any) (string, error) {
-	text, _, err := s.TextSlice(field, 0, int(^uint(0)>>1), path...)
-	return text, err
-}
-
-// TextSlice reads a text from one UTF-16 offset to another, and how many units all of it has.
-func (s *AnySpace) TextSlice(field string, from, to int, path ...any) (text string, size int, err error) {
-	err = s.of(field, path, func(env *crdt.Env) error {
-		_, units, err := crdt.TextLen(env)
-		if err == nil {
-			size = int(units)
-			text, err = crdt.TextSliceUnits(env, uint64(max(from, 0)), uint64(max(to, 0)))
-		}
-		return err
-	}, "text")
-	return text, size, err
-}
-
-// ListPage reads up to limit elements of a list from a position on.
-func (s *AnySpace) ListPage(field string, from, limit int, path ...any) (p Page, err error) {
-	err = s.of(field, path, func(env *crdt.Env) error {
-		return p.read(env, limit, crdt.ListLen, crdt.ListScan(env, uint64(max(from, 0)), 1<<62))
-	}, "list")
-	return p, err
-}
-
-// CursorAt marks a place in a list, by elements, or in a text, by UTF-16 units; see [Text.Cursor].
-func (s *AnySpace) CursorAt(field string, pos int, ahead bool, path ...any) (c Cursor, err error) {
-	err = s.of(field, path, func(env *crdt.Env) error {
-		list := typeOf(env.Shape) == "list"
-		c, err = crdt.SeqCursor(env, list, uint64(max(pos, 0)), !list, !ahead)
-		return err
-	}, "list", "text")
-	return c, err
-}
-
-// CursorPosition is where a cursor is now, counted as in CursorAt.
-func (s *AnySpace) CursorPosition(field string, c Cursor, path ...any) (pos int, err error) {
-	err = s.of(field, path, func(env *crdt.Env) error {
-		list := typeOf(env.Shape) == "list"
-		elements, units, err := crdt.SeqPosition(env, list, c)
-		if pos = int(units); list {
-			pos = int(elements)
-		}
-		return err
-	}, "list", "text")
-	return pos, err
 }

@@ -159,17 +159,72 @@ func TestDynamicText(t *testing.T) {
 	if item, ok, err := s.Value("meta"); err != nil || !ok || item.Value.(map[string]any)["note"] != "note" {
 		t.Errorf("the record is %v, %v, error %v", item.Value, ok, err)
 	}
-	for name, op := range map[string]hhs.Op{
-		"within a pair": {Field: "body", Action: "insert", Value: []any{int64(4), "x"}},
-		"half of one":   {Field: "body", Action: "delete", Value: []any{int64(3), int64(1)}},
-		"beyond":        {Field: "body", Action: "delete", Value: []any{int64(5), int64(9)}},
-		"no number":     {Field: "body", Action: "delete", Value: []any{int64(0), "x"}},
-		"no list":       {Field: "items", Action: "insert", Value: "x"},
-		"no such type":  {Field: "meta", Action: "insert", Value: []any{int64(0), "x"}},
-		"behind":        {Field: "items", Action: "set", Value: []any{int64(1), "x"}},
+	for name, c := range map[string]struct {
+		op   hhs.Op
+		code string
+	}{
+		"within a pair":     {hhs.Op{Field: "body", Action: "insert", Value: []any{int64(4), "x"}}, "invalid"},
+		"half of one":       {hhs.Op{Field: "body", Action: "delete", Value: []any{int64(3), int64(1)}}, "invalid"},
+		"begins in half":    {hhs.Op{Field: "body", Action: "splice", Value: []any{int64(4), int64(1), ""}}, "invalid"},
+		"beyond":            {hhs.Op{Field: "body", Action: "delete", Value: []any{int64(5), int64(9)}}, "invalid"},
+		"no number":         {hhs.Op{Field: "body", Action: "delete", Value: []any{int64(0), "x"}}, "invalid"},
+		"negative":          {hhs.Op{Field: "body", Action: "delete", Value: []any{int64(-1), int64(1)}}, "invalid"},
+		"one too few":       {hhs.Op{Field: "body", Action: "splice", Value: []any{int64(0), int64(1)}}, "invalid"},
+		"not text":          {hhs.Op{Field: "body", Action: "insert", Value: []any{int64(0), []any{"x"}}}, "invalid"},
+		"not values":        {hhs.Op{Field: "items", Action: "insert", Value: []any{int64(0), "x"}}, "invalid"},
+		"no list":           {hhs.Op{Field: "items", Action: "insert", Value: "x"}, "invalid"},
+		"not of the kind":   {hhs.Op{Field: "items", Action: "insert", Value: []any{nil, []any{int64(1)}}}, "schema"},
+		"no such type":      {hhs.Op{Field: "meta", Action: "insert", Value: []any{int64(0), "x"}}, "invalid"},
+		"behind":            {hhs.Op{Field: "items", Action: "set", Value: []any{int64(1), "x"}}, "invalid"},
+		"set without where": {hhs.Op{Field: "items", Action: "set", Value: "x"}, "invalid"},
 	} {
-		if _, err := s.Apply(ctx, []hhs.Op{op}); err == nil {
-			t.Errorf("%s: accepted", name)
+		if _, err := s.Apply(ctx, []hhs.Op{c.op}); hhs.Code(err) != c.code {
+			t.Errorf("%s: %v, code %s", name, err, hhs.Code(err))
 		}
+	}
+}
+
+// TestDynamicSplice: the edits of one op each see those before, a position of null is the end, and a cursor has a place.
+func TestDynamicSplice(t *testing.T) {
+	s := newPage(t).AnySpace
+	ctx := context.Background()
+	_, err := s.Apply(ctx, []hhs.Op{
+		{Field: "body", Action: "insert", Value: []any{nil, "one two"}},
+		{Field: "body", Action: "splice", Value: []any{int64(0), int64(3), "1😀", int64(4), int64(0), "and ", nil, int64(0), "."}},
+		{Field: "items", Action: "insert", Value: []any{nil, []any{"a", "b"}}},
+		{Field: "items", Action: "splice", Value: []any{int64(1), int64(1), []any{"c", "d"}, nil, int64(0), []any{"e"}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Text("body"); got != "1😀 and two." || err != nil {
+		t.Errorf("the text is %q, error %v", got, err)
+	}
+	if item, _, err := s.Value("items"); fmt.Sprint(item.Value) != "[a c d e]" || err != nil {
+		t.Errorf("the list is %v, error %v", item.Value, err)
+	}
+	for _, at := range []int{0, 1, 3, 4, 12} {
+		for _, ahead := range []bool{false, true} {
+			c, err := s.CursorAt("body", at, ahead)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := s.CursorPosition("body", c); got != at || err != nil {
+				t.Errorf("a cursor at %d (ahead: %v) is at %d, error %v", at, ahead, got, err)
+			}
+			if _, err := newPage(t).AnySpace.CursorPosition("body", c); len(c) > 1 && hhs.Code(err) != "not_found" {
+				t.Errorf("in a text without its element: %v", err)
+			}
+		}
+	}
+	for _, at := range []int{2, 13} {
+		for _, ahead := range []bool{false, true} {
+			if _, err := s.CursorAt("body", at, ahead); hhs.Code(err) != "invalid" {
+				t.Errorf("a cursor at %d, ahead %v: %v", at, ahead, err)
+			}
+		}
+	}
+	if _, err := s.CursorPosition("body", hhs.Cursor("x")); hhs.Code(err) != "invalid" {
+		t.Errorf("what is no cursor: %v", err)
 	}
 }

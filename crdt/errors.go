@@ -25,6 +25,13 @@ func (e *Unknown) Error() string {
 	return fmt.Sprintf("crdt: op %d of commit %s was never applied to this field", e.Ref.Index, e.Ref.Commit)
 }
 
+// CursorError is a cursor of a list or text that none can have made.
+type CursorError struct{}
+
+func (*CursorError) Error() string {
+	return "crdt: not a cursor; take one that was made for this list or text"
+}
+
 // Corrupt is state that no Apply or Flip can have written. Rebuilding the field's state from its ops repairs it.
 type Corrupt struct {
 	Key    []byte

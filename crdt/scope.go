@@ -32,6 +32,9 @@ func (env *Env) At(path ...Step) (*Env, error) {
 	return env.scoped(r), nil
 }
 
+// Path leads from the field to the value that env is of, as that of a [Change] does. Nobody changes it.
+func (env *Env) Path() []Step { return env.path }
+
 // Key tells that env is that of a key of a map: of a map of records, not of one of the records under it.
 func (env *Env) Key() bool { return env.keyed }
 

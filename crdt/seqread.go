@@ -200,21 +200,29 @@ func SeqCursor(env *Env, list bool, pos uint64, units, sticksBefore bool) ([]byt
 		return nil, err
 	}
 	m := measure{by: byShown}
+	size := s.total.shown
 	if units {
-		m.by = byUnits
+		m.by, size = byUnits, s.total.units
+	}
+	if pos > size {
+		return nil, &RangeError{From: pos, To: pos, Len: size}
 	}
 	if sticksBefore && pos == 0 {
 		return []byte{1}, nil
 	}
+	seen := pos
 	if sticksBefore {
-		pos--
+		seen--
 	}
-	at, _, err := s.seek(pos, m)
+	at, start, err := s.seek(seen, m)
 	if err != nil {
 		return nil, err
 	}
 	if at.end() {
 		return []byte{0}, nil
+	}
+	if one := at.one(m); sticksBefore && start+one != pos || !sticksBefore && start != pos {
+		return nil, &RangeError{From: pos, To: pos, Len: size, Within: true}
 	}
 	e := at.elem()
 	op, err := s.field.op(e.num, e.index)
@@ -222,6 +230,15 @@ func SeqCursor(env *Env, list bool, pos uint64, units, sticksBefore bool) ([]byt
 		return nil, err
 	}
 	return cursorOf(op.Ref, e.off, !sticksBefore), nil
+}
+
+// one is how much the element at a place counts.
+func (at point) one(m measure) uint64 {
+	_, part := at.piece().cut(at.off)
+	if part.n > 1 {
+		part, _ = part.cut(1)
+	}
+	return m.piece(&part)
 }
 
 // SeqPosition is where a cursor is now, in elements and in UTF-16 units. A cursor at an element that is not here is *Unknown.
@@ -236,16 +253,16 @@ func SeqPosition(env *Env, list bool, cursor []byte) (elements, units uint64, er
 	case len(cursor) == 1 && cursor[0] == 0:
 		return s.total.shown, s.total.units, nil
 	case len(cursor) < 1+cursorSize || cursor[0] > 1:
-		return 0, 0, ignored("not a cursor", nil)
+		return 0, 0, &CursorError{}
 	}
 	index, n := readOrdered(cursor[1+cursorSize:])
 	off, m := readOrdered(cursor[1+cursorSize+n:])
 	if n == 0 || m == 0 || 1+cursorSize+n+m != len(cursor) || index >= 1<<32 || off >= 1<<32 {
-		return 0, 0, ignored("not a cursor", nil)
+		return 0, 0, &CursorError{}
 	}
 	ref, ok := parseRef(cursor[1 : 1+cursorSize+n])
 	if !ok || ref.Commit.IsZero() {
-		return 0, 0, ignored("not a cursor", nil)
+		return 0, 0, &CursorError{}
 	}
 	num, _, err := s.Ops.Find(ref.Commit)
 	if err != nil {

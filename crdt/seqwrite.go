@@ -50,13 +50,25 @@ func (w *SeqWriter) Len() uint64 {
 	return w.s.total.shown
 }
 
-// RangeError is an edit that goes beyond the end of what it edits.
+// RangeError is a place that is not in what is read or edited: beyond its end, or within a code point.
 type RangeError struct {
 	From, To, Len uint64
+	Within        bool
 }
 
 func (e *RangeError) Error() string {
+	if e.Within {
+		return fmt.Sprintf("crdt: offset %d of %d is within a code point, between the halves of a surrogate pair; take the one before or behind it", e.From, e.Len)
+	}
 	return fmt.Sprintf("crdt: from %d to %d of %d elements: there are not so many; read the length first", e.From, e.To, e.Len)
+}
+
+func (w *SeqWriter) beyond(from, to uint64) error {
+	return &RangeError{From: from, To: to, Len: w.Len()}
+}
+
+func (w *SeqWriter) within(pos uint64) error {
+	return &RangeError{From: pos, To: pos, Len: w.Len(), Within: true}
 }
 
 // Insert inserts text at a position, 0 to Len.
@@ -65,7 +77,7 @@ func (w *SeqWriter) Insert(pos uint64, text string) error {
 		return ignored("the text is not UTF-8", nil)
 	}
 	if pos > w.Len() {
-		return &RangeError{pos, pos, w.Len()}
+		return w.beyond(pos, pos)
 	}
 	for len(text) > 0 {
 		cut := min(len(text), MaxValue/2) // an op travels whole
@@ -87,7 +99,7 @@ func (w *SeqWriter) Insert(pos uint64, text string) error {
 // InsertValues inserts values at a position, 0 to Len.
 func (w *SeqWriter) InsertValues(pos uint64, values []any) error {
 	if pos > w.Len() {
-		return &RangeError{pos, pos, w.Len()}
+		return w.beyond(pos, pos)
 	}
 	for i, v := range values {
 		b, err := object.Encode(v)
@@ -109,9 +121,9 @@ func (w *SeqWriter) InsertValues(pos uint64, values []any) error {
 // Delete deletes n elements from a position on.
 func (w *SeqWriter) Delete(pos, n uint64) error {
 	if pos+n > w.Len() || pos+n < pos {
-		return &RangeError{pos, pos + n, w.Len()}
+		return w.beyond(pos, pos+n)
 	}
-	m := w.measure()
+	m, to := w.measure(), pos+n
 	for n > 0 {
 		at, start, err := w.s.seek(pos, m)
 		if err != nil {
@@ -119,7 +131,7 @@ func (w *SeqWriter) Delete(pos, n uint64) error {
 		}
 		r := at.piece()
 		if !r.shown() || start != pos {
-			return ignored("the deletion begins within a code point", nil)
+			return w.within(pos)
 		}
 		part := *r
 		if at.off > 0 {
@@ -130,7 +142,7 @@ func (w *SeqWriter) Delete(pos, n uint64) error {
 			take = n
 			if w.units && !w.s.list {
 				if take, start = codePointAt(part.text, n); start != n {
-					return ignored("the deletion ends within a code point", nil)
+					return w.within(to)
 				}
 			}
 			part, _ = part.cut(uint32(take))
@@ -238,8 +250,10 @@ func (w *SeqWriter) insert(pos uint64, e edit, size int) error {
 			return err
 		}
 		if w.units && !w.s.list {
-			if _, start, err := w.s.seek(pos, w.measure()); err != nil || start != pos {
-				return ignored("the insertion is within a code point", err)
+			if _, start, err := w.s.seek(pos, w.measure()); err != nil {
+				return err
+			} else if start != pos {
+				return w.within(pos)
 			}
 		}
 		t, err := w.s.rank(before)
@@ -300,7 +314,7 @@ func ListSet(env *Env, pos uint64, value []byte) (Draft, error) {
 		return Draft{}, err
 	}
 	if at.end() {
-		return Draft{}, &RangeError{pos, pos + 1, s.total.shown}
+		return Draft{}, &RangeError{From: pos, To: pos + 1, Len: s.total.shown}
 	}
 	t, err := s.rank(at)
 	if err != nil {

@@ -25,6 +25,9 @@ var (
 	// ErrTxEnded is returned by a transaction that is used after the function it
 	// was given to.
 	ErrTxEnded = errors.New("this transaction has ended; write inside the function given to update")
+	// ErrStale says that commits have come since the version that UpdateOn is to
+	// write on.
+	ErrStale = errors.New("the space has changed since; read what became of it and write again")
 	// ErrBusy says that too many Updates wait in the lane already.
 	ErrBusy = errors.New("too many updates are waiting")
 	// ErrForked says that this device key is in use elsewhere, as after copying a

@@ -27,6 +27,7 @@ type group struct {
 	reader commits
 	past   lanePast
 	made   []made
+	base   uint64 // how many commits the version has
 
 	prev    object.ID
 	seq     uint64
@@ -61,7 +62,7 @@ func (s *Space) newGroup() (*group, error) {
 	if s.node.elsewhere.Load() {
 		return nil, ErrForked
 	}
-	g := &group{space: s, device: s.node.Device()}
+	g := &group{space: s, device: s.node.Device(), base: s.graph.Len()}
 	if err := s.ownTip(g); err != nil {
 		return nil, err
 	}

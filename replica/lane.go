@@ -45,6 +45,17 @@ func (s *Space) Update(ctx context.Context, f func(tx *Tx) error, level ...store
 	if len(level) > 0 {
 		u.level = level[0]
 	}
+	return s.update(u)
+}
+
+// UpdateOn is Update if the copy has just so many commits, as Feed.Next tells, when f runs, and ErrStale otherwise: what f
+// writes may rest on what was read then. Commits may still enter between f and its own.
+func (s *Space) UpdateOn(ctx context.Context, version uint64, f func(tx *Tx) error) (Receipt, error) {
+	return s.update(&update{ctx: ctx, f: f, level: s.node.cfg.Durable, on: &version})
+}
+
+func (s *Space) update(u *update) (Receipt, error) {
+	ctx := u.ctx
 	if u.level == store.Memory && s.prompt() && s.Unkept() == nil {
 		r, err := s.updateNow(u)
 		if err != nil {
@@ -101,6 +112,7 @@ type update struct {
 	ctx      context.Context
 	f        func(*Tx) error
 	level    store.Durability
+	on       *uint64 // how many commits it must be built on; nil: any
 	state    atomic.Int32
 	left     chan struct{} // closed when f has run and, if it was for nothing, done is closed
 	done     chan struct{} // closed when receipt and err are set
@@ -334,9 +346,12 @@ func (s *Space) make(u *update) (r Receipt, made bool, err error) {
 	if err := u.ctx.Err(); err != nil {
 		return r, false, err
 	}
-	g, err := s.openGroup()
+	g, err := s.openGroup(u.on != nil)
 	if err != nil {
 		return r, false, s.updateError(err)
+	}
+	if u.on != nil && *u.on != g.base {
+		return r, false, s.updateError(ErrStale)
 	}
 	tx := g.begin(u)
 	defer func() { tx.ended = true }()
@@ -361,8 +376,8 @@ func (s *Space) make(u *update) (r Receipt, made bool, err error) {
 	return r, made, err
 }
 
-// openGroup returns the group to build on.
-func (s *Space) openGroup() (*group, error) {
+// openGroup returns the group to build on, a fresh one if it has to be of all that is here.
+func (s *Space) openGroup(fresh bool) (*group, error) {
 	l := &s.lane
 	l.mu.Lock()
 	g, closed := l.open, l.closed
@@ -371,7 +386,7 @@ func (s *Space) openGroup() (*group, error) {
 	if closed {
 		return nil, ErrClosed
 	}
-	if g != nil && !stale && len(g.made) >= maxOpen {
+	if g != nil && !stale && (fresh || len(g.made) >= maxOpen) {
 		s.settle() // nothing can be added meanwhile, so that nothing waits then
 		stale = true
 	}

@@ -240,6 +240,10 @@ func (tx *Tx) parts(rand io.Reader) ([][]byte, error) {
 	return raws, nil
 }
 
+// Flush makes ops of the edits of lists and texts that are held together until
+// something reads them.
+func (tx *Tx) Flush() error { return tx.release("") }
+
 // Ops is the number of ops so far: the next one has it as its index among those
 // of this transaction, by which later ones may name it.
 func (tx *Tx) Ops() int { return len(tx.ops) }

@@ -23,8 +23,8 @@
 //
 // An undo or redo that has nothing to do makes no commit and has no "as". An OP is {"field", "action", "value"} as in
 // js/BRIDGE.md, values in DAG-JSON; on the field "$undo" the value is the name of a commit. A STATE is, for a counter, its decimal
-// digits as text, and for all else a list of [value, op], where the op is named by its commit and index, as "A.0": the
-// elements of a set or log in their order, of a register the value shown and then its conflicts. That of a map is a list
+// digits as text, for a text that text, and for all else a list of [value, op], where the op is named by its commit and index,
+// as "A.0": the elements of a set, log or list in their order, of a register the value shown and then its conflicts. That of a map is a list
 // of [key, STATE], with the op that made it as a third where it holds records; that of a record a map of STATEs. Who wrote
 // an entry, on which device and when, must be those of its commit.
 //

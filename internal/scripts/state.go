@@ -2,6 +2,7 @@ package scripts
 
 import (
 	"fmt"
+	"unicode/utf16"
 
 	hhs "github.com/hyperhyperspace/hhs-go"
 	"github.com/hyperhyperspace/hhs-go/authority"
@@ -32,6 +33,10 @@ func (r *reader) state(f *authority.Field, path ...any) (any, error) {
 		return r.entries(list)
 	case "log":
 		return r.pages(func(from []byte) (hhs.Page, error) { return r.space.LogPage(r.field, from, pageSize, false, path...) })
+	case "list":
+		return r.list(path)
+	case "text":
+		return r.text(path)
 	case "set", "growset":
 		return r.pages(func(from []byte) (hhs.Page, error) { return r.space.SetPage(r.field, from, pageSize, path...) })
 	case authority.TypeMap:
@@ -58,6 +63,35 @@ func (r *reader) pages(read func(from []byte) (hhs.Page, error)) (any, error) {
 				return nil, fmt.Errorf("%d entries are read, the size is %d", len(list), p.Size)
 			}
 			return r.entries(list)
+		}
+	}
+}
+
+// list reads the elements of a list.
+func (r *reader) list(path []any) (any, error) {
+	var list []hhs.AnyEntry
+	for {
+		p, err := r.space.ListPage(r.field, len(list), pageSize, path...)
+		if err != nil {
+			return nil, err
+		}
+		if list = append(list, p.Entries...); len(list) >= p.Size {
+			return r.entries(list)
+		}
+	}
+}
+
+// text reads a text in pieces of a few units, which may end within a code point.
+func (r *reader) text(path []any) (any, error) {
+	var text string
+	for from := 0; ; {
+		part, size, err := r.space.TextSlice(r.field, from, from+pageSize+1, path...)
+		if err != nil {
+			return nil, err
+		}
+		text, from = text+part, from+len(utf16.Encode([]rune(part)))
+		if from >= size {
+			return text, nil
 		}
 	}
 }

@@ -11,8 +11,10 @@ export type { Candidate, CreateOptions, HhsNode, JoinOptions } from './node.js'
 export type { OpenOptions } from './options.js'
 export type { Difference, HistoryEntry, HistoryOp, HistoryPage, HistoryQuery, Past } from './past.js'
 export {
-  type BlobValue, type Infer, type RefValue, type Rule, Schema, Violation, any, blob, bool, bytes, float, identity, integer, link, list, literal, object, oneOf, optional, ref, string, union,
+  type BlobValue, type Infer, type RefValue, type Rule, Schema, Violation, any, array, blob, bool, bytes, float, identity, integer, link, literal, object, oneOf,
+  optional, ref, string, union,
 } from './schema.js'
-export { type Field, type FieldType, type Fields, counter, growset, log, map, once, record, register, set } from './shapes.js'
+export { type Field, type FieldType, type Fields, counter, growset, list, log, map, once, record, register, set, text } from './shapes.js'
+export type { ListHandle, ListRange, Side, TextEdit, TextHandle, TextNews } from './sequences.js'
 export type { Invitation, Peer, Receipt, Space, SpaceInfo, Status, UndoOptions, UndoState, Undone, UpdateOptions } from './space.js'
-export type { CounterWriter, GrowSetWriter, Initial, LogWriter, MapWriter, RegisterWriter, SetWriter, Writer, Writers } from './tx.js'
+export type { CounterWriter, GrowSetWriter, Initial, ListWriter, LogWriter, MapWriter, RegisterWriter, SetWriter, TextWriter, Writer, Writers } from './tx.js'

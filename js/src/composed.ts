@@ -4,13 +4,15 @@ import type { Data } from './client.js'
 import { type Access, CounterHandle, type Entry, LogHandle, RegisterHandle, SetHandle, count, entry, heard } from './fields.js'
 import { maxEntries } from './limits.js'
 import { type SubscribeOptions, type Unsubscribe, iterate, observe } from './live.js'
+import { ListHandle, TextHandle } from './sequences.js'
 import { type Field, type Shape, checkKey, keyPath } from './shapes.js'
 
 /** What a value is when it is read as a plain object, array or value. */
 export type Plain<F> =
   F extends Field<'register' | 'once', infer T> ? T | undefined :
   F extends Field<'counter', any> ? number | bigint :
-  F extends Field<'set' | 'growset' | 'log', infer T> ? T[] :
+  F extends Field<'set' | 'growset' | 'log' | 'list', infer T> ? T[] :
+  F extends Field<'text', any> ? string :
   F extends Field<'map', infer V> ? { [key: string]: Exclude<Plain<V>, undefined> } :
   F extends Field<'record', infer Fs> ? { [N in keyof Fs]: Plain<Fs[N]> } : never
 
@@ -50,6 +52,8 @@ export type Handle<F> =
   F extends Field<'counter', any> ? CounterHandle :
   F extends Field<'set' | 'growset', infer T> ? SetHandle<T> :
   F extends Field<'log', infer T> ? LogHandle<T> :
+  F extends Field<'list', infer T> ? ListHandle<T> :
+  F extends Field<'text', any> ? TextHandle :
   F extends Field<'map', infer V> ? MapHandle<V> :
   F extends Field<'record', infer Fs> ? RecordHandle<Plain<F>> & Handles<Fs> : never
 
@@ -72,6 +76,7 @@ function plain(f: Shape, v: Value | undefined): unknown {
     }
     return out
   }
+  if (f.name === 'text') return v ?? ''
   return v ?? (f.name === 'register' || f.name === 'once' ? undefined : [])
 }
 
@@ -243,6 +248,8 @@ export function handle(f: Shape, access: Access): object {
     case 'counter': return new CounterHandle(access)
     case 'set': case 'growset': return new SetHandle(access)
     case 'log': return new LogHandle(access)
+    case 'list': return new ListHandle(access)
+    case 'text': return new TextHandle(access)
     case 'map': return new MapHandle(access, f)
     case 'record': return new RecordHandle(access, f)
   }

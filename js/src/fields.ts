@@ -23,6 +23,8 @@ export interface Entry<T> {
 /** What a handle needs from its space: the way to one value. */
 export interface Access {
   read(query: Data): Promise<Data>
+  /** Edits the value, a text, on a version. */
+  edit(edits: Value[], since: string): Promise<Data>
   /** Changes of the value and of what is inside it; `wants` leaves out those of keys that it refuses. */
   changes(wants?: (key: string) => boolean): Source
   /** The way to what is inside, by these steps, of which events name the texts; `path` is how messages call it. */

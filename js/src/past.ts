@@ -3,6 +3,7 @@ import type { Value } from './cbor.js'
 import type { Client, Data } from './client.js'
 import { type Handles, handle } from './composed.js'
 import type { SpaceKind } from './define.js'
+import { HhsError } from './errors.js'
 import { type Access, type Step } from './fields.js'
 import type { Fields } from './shapes.js'
 
@@ -141,6 +142,7 @@ export class PastBase<F extends Fields> {
       path,
       changes: () => () => () => {},
       failed: () => {},
+      edit: async () => { throw new HhsError('read_only', 'a past version is read only', path) },
       read: query => this.client.call('read', {
         space: this.id, field, query, at: this.version, ...(steps.length > 0 ? { path: steps } : {}), ...(this.info.judgedNow ? { now: true } : {}),
       }),

@@ -160,8 +160,8 @@ export function oneOf<const T extends readonly Value[]>(...values: T): Schema<T[
   return Schema.parse<T[number]>({ enum: [...values] }, 'oneOf')
 }
 
-/** A list of values, from `min` to `max` of them. */
-export function list<T>(items: Schema<T>, options: { min?: number; max?: number } = {}): Schema<T[]> {
+/** A list of values inside a value, from `min` to `max` of them, which is written whole. For a list that many people edit see the shape `list`. */
+export function array<T>(items: Schema<T>, options: { min?: number; max?: number } = {}): Schema<T[]> {
   return make('list', { items: items.value, ...options })
 }
 

@@ -9,11 +9,11 @@ import { maxFieldName, maxKey, maxShapeDepth } from './limits.js'
 import { type ObjectType, type Props, Schema, object } from './schema.js'
 
 /** The replicated types this version knows. */
-export type FieldType = 'register' | 'once' | 'set' | 'growset' | 'log' | 'counter' | 'map' | 'record'
+export type FieldType = 'register' | 'once' | 'set' | 'growset' | 'log' | 'counter' | 'list' | 'text' | 'map' | 'record'
 
 /** What a shape is made of, apart from its type. */
 interface Inside {
-  /** Of a leaf, but a counter: the schema of its values. */
+  /** Of a leaf, but a counter and a text: the schema of its values. */
   schema?: Schema<any>
   /** Of a map: what stands at each key. */
   of?: Shape
@@ -85,6 +85,16 @@ export function log<S extends SchemaOrProps>(schema: S): Field<'log', TypeOf<S>>
 /** A number to which everybody adds: the sum is exact, also of what is added at the same time. */
 export function counter(): Field<'counter', number | bigint> {
   return new Field('counter', {})
+}
+
+/** Values in an order that their writers choose: insert, delete, set. What is inserted at the same time in one place is never mixed. For lists inside a value see `array`. */
+export function list<S extends SchemaOrProps>(schema: S): Field<'list', TypeOf<S>> {
+  return leaf('list', schema)
+}
+
+/** Plain text that many people write at once. */
+export function text(): Field<'text', string> {
+  return new Field('text', {})
 }
 
 /** What a map may hold. */

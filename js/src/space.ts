@@ -69,6 +69,8 @@ export interface Invitation {
 
 /** How an update is written. */
 export interface UpdateOptions {
+  /** Only if nothing has changed in this copy of the space since; the token of a text's `news`. Rejects with `stale` otherwise. */
+  since?: string
   /** The first commit of a group of updates, all of which one `undo` takes back. */
   join?: string
 }
@@ -158,6 +160,7 @@ export class SpaceBase<F extends Fields> {
     if (options.join !== undefined) ops.ops.push({ field: '$undo', action: 'group', value: options.join })
     const args: Data = { space: this.id, ops: ops.ops }
     if (ops.attach.length > 0) args.attach = ops.attach
+    if (options.since !== undefined) args.since = options.since
     const { commit } = await this.client.call('update', args).catch((e: unknown) => { throw placed(e, ops) })
     this.writes.tell()
     return this.receipt(commit as string)
@@ -350,6 +353,12 @@ export class SpaceBase<F extends Fields> {
       changes: wants => this.fieldChanges.get(field)!.at(names, wants),
       failed: e => this.failed(e),
       read: query => this.client.call('read', { space: this.id, field, query, ...(steps.length > 0 ? { path: steps } : {}) }),
+      edit: async (edits, since) => {
+        const done = await this.client.call('edit', { space: this.id, field, since, edits, ...(steps.length > 0 ? { path: steps } : {}) })
+          .catch((e: unknown) => { throw new HhsError(HhsError.from(e).code, HhsError.from(e).message, path) })
+        this.writes.tell()
+        return done
+      },
       at: (inside, ...more) => this.access(field, [...steps, ...more], inside),
     }
   }

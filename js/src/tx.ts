@@ -1,10 +1,11 @@
 /** Collects what one `update` writes: all of it becomes one commit, or nothing does. */
 import type { Value } from './cbor.js'
-import { describe, isPlain, joinPath } from './cbor.js'
+import { describe, isPlain, isWellFormed, joinPath } from './cbor.js'
 import type { Data } from './client.js'
 import { HhsError } from './errors.js'
 import type { Step } from './fields.js'
 import { Link } from './link.js'
+import { whole } from './sequences.js'
 import { type Field, type FieldType, type Fields, type Shape, checkKey, keyPath } from './shapes.js'
 
 /** Writes one register, or what is set once. */
@@ -34,11 +35,35 @@ export interface LogWriter<T> {
   append(value: T): void
 }
 
-/** What a record may have from the beginning: a value for a register, a number for a counter, lists for sets and logs. */
+/** Writes one list. A call sees what those before it in the update did; a place that is not there is refused. */
+export interface ListWriter<T> {
+  /** Inserts values before the one at a place, or with the size as place at the end. */
+  insert(at: number, ...values: T[]): void
+  /** Inserts values at the end. */
+  push(...values: T[]): void
+  /** Writes a new value into the element at a place, which stays the same element. */
+  set(at: number, value: T): void
+  /** Deletes a number of elements, one if none is given. */
+  delete(at: number, count?: number): void
+}
+
+/** Writes one text. Places are UTF-16 units, as in strings; a call sees what those before it in the update did. */
+export interface TextWriter {
+  insert(at: number, text: string): void
+  /** Inserts text at the end. */
+  append(text: string): void
+  /** Deletes a number of units, one if none is given; half of a character cannot be deleted. */
+  delete(at: number, count?: number): void
+  /** Deletes and inserts at one place. */
+  splice(at: number, count: number, text: string): void
+}
+
+/** What a record may have from the beginning: a value for a register, a number for a counter, lists for sets, logs and lists, a string for a text. */
 export type Initial<F> =
   F extends Field<'register' | 'once', infer T> ? T :
   F extends Field<'counter', any> ? number | bigint :
-  F extends Field<'set' | 'growset' | 'log', infer T> ? T[] :
+  F extends Field<'set' | 'growset' | 'log' | 'list', infer T> ? T[] :
+  F extends Field<'text', any> ? string :
   F extends Field<'map', infer V> ? { [key: string]: Initial<V> } :
   F extends Field<'record', infer Fs> ? { [N in keyof Fs]?: Initial<Fs[N]> } : never
 
@@ -61,6 +86,8 @@ export type Writer<F> =
   F extends Field<'set', infer T> ? SetWriter<T> :
   F extends Field<'growset', infer T> ? GrowSetWriter<T> :
   F extends Field<'log', infer T> ? LogWriter<T> :
+  F extends Field<'list', infer T> ? ListWriter<T> :
+  F extends Field<'text', any> ? TextWriter :
   F extends Field<'map', infer V> ? MapWriter<V> :
   F extends Field<'record', infer Fs> ? { readonly [N in keyof Fs]: Writer<Fs[N]> } : never
 
@@ -79,7 +106,7 @@ export interface Ops {
 }
 
 const actions: { [K in FieldType]: string[] } = {
-  register: ['set'], once: ['set'], set: ['add', 'remove'], growset: ['add'], log: ['append'], counter: ['add'], map: [], record: [],
+  register: ['set'], once: ['set'], set: ['add', 'remove'], growset: ['add'], log: ['append'], counter: ['add'], list: [], text: [], map: [], record: [],
 }
 
 /** Where a writer writes: the field, the steps to the value, and both as text for messages. */
@@ -121,6 +148,8 @@ class Collector {
     const { of, fields } = f.inside
     if (fields) return this.properties(fields, p)
     if (of) return this.map(of, p)
+    if (f.name === 'list') return this.list(f, p)
+    if (f.name === 'text') return this.text(p)
     const writer: { [action: string]: Call } = {}
     for (const action of actions[f.name]) writer[action] = value => this.push(p, action, fit(f, value, p.text))
     return writer
@@ -142,6 +171,29 @@ class Collector {
 
   private properties(fields: Fields, p: Place): object {
     return Object.fromEntries(Object.entries(fields).map(([name, f]) => [name, this.writer(f, inside(p, joinPath(p.text, name), name))]))
+  }
+
+  private list(f: Shape, p: Place): ListWriter<unknown> {
+    const insert = (at: number | null, values: unknown[]) => {
+      const list = values.map(v => fit(f, v, p.text))
+      if (list.length > 0) this.push(p, 'insert', [at, list])
+    }
+    return {
+      insert: (at, ...values) => insert(whole(at, p.text), values),
+      push: (...values) => insert(null, values),
+      set: (at, value) => { this.push(p, 'set', [whole(at, p.text), fit(f, value, p.text)]) },
+      delete: (at, n = 1) => { this.push(p, 'delete', [whole(at, p.text), whole(n, p.text)]) },
+    }
+  }
+
+  private text(p: Place): TextWriter {
+    const insert = (at: number | null, text: string) => { if (wellFormed(text, p.text)) this.push(p, 'insert', [at, text]) }
+    return {
+      insert: (at, text) => insert(whole(at, p.text), text),
+      append: text => insert(null, text),
+      delete: (at, n = 1) => { this.push(p, 'delete', [whole(at, p.text), whole(n, p.text)]) },
+      splice: (at, n, text) => { this.push(p, 'splice', [whole(at, p.text), whole(n, p.text), wellFormed(text, p.text)]) },
+    }
   }
 
   private map(of: Shape, p: Place): object {
@@ -191,14 +243,23 @@ class Collector {
       w.set(v)
     } else if (f.name === 'counter') {
       w.add(v)
+    } else if (f.name === 'text') {
+      w.append(v)
     } else {
       if (!Array.isArray(v)) throw new HhsError('schema', `expected a list, not ${describe(v)}`, path)
       for (let i = 0; i < v.length; i++) {
-        const put: Call = w.append ?? w.add
+        const put: Call = w.append ?? w.push ?? w.add
         put(v[i])
       }
     }
   }
+}
+
+/** Checks text that is to be inserted. */
+function wellFormed(text: unknown, path: string): string {
+  if (typeof text !== 'string') throw new HhsError('value', `expected text, not ${describe(text)}`, path)
+  if (!isWellFormed(text)) throw new HhsError('value', 'text with a lone surrogate (half of a character) cannot be stored', path)
+  return text
 }
 
 /** Checks a value that is to be written and returns what is to be encoded. */

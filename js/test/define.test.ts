@@ -3,8 +3,8 @@ import { test } from 'node:test'
 import { encode } from '../src/cbor.js'
 import { type SpaceKind, defineSpace } from '../src/define.js'
 import type { LogHandle, RegisterHandle, SetHandle } from '../src/fields.js'
-import { type Infer, any, bool, float, identity, integer, list, literal, object, oneOf, optional, string, union } from '../src/schema.js'
-import { type Fields, type Shape, counter, growset, log, map, once, record, register, set } from '../src/shapes.js'
+import { type Infer, any, array, bool, float, identity, integer, literal, object, oneOf, optional, string, union } from '../src/schema.js'
+import { type Fields, type Shape, counter, growset, list, log, map, once, record, register, set, text } from '../src/shapes.js'
 import type { Space } from '../src/space.js'
 import type { Writers } from '../src/tx.js'
 import { fromDagJSON, idOf, toHex, vectors } from './vectors.js'
@@ -21,7 +21,7 @@ const Item = object({
   count: integer({ min: 1, max: 999 }),
   unit: oneOf('piece', 'gram', 'litre'),
   price: optional(float({ min: 0 })),
-  tags: optional(list(string({ max: 20 }), { max: 5 })),
+  tags: optional(array(string({ max: 20 }), { max: 5 })),
 })
 
 const Shopping = defineSpace('example.org/shopping-list', 2, {
@@ -45,7 +45,17 @@ const Board = defineSpace('example.org/board', 1, {
   }),
 })
 
-const kinds: { [name: string]: SpaceKind<any> } = { chat: Chat, 'shopping list': Shopping, board: Board }
+const Notes = defineSpace('example.org/notes', 1, {
+  body: text(),
+  tags: list(string({ max: 40 })),
+  pages: map(record({
+    title: register(string({ max: 200 })),
+    text: text(),
+    rows: list({ name: string({ max: 100 }), done: bool() }),
+  })),
+})
+
+const kinds: { [name: string]: SpaceKind<any> } = { chat: Chat, 'shopping list': Shopping, board: Board, notes: Notes }
 
 interface ManifestVectors {
   accept: { name: string; json: string; hex: string; id: string }[]
@@ -71,7 +81,8 @@ function shapeOf(d: Data): Shape {
   if (d.type === 'map') return map(shapeOf(d.of!) as Parameters<typeof map>[0])
   if (d.type === 'record') return record(fieldsOf(d.fields ?? []))
   if (d.type === 'counter') return counter()
-  return ({ register, once, set, growset, log } as { [type: string]: (s: ReturnType<typeof string>) => Shape })[d.type]!(string())
+  if (d.type === 'text') return text()
+  return ({ register, once, set, growset, log, list } as { [type: string]: (s: ReturnType<typeof string>) => Shape })[d.type]!(string())
 }
 
 function fieldsOf(list: Data[]): Fields {

@@ -2,15 +2,19 @@
 import 'hhs:wasm_exec'
 import { readFile } from 'node:fs/promises'
 import { describe } from 'node:test'
+import type { SpaceKind } from '../src/define.js'
 import { ProcessHost } from '../src/inprocess.js'
 import { openOn } from '../src/options.js'
 import { List, composed } from './composed.js'
 import { past } from './past.js'
+import { Notes, sequences, sequencesOfEngine } from './sequences.js'
 
 const file = process.env.HHS_WASM
 if (!file) throw new Error('HHS_WASM does not say where the engine is; go run ./internal/build test does')
 
-const open = () => openOn(new ProcessHost(async () => WebAssembly.compile(new Uint8Array(await readFile(file)))), { kinds: [List] }, true)
+const open = (kind: SpaceKind<any>) => openOn(new ProcessHost(async () => WebAssembly.compile(new Uint8Array(await readFile(file)))), { kinds: [kind] }, true)
 
-describe('with the engine', () => composed(open))
-describe('the past, with the engine', () => past(open))
+describe('with the engine', () => composed(() => open(List)))
+describe('lists and texts with the engine', () => sequences(() => open(Notes)))
+describe('what only the engine does with them', () => sequencesOfEngine(() => open(Notes)))
+describe('the past, with the engine', () => past(() => open(List)))

@@ -91,7 +91,13 @@ export class FakeEngine {
   private commit(s: Space, ops: Data[], identity = me): { commit: string; changed: { field: string; path: string[] }[] } {
     const commit = `commit${++this.count}`
     const by = { commit, index: 0, identity, device: identity, time: Date.now() }
-    const changed = s.values.apply(ops, by)
+    let changed
+    try {
+      changed = s.values.apply(ops, by)
+    } catch (e) {
+      this.replay(s) // nothing of it stays
+      throw e
+    }
     s.history.push({ ops, by, undone: false })
     if (identity === me) s.redo = []
     s.commits++
@@ -180,6 +186,7 @@ export class FakeEngine {
       // Busy for ever: nothing in this worker runs any more.
       while (text === 'please hang');
     }
+    if (a.since !== undefined && a.since !== `v${this.count}`) fail('stale', 'the space has changed')
     const { commit, changed } = this.commit(s, ops)
     const paths: { [field: string]: string[][] } = {}
     for (const c of changed) (paths[c.field] ??= []).push(c.path)
@@ -208,10 +215,14 @@ export class FakeEngine {
     return i === undefined ? { commits: [] } : this.turn(s, i, false)
   }
 
-  private turn(s: Space, i: number, undone: boolean): Data {
-    s.history[i]!.undone = undone
+  private replay(s: Space): void {
     s.values = new Values(s.manifest.fields!)
     for (const h of s.history) if (!h.undone) s.values.apply(h.ops, h.by)
+  }
+
+  private turn(s: Space, i: number, undone: boolean): Data {
+    s.history[i]!.undone = undone
+    this.replay(s)
     this.emit(s.id, { kind: 'change', space: s.id, fields: (s.manifest.fields as Data[]).map(f => f.name!) })
     const commit = `commit${++this.count}`
     s.held.set(commit, 0)
@@ -220,7 +231,22 @@ export class FakeEngine {
 
   do_read(a: Data): Data {
     this.reads.push([a.field as string, ...((a.path as Value[] | undefined) ?? [])])
-    return this.space(a.space).values.read(a.field as string, (a.path as Value[] | undefined) ?? [], a.query as Data)
+    const s = this.space(a.space)
+    const query = a.query as Data
+    const version = `v${this.count}`
+    // It remembers no edits, so that whoever asks for them reads all of the text again.
+    if (query.since !== undefined) return query.since === version ? { version, edits: [] } : { version }
+    if (query.version !== undefined && query.version !== version) fail('stale', 'the space has changed')
+    return { version, ...s.values.read(a.field as string, (a.path as Value[] | undefined) ?? [], query) }
+  }
+
+  do_edit(a: Data): Data {
+    const s = this.space(a.space)
+    if (a.since !== `v${this.count}`) fail('stale', 'the space has changed')
+    const [edits, ops] = [a.edits as Value[], [] as Data[]]
+    for (let i = 0; i < edits.length; i += 3) ops.push({ field: a.field!, path: a.path ?? [], action: 'splice', value: edits.slice(i, i + 3) })
+    const { commit } = this.do_update({ space: s.id, ops })
+    return { commit: commit!, version: `v${this.count}`, edits: [] }
   }
 
   do_names(a: Data): Data {

@@ -21,6 +21,7 @@ const most = 10
 /** One value with what is inside it. */
 class Node {
   entries: Entry[] = []
+  text = ''
   sum = 0n
   readonly inside = new Map<string, Node>()
   made: Written | undefined
@@ -42,6 +43,7 @@ class Node {
       if (all.length > most) cut?.()
       return all.slice(0, most)
     }
+    if (type === 'text') return this.text
     if (type === 'counter') return BigInt.asIntN(64, this.sum) === this.sum ? this.sum : String(this.sum)
     if (type === 'register' || type === 'once') return this.entries[0]?.value
     if (type === 'record') return object([...this.inside].map(([k, n]) => [k, n.plain(cut)]))
@@ -108,6 +110,8 @@ export class Values {
       case 'set remove':
         n.entries = n.entries.filter((_, i) => i !== there)
         return
+      case 'text insert': case 'text delete': case 'text splice': n.text = this.splice(n.text, action, value as Value[], by); return
+      case 'list insert': case 'list delete': case 'list set': this.edit(n.entries, action, value as Value[], by); return
       case 'log append': n.entries.push({ ...by, value: value! }); return
       case 'record make':
         for (const f of n.shape.fields!) n.inside.set(f.name, new Node(f))
@@ -118,13 +122,28 @@ export class Values {
     fail('invalid', `a ${n.shape.type} has no action ${action}`)
   }
 
+  private splice(text: string, action: string, value: Value[], by: Written): string {
+    const [at, n, put] = action === 'splice' ? value : action === 'insert' ? [value[0], 0, value[1]] : [value[0], value[1], '']
+    const from = (at as number | null) ?? text.length
+    if (from + (n as number) > text.length) fail('invalid', `${from} is beyond the end`, `ops[${by.index}].value`)
+    return text.slice(0, from) + (put as string) + text.slice(from + (n as number))
+  }
+
+  private edit(entries: Entry[], action: string, [at, what]: Value[], by: Written): void {
+    const from = (at as number | null) ?? entries.length
+    if (from + (action === 'delete' ? (what as number) : action === 'set' ? 1 : 0) > entries.length) fail('invalid', `${from} is beyond the end`, `ops[${by.index}].value`)
+    if (action === 'delete') entries.splice(from, what as number)
+    else if (action === 'set') entries[from] = { ...by, value: what! }
+    else entries.splice(from, 0, ...(what as Value[]).map(value => ({ ...by, value })))
+  }
+
   read(field: string, path: Value[], q: Data): Data {
     let node: Node
     try {
       node = this.find(field, path).node
     } catch (e) {
       if ((e as { code?: string }).code !== 'not_found') throw e
-      return { conflicts: [], entries: [], size: 0, has: false }
+      return { conflicts: [], entries: [], size: 0, has: false, text: '' }
     }
     const all = node.entries as unknown as Value[]
     switch (node.shape.type) {
@@ -132,6 +151,14 @@ export class Values {
       case 'counter': return { value: node.plain()! }
       case 'record': return { entry: { ...(node.made ?? {}), value: node.plain()! } as unknown as Data }
       case 'map': return this.range(node, q)
+      case 'list': {
+        const from = q.from as number | undefined ?? 0
+        return { entries: all.slice(from, from + Math.min(q.limit as number, 2)), size: all.length }
+      }
+      case 'text': {
+        const from = q.from as number | undefined ?? 0
+        return { text: node.text.slice(from, Math.min(q.to as number | undefined ?? Infinity, from + 8)), size: node.text.length }
+      }
     }
     if ('has' in q) return { has: node.entries.some(e => same(e.value, q.has!)) }
     const log = node.shape.type === 'log'

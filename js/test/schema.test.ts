@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { Float, type Value, decode } from '../src/cbor.js'
 import { HhsError } from '../src/errors.js'
 import {
-  Schema, Violation, any, blob, bool, bytes, float, identity, integer, link, list, literal, object, oneOf, optional, ref, string, union,
+  Schema, Violation, any, array, blob, bool, bytes, float, identity, integer, link, literal, object, oneOf, optional, ref, string, union,
 } from '../src/schema.js'
 import { fromHex, same, vectors } from './vectors.js'
 
@@ -58,7 +58,7 @@ test('builders write the forms of schema/1', () => {
     [ref(), { type: 'ref' }],
     [literal('x'), { const: 'x' }],
     [oneOf('a', 'b'), { enum: ['a', 'b'] }],
-    [list(string(), { max: 3 }), { type: 'list', items: { type: 'string' }, max: 3 }],
+    [array(string(), { max: 3 }), { type: 'list', items: { type: 'string' }, max: 3 }],
     [object({ b: string(), a: optional(integer()) }), { type: 'object', props: { a: { type: 'integer' }, b: { type: 'string' } }, required: ['b'] }],
     [object({}, { open: true }), { type: 'object', open: true }],
     [union('kind', { circle: object({ r: float() }) }),
@@ -86,7 +86,7 @@ test('a mistake in a schema is refused where it is', () => {
 })
 
 test('numbers become floats where the schema says so', () => {
-  const s = object({ x: float(), list: list(float()), n: integer(), free: any() })
+  const s = object({ x: float(), list: array(float()), n: integer(), free: any() })
   const v = s.fit({ x: 1, list: [2, 2.5], n: 3, free: 4 }) as { x: Value; list: Value[]; n: Value; free: Value }
   assert.ok(v.x instanceof Float && v.list[0] instanceof Float && v.list[1] instanceof Float)
   assert.equal(v.n, 3)
@@ -102,7 +102,7 @@ test('unions choose by tag', () => {
 })
 
 test('an offence has its path and rule', () => {
-  const s = object({ text: string({ max: 3 }), who: list(identity()), note: optional(string()) })
+  const s = object({ text: string({ max: 3 }), who: array(identity()), note: optional(string()) })
   const cases: [unknown, string, string][] = [
     [{ text: 'four', who: [] }, 'm.text', 'max'],
     [{ text: '\u{1f600}\u{1f600}\u{1f600}\u{1f600}', who: [] }, 'm.text', 'max'],

@@ -21,10 +21,12 @@ type engine struct {
 	name string
 	node *hhs.Node
 	subs map[string]context.CancelFunc
+
+	follows map[object.ID]*hhs.Follower
 }
 
 func newEngine() *engine {
-	return &engine{closed: make(chan struct{}), subs: map[string]context.CancelFunc{}}
+	return &engine{closed: make(chan struct{}), subs: map[string]context.CancelFunc{}, follows: map[object.ID]*hhs.Follower{}}
 }
 
 // method is one call of the bridge. It asks for all its arguments before it
@@ -36,7 +38,7 @@ var methods = map[string]method{
 	"create": (*engine).create, "join": (*engine).join, "leave": (*engine).leave, "put": (*engine).put, "get": (*engine).get,
 	"name": (*engine).getName, "setName": (*engine).setName,
 	"info": (*engine).info, "link": (*engine).link, "addServers": (*engine).addServers, "update": (*engine).update,
-	"read": (*engine).read, "names": (*engine).names, "receipt": (*engine).receipt, "status": (*engine).status, "peers": (*engine).peers,
+	"read": (*engine).read, "edit": (*engine).edit, "names": (*engine).names, "receipt": (*engine).receipt, "status": (*engine).status, "peers": (*engine).peers,
 	"undo": (*engine).undo, "redo": (*engine).redo, "undoState": (*engine).undoState,
 	"version": (*engine).version, "history": (*engine).history, "diff": (*engine).diff,
 	"subscribe": (*engine).subscribe, "unsubscribe": (*engine).unsubscribe,
@@ -128,6 +130,9 @@ func (e *engine) close(_ context.Context, a *args) (result, error) {
 		stop()
 	}
 	clear(e.subs)
+	for id := range e.follows {
+		e.unfollow(id)
+	}
 	e.mu.Unlock()
 	e.kept.clear()
 	if n == nil {
@@ -276,6 +281,9 @@ func (e *engine) leave(ctx context.Context, a *args) (result, error) {
 	}
 	id, err := a.id("space")
 	if err == nil {
+		e.mu.Lock()
+		e.unfollow(id)
+		e.mu.Unlock()
 		err = n.Leave(ctx, id)
 	}
 	if err == nil {

@@ -116,23 +116,44 @@ func (e *engine) unsubscribe(_ context.Context, a *args) (result, error) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	spaces := map[string]bool{}
 	for key, stop := range e.subs {
-		if splitTopic(key).sub == sub {
+		if t := splitTopic(key); t.sub == sub {
 			stop()
 			delete(e.subs, key)
+		} else {
+			spaces[t.space] = true
+		}
+	}
+	for id := range e.follows {
+		if !spaces[id.String()] {
+			e.unfollow(id)
 		}
 	}
 	return nil, nil
 }
 
 // eventPause is the least time between two events of a kind: a page draws no
-// faster, and a flood of commits must not become a flood of messages. While
-// changes go on coming the pause between them grows to floodPause: whoever
-// draws a screenful for each takes from the engine the time to receive the rest.
+// faster, and a flood of commits must not become a flood of messages. The first
+// change after a pause is told at once.
+const eventPause = 50 * time.Millisecond
+
+// While more changes come in eventPause than people make, which is flood, the
+// pause grows to floodPause: whoever draws a screenful for each takes from the
+// engine the time to receive the rest.
 const (
-	eventPause = 50 * time.Millisecond
 	floodPause = 400 * time.Millisecond
+	flood      = 32
 )
+
+// pauseAfter is how long the next pause is, by the length of the last one and
+// how many changes came in it.
+func pauseAfter(last time.Duration, changes int) time.Duration {
+	if time.Duration(changes)*eventPause < flood*last {
+		return eventPause
+	}
+	return min(2*last, floodPause)
+}
 
 // watchChanges tells where a space changed, several commits in one event.
 func watchChanges(ctx context.Context, s *hhs.AnySpace, t topic) {
@@ -151,7 +172,7 @@ func watchChanges(ctx context.Context, s *hhs.AnySpace, t topic) {
 			}
 		}
 	}()
-	length := eventPause
+	length, came := eventPause, 0
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	ready := false
@@ -162,13 +183,9 @@ func watchChanges(ctx context.Context, s *hhs.AnySpace, t topic) {
 				return
 			}
 			fields.add(p)
+			came++
 		case <-pause.C:
-			ready = true
-			if len(fields) == 0 { // nothing came meanwhile
-				length = eventPause
-			} else {
-				length = min(2*length, floodPause)
-			}
+			length, came, ready = pauseAfter(length, came), 0, true
 		case <-ctx.Done():
 			return
 		}

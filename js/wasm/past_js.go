@@ -23,6 +23,10 @@ type readable interface {
 	SetHas(field string, value any, path ...any) (bool, error)
 	SetPage(field string, after []byte, limit int, path ...any) (hhs.Page, error)
 	LogPage(field string, from []byte, limit int, last bool, path ...any) (hhs.Page, error)
+	TextSlice(field string, from, to int, path ...any) (string, int, error)
+	ListPage(field string, from, limit int, path ...any) (hhs.Page, error)
+	CursorAt(field string, pos int, ahead bool, path ...any) (hhs.Cursor, error)
+	CursorPosition(field string, c hhs.Cursor, path ...any) (int, error)
 	MapPage(field string, q hhs.MapQuery, path ...any) (hhs.ItemPage, error)
 	Value(field string, path ...any) (hhs.Item, bool, error)
 }

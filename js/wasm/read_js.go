@@ -12,6 +12,7 @@ import (
 
 // reading is a read of one value.
 type reading struct {
+	e     *engine
 	s     readable
 	field string
 	path  []any
@@ -20,11 +21,11 @@ type reading struct {
 
 // nothing is what a read gives where there is no value, of whatever type it is.
 func nothing() result {
-	return result{"conflicts": []any{}, "entries": []any{}, "size": int64(0), "has": false, "value": int64(0)}
+	return result{"conflicts": []any{}, "entries": []any{}, "size": int64(0), "has": false, "value": int64(0), "text": "", "version": ""}
 }
 
 func (e *engine) read(_ context.Context, a *args) (result, error) {
-	r := reading{field: a.text("field"), path: a.path(), q: a.sub("query")}
+	r := reading{e: e, field: a.text("field"), path: a.path(), q: a.sub("query")}
 	version, now := a.version("at"), a.optBool("now")
 	s, err := e.space(a)
 	if err == nil {
@@ -50,7 +51,7 @@ func (e *engine) read(_ context.Context, a *args) (result, error) {
 		return nil, err
 	}
 	res, err := read(r)
-	if errors.Is(err, crdt.ErrNoRecord) { // on the way to the value
+	if errors.Is(err, crdt.ErrNoRecord) && !r.q.has("cursor") && !r.q.has("position") { // on the way to the value
 		return nothing(), nil
 	}
 	return res, err
@@ -82,6 +83,10 @@ func readerOf(m *authority.Manifest, field string, path []any) (func(reading) (r
 		return reading.counter, nil
 	case "log":
 		return reading.log, nil
+	case "list":
+		return reading.list, nil
+	case "text":
+		return reading.text, nil
 	case "map":
 		return reading.mapping, nil
 	case "record":

@@ -83,7 +83,7 @@ func (e *engine) addServers(ctx context.Context, a *args) (result, error) {
 }
 
 func (e *engine) update(ctx context.Context, a *args) (result, error) {
-	list, attach := a.list("ops", true), a.texts("attach")
+	list, attach, since := a.list("ops", true), a.texts("attach"), a.optText("since")
 	s, err := e.space(a)
 	if err == nil {
 		err = a.end()
@@ -111,7 +111,15 @@ func (e *engine) update(ctx context.Context, a *args) (result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := s.Apply(ctx, ops, attached...)
+	var r hhs.Receipt
+	if since == "" {
+		r, err = s.Apply(ctx, ops, attached...)
+	} else {
+		var f *hhs.Follower
+		if f, err = e.follower(s); err == nil {
+			r, err = f.Apply(ctx, since, ops, attached...)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +129,11 @@ func (e *engine) update(ctx context.Context, a *args) (result, error) {
 // takesValue tells whether an action is nothing without a value. A set's remove
 // takes one, that of a key of a map does not.
 func takesValue(op hhs.Op) bool {
-	return op.Action == "set" || op.Action == "add" || op.Action == "append"
+	switch op.Action {
+	case "set", "add", "append", "insert", "delete", "splice":
+		return true
+	}
+	return false
 }
 
 func entryOf(e hhs.AnyEntry) map[string]any {

@@ -63,7 +63,7 @@ const shown = (v: unknown) => JSON.stringify(v, (_, x: unknown) => (typeof x ===
 
 /** What a script says of a value of this shape. */
 function expected(f: Described, v: Value): string {
-  if (f.type === 'counter') return v as string
+  if (f.type === 'counter' || f.type === 'text') return v as string
   if (f.type === 'record') return `{${f.fields!.map(p => `${p.name}: ${expected(p, (v as { [name: string]: Value })[p.name]!)}`).join('\n')}}`
   const list = v as [Value, Value, string?][]
   if (f.type === 'map') return `{${list.map(([key, x, made]) => `${JSON.stringify(key)}: ${expected(f.of!, x)}${made ? ` ${made}` : ''}`).join('\n')}}`
@@ -187,6 +187,7 @@ class Run {
   /** A state as text, as `expected` writes it. */
   private text(s: State): string {
     if ('digits' in s) return s.digits
+    if ('text' in s) return s.text
     if ('entries' in s) return `[${this.entries(s.entries as Entries)}]`
     if ('properties' in s) return `{${s.properties.map(([name, x]) => `${name}: ${this.text(x)}`).join('\n')}}`
     const made = (m?: unknown[]) => (m ? this.entries([m] as Entries).replace(/^.* /, ' ') : '')

@@ -9,7 +9,8 @@ import { ProcessHost } from '../../src/inprocess.js'
 import { HhsNode } from '../../src/node.js'
 import type { HistoryPage } from '../../src/past.js'
 import { Schema } from '../../src/schema.js'
-import { type Fields, type Shape, counter, growset, log, map, once, record, register, set } from '../../src/shapes.js'
+import type { ListHandle, TextHandle } from '../../src/sequences.js'
+import { type Fields, type Shape, counter, growset, list as listOf, log, map, once, record, register, set, text } from '../../src/shapes.js'
 import type { Space } from '../../src/space.js'
 
 /** A shape as manifests have it. */
@@ -21,10 +22,11 @@ interface Described {
   fields?: Described[]
 }
 
-const leaves = { register, once, set, growset, log }
+const leaves = { register, once, set, growset, log, list: listOf }
 
 function shape(f: Described): Shape {
   if (f.type === 'counter') return counter()
+  if (f.type === 'text') return text()
   if (f.type === 'map') return map(shape(f.of!) as Parameters<typeof map>[0])
   if (f.type === 'record') return record(fields(f.fields!))
   return leaves[f.type as keyof typeof leaves](Schema.parse(f.schema!))
@@ -55,8 +57,16 @@ function write(writers: Writing, op: Op, made: Writing[], index: number): void {
     else if (step !== null) at = typeof at.at === 'function' ? at.at(step) : at[step]
   }
   if (typeof at[op.action] !== 'function') throw new HhsError('invalid', `the package has no way to ${op.action} it`, op.field)
-  if (key === undefined) at[op.action](op.value)
+  if (op.action === 'insert' || op.action === 'delete' || op.action === 'splice' || (op.action === 'set' && Array.isArray(op.value) && 'push' in at)) edit(at, op.action, op.value as Value[])
+  else if (key === undefined) at[op.action](op.value)
   else made[index] = at[op.action](key)
+}
+
+/** Edits a list or a text; a place of null is the end. */
+function edit(at: Writing, action: string, [place, ...rest]: Value[]): void {
+  const content = action === 'insert' && Array.isArray(rest[0]) ? rest[0] : rest
+  if (place === null) at[at.push ? 'push' : 'append'](...content)
+  else at[action](place, ...content)
 }
 
 let client: Client
@@ -73,6 +83,7 @@ function line(e: Entry<unknown>): unknown[] {
 /** What a value shows: digits, entries, keys with what is under them and the op that made it, properties. */
 export type State =
   | { digits: string }
+  | { text: string }
   | { entries: unknown[][] }
   | { keys: { key: string; state: State; made?: unknown[] }[] }
   | { properties: [string, State][] }
@@ -87,6 +98,8 @@ async function state(f: Shape, h: any): Promise<State> {
       for await (const e of h as LogHandle<unknown>) entries.push(line(e))
       return { entries }
     }
+    case 'list': return { entries: (await (h as ListHandle<unknown>).entries()).map(line) }
+    case 'text': return { text: await (h as TextHandle).get() }
     case 'record': return { properties: await Promise.all(Object.entries(f.inside.fields!).map(async ([n, p]): Promise<[string, State]> => [n, await state(p, h[n])])) }
     case 'map': {
       const of = f.inside.of!

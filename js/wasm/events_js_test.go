@@ -1,0 +1,27 @@
+package main
+
+import (
+	"testing"
+	"time"
+)
+
+// TestPauses: what people do is told within eventPause of the event before; a flood less and less often, until it ends.
+func TestPauses(t *testing.T) {
+	pause := eventPause
+	for range 100 { // six people who type 50 keys in a second
+		if pause = pauseAfter(pause, 6*50/20); pause != eventPause {
+			t.Fatalf("events pause for %v", pause)
+		}
+	}
+	var seen []time.Duration
+	for range 5 { // 2,000 in a second
+		pause = pauseAfter(pause, int(2000*pause/time.Second))
+		seen = append(seen, pause)
+	}
+	if seen[0] != 2*eventPause || seen[4] != floodPause {
+		t.Errorf("in a flood events pause for %v", seen)
+	}
+	if pause = pauseAfter(pause, 3); pause != eventPause {
+		t.Errorf("after it they pause for %v", pause)
+	}
+}

@@ -17,6 +17,8 @@ type readable interface {
 	Register(field string, path ...any) ([]hhs.AnyEntry, error)
 	SetPage(field string, after []byte, limit int, path ...any) (hhs.Page, error)
 	LogPage(field string, from []byte, limit int, last bool, path ...any) (hhs.Page, error)
+	TextSlice(field string, from, to int, path ...any) (string, int, error)
+	ListPage(field string, from, limit int, path ...any) (hhs.Page, error)
 	MapPage(field string, q hhs.MapQuery, path ...any) (hhs.ItemPage, error)
 }
 

@@ -3,8 +3,8 @@
 //
 //	outcome, err := scripttest.Run(ctx, 42, scripttest.Mem())
 //
-// A seed is a script: three replicas write to fields of every type, attach objects, give each other batches in their wire
-// form, are closed and opened again from their stores, and in the end have everything of each other. Keys, salts and
+// A seed is a script: three replicas write to fields of every type and to values inside maps and records, take back what
+// they wrote and make it again, attach objects, give each other batches in their wire form, are closed and opened again from their stores, and in the end have everything of each other. Keys, salts and
 // times follow from the seed, and signatures are Ed25519, so everything is the same wherever it runs, commit ids included.
 //
 // Run itself holds what is left to the same from scratch: all replicas show the same, one that was given everything at once
@@ -44,6 +44,8 @@ type Open func(ctx context.Context, peer int) (store.Store, error)
 type Outcome struct {
 	Commits int
 	Ops     int
+	Undos   int    // undos and redos
+	Empty   string // names of fields that show nothing
 	Heads   string // digest of the ids of all heads
 	Values  string // digest of what every field shows, with who wrote it, when and in which op
 
@@ -69,12 +71,22 @@ type kept struct{ *store.Mem }
 // Close implements store.Store.
 func (kept) Close() error { return nil }
 
-// text is the schema of all fields.
+// text is the schema of all values that have one.
 var text = map[string]any{"type": "string", "max": int64(200)}
 
+// manifest has a field of every type, of maps and of records with others inside.
 var manifest = &authority.Manifest{Kind: "test.example/script", Version: 1, Policy: authority.PolicyOpen, Fields: []authority.Field{
 	{Name: "title", Type: "register", Schema: text}, {Name: "tags", Type: "set", Schema: text},
-	{Name: "lines", Type: "log", Schema: text}, {Name: "seen", Type: "growset", Schema: text}}}
+	{Name: "lines", Type: "log", Schema: text}, {Name: "seen", Type: "growset", Schema: text},
+	{Name: "owner", Type: "once", Schema: text}, {Name: "votes", Type: "counter"},
+	{Name: "todo", Type: "list", Schema: text}, {Name: "note", Type: "text"},
+	{Name: "stock", Type: authority.TypeMap, Of: &authority.Field{Type: authority.TypeRecord, Fields: []authority.Field{
+		{Name: "name", Type: "register", Schema: text}, {Name: "count", Type: "counter"}, {Name: "about", Type: "text"},
+		{Name: "marks", Type: authority.TypeMap, Of: &authority.Field{Type: "set", Schema: text}}}}},
+	{Name: "plan", Type: authority.TypeRecord, Fields: []authority.Field{
+		{Name: "steps", Type: "list", Schema: text}, {Name: "state", Type: "register", Schema: text},
+		{Name: "when", Type: authority.TypeMap, Of: &authority.Field{Type: "register", Schema: text}}}},
+}}
 
 // fields are those of the manifest and the one that every space has.
 var fields = append(slices.Clone(manifest.Fields), authority.Field{Name: replica.ProfileField, Type: "profile"})
@@ -88,6 +100,7 @@ type script struct {
 	peers []*peer
 	space object.ID
 	ops   int
+	undos int
 }
 
 // peer is one device with its replica.
@@ -205,10 +218,34 @@ func (s *script) step() error {
 		if q := s.peers[s.rnd.IntN(len(s.peers))]; p != q {
 			return s.give(p, q)
 		}
+	case 4:
+		return s.undo(p)
 	default:
 		return s.write(p)
 	}
 	return nil
+}
+
+// undo takes back the latest edit of a peer, or makes it again.
+func (s *script) undo(p *peer) error {
+	redo := s.rnd.IntN(3) == 0
+	_, err := p.space.Update(s.ctx, func(tx *replica.Tx) error {
+		if redo {
+			step, err := tx.NextRedo()
+			if err != nil || len(step.Commits) == 0 {
+				return err
+			}
+			s.undos++
+			return tx.Redo(step.Undo)
+		}
+		step, err := tx.NextUndo(0)
+		if err != nil || len(step.Commits) == 0 {
+			return err
+		}
+		s.undos++
+		return tx.Undo(step.Commits...)
+	})
+	return err
 }
 
 // write makes one transaction.
@@ -237,33 +274,33 @@ func (s *script) write(p *peer) error {
 // draft adds one op that fits what is there.
 func (s *script) draft(tx *replica.Tx, p *peer) error {
 	f := fields[s.rnd.IntN(len(fields))]
-	gen, err := generator(f)
-	if err != nil {
-		return err
-	}
 	env, err := tx.Env(f.Name)
 	if err != nil {
 		return err
 	}
-	d, fits := gen.Draft(s.rnd, env, p.device.Certificate.Identity)
-	if !fits || f.Schema == nil && len(d.Payload) > 80 { // the profile's schema is not the generator's
+	gen, err := generator(env.Shape)
+	if err != nil {
+		return err
+	}
+	me := p.device.Certificate.Identity
+	d, fits := gen.Draft(s.rnd, env, me)
+	if !fits || f.Type == "profile" && len(d.Payload) > 80 { // its schema is not the generator's
 		return nil
 	}
-	if typ, _ := crdt.ByName(f.Type); typ.Check(env.Schema, crdt.Op{Action: d.Action, Refs: d.Refs, Payload: d.Payload}) != nil {
-		return nil // the generator also makes values that the schema does not take
+	if env.Shape.Field().Check(env.Schema, crdt.Op{Identity: me, Action: d.Action, Refs: d.Refs, Payload: d.Payload}) != nil {
+		return nil // the generator also makes what no honest writer may
 	}
 	s.ops++
 	return tx.Do(f.Name, d)
 }
 
-func generator(f authority.Field) (crdttest.Gen, error) {
-	typ, ok := crdt.ByName(f.Type)
-	if !ok {
-		return crdttest.Gen{}, fmt.Errorf("field %s: there is no type %s", f.Name, f.Type)
+func generator(shape *crdt.Shape) (crdttest.Gen, error) {
+	if shape.Type == nil {
+		return crdttest.Composed(shape), nil
 	}
-	gen, ok := crdttest.For(typ)
+	gen, ok := crdttest.For(shape.Type)
 	if !ok {
-		return gen, fmt.Errorf("field %s: type %s has no generator", f.Name, f.Type)
+		return gen, fmt.Errorf("type %s has no generator", shape.Type.Name())
 	}
 	return gen, nil
 }
@@ -302,8 +339,8 @@ func (s *script) end() (out Outcome, err error) {
 		}
 	}
 	first := s.peers[0]
-	out.Commits, out.Ops = first.space.Len(), s.ops
-	if out.Heads, out.Values, err = said(first.space); err != nil {
+	out.Commits, out.Ops, out.Undos = first.space.Len(), s.ops, s.undos
+	if out.Heads, out.Values, out.Empty, err = said(first.space); err != nil {
 		return out, err
 	}
 	for _, p := range s.peers {
@@ -331,7 +368,7 @@ func (s *script) end() (out Outcome, err error) {
 
 // same compares a peer with the outcome.
 func (s *script) same(p *peer, out Outcome, when string) error {
-	heads, values, err := said(p.space)
+	heads, values, _, err := said(p.space)
 	if err == nil && (heads != out.Heads || values != out.Values || p.space.Len() != out.Commits) {
 		err = fmt.Errorf("peer %d, when it %s, has %d commits, heads %s and values %s; peer 0 had %d, %s and %s",
 			p.number, when, p.space.Len(), heads, values, out.Commits, out.Heads, out.Values)
@@ -339,8 +376,8 @@ func (s *script) same(p *peer, out Outcome, when string) error {
 	return err
 }
 
-// said are the digests of what a replica says.
-func said(space *replica.Space) (heads, values string, err error) {
+// said are the digests of what a replica says, and the fields that say nothing.
+func said(space *replica.Space) (heads, values, empty string, err error) {
 	h := sha256.New()
 	for _, id := range space.Heads() {
 		h.Write(id.Bytes())
@@ -348,41 +385,77 @@ func said(space *replica.Space) (heads, values string, err error) {
 	heads = sum(h)
 	view, err := space.View()
 	if err != nil {
-		return "", "", err
+		return "", "", "", err
 	}
 	defer view.Close()
 	h.Reset()
 	for _, f := range fields {
-		if err := show(h, view, f); err != nil {
-			return "", "", fmt.Errorf("read %s: %w", f.Name, err)
+		n, err := show(h, space, view, f.Name)
+		if err != nil {
+			return "", "", "", fmt.Errorf("read %s: %w", f.Name, err)
+		}
+		if n == 0 {
+			empty += " " + f.Name
 		}
 	}
-	return heads, sum(h), nil
+	return heads, sum(h), empty, nil
 }
 
-// show writes what a field shows.
-func show(to hash.Hash, view *replica.View, f authority.Field) error {
-	gen, err := generator(f)
+// show writes what a field shows, and tells how many values that are.
+func show(to hash.Hash, space *replica.Space, view *replica.View, name string) (int, error) {
+	env, err := view.Env(name)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	env, err := view.Env(f.Name)
+	gen, err := generator(env.Shape)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	list, err := gen.Read(env)
+	var list []crdttest.Shown
+	if gen.ReadAll == nil {
+		list, err = gen.Read(env)
+	} else {
+		var ops []crdttest.Fact
+		if ops, err = opsOn(space, name); err == nil {
+			list, err = gen.ReadAll(env, ops)
+		}
+	}
 	if err != nil {
-		return err
+		return 0, err
 	}
-	fmt.Fprintf(to, "%s %d\n", f.Name, len(list))
+	fmt.Fprintf(to, "%s %d\n", name, len(list))
 	for _, e := range list {
-		fmt.Fprintf(to, "%x %s/%d %d %s %s %d", e.Value, e.Ref.Commit, e.Ref.Index, e.Height, e.Author, e.Identity, e.Time)
+		fmt.Fprintf(to, "%s %x %s/%d %d %s %s %d", env.Shape.PathText(e.Path), e.Value, e.Ref.Commit, e.Ref.Index, e.Height, e.Author, e.Identity, e.Time)
 		for _, o := range e.Others {
 			fmt.Fprintf(to, " %s/%d", o.Commit, o.Index)
 		}
 		fmt.Fprintln(to)
 	}
-	return nil
+	return len(list), nil
+}
+
+// opsOn are the ops on a field, which tell what there may be in it: a maker before those who name it.
+func opsOn(space *replica.Space, name string) (facts []crdttest.Fact, err error) {
+	number := uint64(0)
+	for b, err := range space.Batches(nil, 1<<20) {
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range b.Commits {
+			number++
+			payloads, err := c.Payloads()
+			if err != nil {
+				return nil, err
+			}
+			for i, op := range c.Env.Ops {
+				if op.Field == name {
+					facts = append(facts, crdttest.Fact{Effective: true, Op: crdt.Op{Ref: history.OpRef{Commit: c.ID, Index: uint32(i)}, Height: number,
+						Action: op.Action, Refs: op.Refs, Payload: payloads[i]}})
+				}
+			}
+		}
+	}
+	return facts, nil
 }
 
 // holds is the digest of everything in a store. It reads it in both directions.

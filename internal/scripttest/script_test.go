@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"flag"
 	"os"
+	"strings"
 	"testing"
 )
 
@@ -21,6 +22,7 @@ type vector struct {
 	Seed    uint64 `json:"seed"`
 	Commits int    `json:"commits"`
 	Ops     int    `json:"ops"`
+	Undos   int    `json:"undos"`
 	Heads   string `json:"heads"`
 	Values  string `json:"values"`
 }
@@ -41,26 +43,41 @@ func TestVectors(t *testing.T) {
 	if len(v.Scripts) < 12 {
 		t.Fatalf("%d scripts", len(v.Scripts))
 	}
+	undos, empty := 0, map[string]int{}
 	for _, want := range v.Scripts {
-		if got := run(t, want.Seed); got != want {
+		got, nothing := run(t, want.Seed)
+		if got != want {
 			t.Errorf("script %d gives\n%+v\nnot\n%+v", want.Seed, got, want)
 		}
+		undos += got.Undos
+		for _, name := range strings.Fields(nothing) {
+			empty[name]++
+		}
+	}
+	for name, n := range empty {
+		if n > len(v.Scripts)/2 {
+			t.Errorf("field %s shows nothing in %d of %d scripts", name, n, len(v.Scripts))
+		}
+	}
+	if undos < len(v.Scripts) {
+		t.Errorf("only %d undos and redos in %d scripts", undos, len(v.Scripts))
 	}
 }
 
-func run(t *testing.T, seed uint64) vector {
+func run(t *testing.T, seed uint64) (v vector, empty string) {
 	t.Helper()
 	o, err := Run(t.Context(), seed, Mem())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return vector{seed, o.Commits, o.Ops, o.Heads, o.Values}
+	return vector{seed, o.Commits, o.Ops, o.Undos, o.Heads, o.Values}, o.Empty
 }
 
 func write(t *testing.T) {
-	v := vectors{About: "Random scripts of internal/scripttest by seed, and what comes of each: how many commits and ops, and SHA-256 digests of the ids of all heads and of what every field shows. Native code, WebAssembly and every store must give the same. They change with what a commit or a value is, and with the generators; written by go test ./internal/scripttest -run TestVectors -update."}
+	v := vectors{About: "Random scripts of internal/scripttest by seed, and what comes of each: how many commits, ops, undos and redos, and SHA-256 digests of the ids of all heads and of what every field shows. Native code, WebAssembly and every store must give the same. They change with what a commit or a value is, and with the generators; written by go test ./internal/scripttest -run TestVectors -update."}
 	for seed := range uint64(12) {
-		v.Scripts = append(v.Scripts, run(t, seed+1))
+		one, _ := run(t, seed+1)
+		v.Scripts = append(v.Scripts, one)
 	}
 	raw, err := json.MarshalIndent(v, "", "  ")
 	if err == nil {

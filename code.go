@@ -62,7 +62,7 @@ var sentinels = []struct {
 	err  error
 	code string
 }{
-	{ErrPending, "not_ready"}, {ErrUnknownSpace, "not_found"}, {ErrNotFound, "not_found"}, {crdt.ErrNoRecord, "not_found"}, {ErrForked, "forked"}, {ErrBusy, "busy"},
+	{ErrPending, "not_ready"}, {ErrOldSchema, "old_schema"}, {ErrSchema, "invalid"}, {ErrUnknownSpace, "not_found"}, {ErrNotFound, "not_found"}, {crdt.ErrNoRecord, "not_found"}, {ErrForked, "forked"}, {ErrBusy, "busy"},
 	{ErrClosed, "closed"}, {store.ErrClosed, "closed"},
 	{ErrLocked, "locked"}, {ErrFull, "full"}, {ErrNewer, "newer"}, {store.ErrCorrupt, "corrupt"}, {store.ErrReadOnly, "read_only"},
 	{ErrKind, "kind_mismatch"}, {ErrOffline, "offline"}, {context.Canceled, "aborted"}, {context.DeadlineExceeded, "aborted"},

@@ -16,23 +16,24 @@ import (
 type Option func(*options)
 
 type options struct {
-	kinds     []AnyKind
-	store     store.Store
-	device    *identity.Device
-	newPerson bool
-	label     string
-	servers   []string
-	endpoints []string
-	durable   store.Durability
-	log       log.Logger
-	now       func() time.Time
-	rand      io.Reader
-	dialers   map[string]transport.Dialer
-	rtc       *RTC
-	stun      []string
-	limits    Limits
-	offline   bool
-	peers     Peers
+	kinds      []AnyKind
+	store      store.Store
+	device     *identity.Device
+	newPerson  bool
+	label      string
+	servers    []string
+	endpoints  []string
+	durable    store.Durability
+	log        log.Logger
+	now        func() time.Time
+	rand       io.Reader
+	dialers    map[string]transport.Dialer
+	rtc        *RTC
+	stun       []string
+	limits     Limits
+	offline    bool
+	keepSchema bool
+	peers      Peers
 
 	passphrase func() (string, error)
 	lost       func(error)

@@ -21,10 +21,15 @@ var ErrPast = errors.New("a past version is read only")
 var ErrTooLarge = replica.ErrTooLarge
 
 // Past is a space of the kind R at a past version: its values read as those of Root do.
-type Past[R any] struct{ *AnyPast }
+type Past[R any] struct {
+	*AnyPast
+	program *replica.Program
+}
 
 // Root is the data of the version.
-func (p *Past[R]) Root() R { return bind[R](binding{space: p.in.rep, past: p.in.past}) }
+func (p *Past[R]) Root() R {
+	return bind[R](binding{space: p.in.rep, program: p.program, past: p.in.past})
+}
 
 // At is the space at the version that the given commits end, such as the heads that
 // Heads told once, or one commit of History; none: at the present one. It is what a copy showed that had
@@ -37,7 +42,7 @@ func (s *Space[R]) At(ctx context.Context, version ...object.ID) (*Past[R], erro
 	if err != nil {
 		return nil, err
 	}
-	return &Past[R]{p}, nil
+	return &Past[R]{p, s.program}, nil
 }
 
 // AtJudgedNow is At by what is known now: edits of the version that were taken back
@@ -47,7 +52,7 @@ func (s *Space[R]) AtJudgedNow(ctx context.Context, version ...object.ID) (*Past
 	if err != nil {
 		return nil, err
 	}
-	return &Past[R]{p}, nil
+	return &Past[R]{p, s.program}, nil
 }
 
 // AnyPast is a past version of a space of any kind, read at run time as an AnySpace is.

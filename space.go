@@ -21,7 +21,10 @@ import (
 )
 
 // Space is a space of the kind R: its data as a struct of replicated values.
-type Space[R any] struct{ *AnySpace }
+type Space[R any] struct {
+	*AnySpace
+	program *replica.Program
+}
 
 // Create makes a new space of a kind. It needs no network.
 func Create[R any](ctx context.Context, n *Node, k Kind[R], opts ...SpaceOption) (*Space[R], error) {
@@ -33,7 +36,7 @@ func Create[R any](ctx context.Context, n *Node, k Kind[R], opts ...SpaceOption)
 	if err != nil {
 		return nil, err
 	}
-	return &Space[R]{s}, nil
+	return As(s, k)
 }
 
 // Join takes part in the space a link names and waits until its first commit is
@@ -56,15 +59,19 @@ func Join[R any](ctx context.Context, n *Node, k Kind[R], link string, opts ...S
 
 // As is the typed form of a space that is here; ErrKind when it is of another
 // kind, ErrPending when nothing of it has arrived.
+//
+// The program may be older or newer than the space, see Space.Upgrade. ErrKind
+// then only tells that a field of the two has different types, and which.
 func As[R any](s *AnySpace, k Kind[R]) (*Space[R], error) {
 	m, err := k.Manifest()
 	if err != nil {
 		return nil, err
 	}
-	if err := s.is(m); err != nil {
+	p, err := s.open(m)
+	if err != nil {
 		return nil, err
 	}
-	return &Space[R]{s}, nil
+	return &Space[R]{s, p}, nil
 }
 
 // Spaces returns the node's spaces of the kind k, opened, by id. Those of which
@@ -92,7 +99,7 @@ func Spaces[R any](n *Node, k Kind[R]) ([]*Space[R], error) {
 
 // Root is the data of the space. Its values read the present version each time
 // they are asked; the ones given to the function of Update read the transaction.
-func (s *Space[R]) Root() R { return bind[R](binding{space: s.rep}) }
+func (s *Space[R]) Root() R { return bind[R](binding{space: s.rep, program: s.program}) }
 
 // Update makes one transaction: what f writes with tx becomes one commit, or
 // nothing does when f returns an error. Reads in f see one version and the
@@ -106,7 +113,7 @@ func (s *Space[R]) Update(ctx context.Context, f func(tx *Tx, r R) error, level 
 
 // Commit is Update with a receipt, which tells how many other devices hold it.
 func (s *Space[R]) Commit(ctx context.Context, f func(tx *Tx, r R) error, level ...store.Durability) (Receipt, error) {
-	return s.AnySpace.Commit(ctx, func(tx *Tx) error { return f(tx, bind[R](binding{space: s.rep, tx: tx})) }, level...)
+	return s.AnySpace.Commit(ctx, func(tx *Tx) error { return f(tx, bind[R](binding{space: s.rep, program: s.program, tx: tx})) }, level...)
 }
 
 // Receipt is the answer to a write. Held counts the other devices known to hold
@@ -142,13 +149,17 @@ func (s *AnySpace) Node() *Node { return s.node }
 // Replica gives the layer below: the door, versions and batches.
 func (s *AnySpace) Replica() *replica.Space { return s.rep }
 
-// Manifest is the kind of the space as its first commit says it, or ErrPending.
+// Manifest is the kind of the space as its first commit and the changes of its
+// schema say it, or ErrPending.
 func (s *AnySpace) Manifest() (*authority.Manifest, error) {
-	f, err := s.rep.Founding()
+	if s.past != nil {
+		return s.past.Kind().Manifest, nil
+	}
+	k, err := s.rep.Kind()
 	if err != nil {
 		return nil, err
 	}
-	return f.Manifest, nil
+	return k.Manifest, nil
 }
 
 // Ready tells whether the first commit is here.
@@ -177,26 +188,6 @@ func (s *AnySpace) Wait(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// is compares the space's manifest with a kind's, by canonical bytes.
-func (s *AnySpace) is(m *authority.Manifest) error {
-	have, err := s.Manifest()
-	if err != nil {
-		return err
-	}
-	a, errA := object.Encode(have.Value())
-	b, errB := object.Encode(m.Value())
-	if err := errors.Join(errA, errB); err != nil {
-		return err
-	}
-	if string(a) == string(b) {
-		return nil
-	}
-	if have.Kind != m.Kind || have.Version != m.Version {
-		return fmt.Errorf("space %s is a %s version %d, not a %s version %d: %w", s.ID().Short(), have.Kind, have.Version, m.Kind, m.Version, ErrKind)
-	}
-	return fmt.Errorf("space %s is a %s version %d of another shape: %s: %w", s.ID().Short(), have.Kind, have.Version, difference(have, m), ErrKind)
 }
 
 // Unkept returns why edits were lost that had been acknowledged in memory (see

@@ -54,12 +54,13 @@ var ErrTxEnded = replica.ErrTxEnded
 // binding ties a value to its place in a space: of the present version, of a
 // transaction, or of a past version.
 type binding struct {
-	space *replica.Space
-	tx    *Tx
-	past  *replica.Past
-	field string
-	path  []crdt.Step // from the field to the value
-	text  string      // field and path, for people
+	space   *replica.Space
+	program *replica.Program // nil: what is asked for is what the space has
+	tx      *Tx
+	past    *replica.Past
+	field   string
+	path    []crdt.Step // from the field to the value
+	text    string      // field and path, for people
 }
 
 // at is the binding of a field, or of a property of the record.
@@ -90,7 +91,7 @@ func (b binding) read(f func(env *crdt.Env) error) error {
 	case b.space == nil:
 		return ErrUnbound
 	case b.tx != nil:
-		env, err := b.tx.Env(b.field)
+		env, err := b.tx.EnvOf(b.program, b.field)
 		if err == nil {
 			env, err = b.reach(env)
 		}
@@ -108,7 +109,7 @@ func (b binding) read(f func(env *crdt.Env) error) error {
 		return err
 	}
 	defer view.Close()
-	env, err := view.Env(b.field)
+	env, err := view.EnvOf(b.program, b.field)
 	if err == nil {
 		env, err = b.reach(env)
 	}
@@ -137,7 +138,12 @@ func (b binding) write(tx *Tx, draft func(env *crdt.Env) ([]crdt.Draft, error)) 
 	case b.space != tx.Space():
 		return ErrOtherSpace
 	}
-	env, err := tx.Env(b.field)
+	if b.program != nil {
+		if err := tx.Has(b.field, b.path); err != nil {
+			return err
+		}
+	}
+	env, err := tx.EnvOf(b.program, b.field)
 	if err == nil {
 		env, err = b.reach(env)
 	}
@@ -328,6 +334,13 @@ func (r Register[T]) Set(tx *Tx, v T) error {
 		block, err := encode(r.b.text, v)
 		if err != nil {
 			return nil, err
+		}
+		if r.b.program != nil {
+			block, err = laidOver(r.b.program.Knows(r.b.field, r.b.path), tx.Schema(r.b.field, r.b.path), block,
+				func() (crdt.Entry, bool, error) { return crdt.RegisterValue(env) })
+			if err != nil {
+				return nil, err
+			}
 		}
 		return one(crdt.RegisterSet(env, block))
 	})

@@ -17,8 +17,10 @@
 //	chain        prev is a commit of the same author with seq one less
 //	branch       no two branches of the author are in the commit's past or-equal
 //	device       a device's first commit in a space begins with its certificate, and no other changes its identity
-//	action       the only authority ops are create, in the first commit, and device
-//	field        other ops are on fields of the manifest, on $profile or on $undo
+//	schema       a change of the schema is a founder's, at most one in a commit, and fits what holds in its past (Kind.Check)
+//	action       the only authority ops are create, in the first commit, device, and schema, in others
+//	field        other ops are on fields that the first commit or a change of the schema in the commit's past, or in it, declares,
+//	             on $profile or on $undo
 //
 // It reads no replicated value and no payload.
 package authority

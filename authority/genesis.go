@@ -15,6 +15,7 @@ const SpaceType = "hhs/space"
 const (
 	ActionCreate = "create" // the first op of a space: manifest, salt, founders
 	ActionDevice = "device" // a certificate: this device signs for that identity
+	ActionSchema = "schema" // a change of the fields, see Change
 )
 
 // Founding is what a space's first commit says. The id of that commit is the space's.
@@ -93,7 +94,7 @@ func Genesis(c *history.Commit, checks ...FieldCheck) (*Founding, error) {
 	if !founder {
 		return nil, refuse(RuleGenesis, "its author's identity is not among the founders")
 	}
-	if r := judgeOps(f, c, 2, f.Creator); r != nil {
+	if r := judgeOps(Merge(f, nil), c, 2, f.Creator); r != nil {
 		return nil, r
 	}
 	return f, nil

@@ -29,6 +29,9 @@ type Past interface {
 	// Beside reports whether a commit of author is one of version, or in the past of one, that is neither
 	// prev nor in prev's past; for the zero prev whether any commit of theirs is. Prev is an admitted commit of author, or zero.
 	Beside(author identity.PublicKey, prev object.ID, version []object.ID) (bool, error)
+
+	// Kind is what holds in the past of a commit, itself not included.
+	Kind(c *history.Commit) (*Kind, error)
 }
 
 // Judge decides a commit by its bytes and its own past, all of which must be admitted. It returns what
@@ -36,7 +39,7 @@ type Past interface {
 // errors.Is(err, ErrMissing) when an edge is not there.
 //
 // Under the policy of this format a commit that is not refused is effective.
-func Judge(f *Founding, c *history.Commit, past Past) (Known, error) {
+func Judge(f *Founding, c *history.Commit, past Past, checks ...FieldCheck) (Known, error) {
 	e := c.Env
 	known := Known{Author: e.Author, Seq: e.Seq}
 	refuse := func(rule, detail string) (Known, error) {
@@ -77,14 +80,53 @@ func Judge(f *Founding, c *history.Commit, past Past) (Known, error) {
 	} else if forked {
 		return refuse(RuleBranch, "it has another branch of its own author in its past")
 	}
-	if r := judgeOps(f, c, first, known.Identity); r != nil {
+	k, err := past.Kind(c)
+	if err != nil {
+		return Known{}, fmt.Errorf("authority: judge commit %s: %w", c.ID, err)
+	}
+	if k, err = changed(f, k, c, known.Identity, checks); err != nil {
+		return Known{}, err
+	}
+	if r := judgeOps(k, c, first, known.Identity); r != nil {
 		return Known{}, r
 	}
 	return known, nil
 }
 
-// judgeOps holds the ops from index first on to the manifest and to the author's identity.
-func judgeOps(f *Founding, c *history.Commit, first int, who identity.PublicKey) *Refused {
+// changed is what holds for a commit that changes the schema, itself included.
+func changed(f *Founding, k *Kind, c *history.Commit, author identity.PublicKey, checks []FieldCheck) (*Kind, error) {
+	found := -1
+	for i := range c.Env.Ops {
+		op := &c.Env.Ops[i]
+		if op.Field != "" || op.Action != ActionSchema {
+			continue
+		}
+		if found >= 0 {
+			return nil, &Refused{c.ID, RuleSchema, "it changes the schema twice"}
+		}
+		found = i
+		if err := k.Check(f, op, author, checks...); err != nil {
+			return nil, &SchemaError{Refused{c.ID, RuleSchema, "it cannot change the schema so"}, err}
+		}
+	}
+	if found < 0 {
+		return k, nil
+	}
+	ch, err := ReadChange(c, author, k.Changes)
+	if err != nil {
+		return nil, err // Check has read it
+	}
+	if n := len(k.Changes); n > 0 { // the commit may not have been given its height
+		ch.Height = max(ch.Height, k.Changes[n-1].Height+1)
+	}
+	return Merge(f, Counted(k.Changes, []*Change{ch})), nil
+}
+
+// SchemaError is a Refused with the reason why a change of the schema is not one. errors.As finds both.
+type SchemaError = GenesisError
+
+// judgeOps holds the ops from index first on to what holds for them and to the author's identity.
+func judgeOps(k *Kind, c *history.Commit, first int, who identity.PublicKey) *Refused {
 	for i := first; i < len(c.Env.Ops); i++ {
 		op := &c.Env.Ops[i]
 		switch {
@@ -98,10 +140,11 @@ func judgeOps(f *Founding, c *history.Commit, first int, who identity.PublicKey)
 			}
 		case op.Field == "" && op.Action == ActionCreate:
 			return &Refused{c.ID, RuleAction, "a space is created once, by the first op of its first commit"}
+		case op.Field == "" && op.Action == ActionSchema && c.Env.Grant.Index != history.NoGrant:
 		case op.Field == "":
 			return &Refused{c.ID, RuleAction, "the authority action " + op.Action + " is not known here"}
-		case op.Field != ProfileField && op.Field != UndoField && !f.Manifest.has(op.Field):
-			return &Refused{c.ID, RuleField, "the manifest has no field " + op.Field}
+		case op.Field != ProfileField && op.Field != UndoField && !k.Manifest.has(op.Field):
+			return &Refused{c.ID, RuleField, "the space has no field " + op.Field + " in the past of it"}
 		}
 	}
 	return nil

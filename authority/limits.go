@@ -24,6 +24,14 @@ const (
 	// MaxFounders is how many identities found a space: they are copied into every replica's memory.
 	MaxFounders = 16
 
+	// MaxChanges is how many changes of the schema count of each founder: one a week for two years. Each founder has room of
+	// their own, so that one who floods the space takes none from the others.
+	MaxChanges = 128
+
+	// MaxChange is the longest body of a change, in bytes: what a program adds at once. With MaxChanges it bounds what a
+	// replica reads to know what holds at a commit.
+	MaxChange = 16 << 10
+
 	// SaltSize is the length of the first commit's salt, in bytes: two spaces made of equal parts at
 	// the same moment still have different ids.
 	SaltSize = 16

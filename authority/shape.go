@@ -60,6 +60,28 @@ type Field struct {
 	Schema any    // object value of package schema, nil: none
 	Of     *Field // what a map holds, nil for all else
 	Fields []Field
+
+	// Added says that a change of the schema declared it and not the first commit, so that there may be others of its name,
+	// of other types (see [Kind]). It is no part of the value.
+	Added bool
+}
+
+// Skeleton is what two shapes of one name have in common that are the same replicated value: the type, and of a map what it
+// holds. Whatever two changes add to a record, it is the same record.
+func (f *Field) Skeleton() string {
+	if f.Of != nil {
+		return f.Type + "(" + f.Of.Skeleton() + ")"
+	}
+	return f.Type
+}
+
+// Slot names the replicated value among all that ever have the name: what was written under one type is never read as
+// another one.
+func (f *Field) Slot() string {
+	if f.Added {
+		return f.Name + "\x00" + f.Skeleton()
+	}
+	return f.Name
 }
 
 // FieldCheck looks deeper into a shape than this package can, at its schema above all. It is asked about each shape that

@@ -3,6 +3,7 @@ package authority
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -33,6 +34,8 @@ type tale struct {
 	founded *Founding
 	past    *memory
 	time    int64
+	change  func(n int) (int64, []Field) // for the oddity schema
+	changed int
 }
 
 func newTale(t *testing.T) *tale {
@@ -42,7 +45,7 @@ func newTale(t *testing.T) *tale {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.founded = f
+	w.founded, w.past.founding = f, f
 	w.commits["G"] = c
 	known, err := Judge(f, c, w.past)
 	if err != nil {
@@ -118,7 +121,7 @@ func (w *tale) tell(lines string) {
 				if word[0] == '!' {
 					rule = word[1:]
 				} else {
-					oddity = strings.Trim(word, "{}")
+					oddity += strings.Trim(word, "{}") + " "
 				}
 			}
 			w.step(line, seen, name, oddity, rule)
@@ -134,9 +137,7 @@ func (w *tale) step(line string, seen []string, name, oddity, rule string) {
 	var refused *Refused
 	switch {
 	case rule != "":
-		if r, ok := err.(*Refused); ok {
-			refused = r
-		}
+		errors.As(err, &refused)
 		if refused == nil || refused.Rule != rule || refused.Commit != c.ID {
 			w.t.Errorf("%s: %s: %v, want refused by %s", line, name, err, rule)
 		}
@@ -171,8 +172,8 @@ func (w *tale) build(seen []string, name, oddity string) *history.Commit {
 		e.Ops = append(e.Ops, w.cert(d.Certificate))
 	}
 	e.Ops = append(e.Ops, history.Op{Field: "messages", Action: "append", Part: history.NoPart})
-	if oddity != "" {
-		w.odd(e, oddity)
+	for _, what := range strings.Fields(oddity) {
+		w.odd(e, what)
 	}
 	return w.encode(e)
 }
@@ -225,6 +226,22 @@ func (w *tale) odd(e *history.Envelope, oddity string) {
 		op.Refs = []history.OpRef{{Commit: w.commits[value].ID}}
 	case "field":
 		op.Field = value
+	case "schema", "schema+due", "schema+schema":
+		version, fields := w.change(w.changed)
+		w.changed++
+		change, err := SchemaOp(version, fields)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		e.Ops = append(e.Ops, change)
+		switch what {
+		case "schema+due":
+			e.Ops = append(e.Ops, history.Op{Field: "due", Action: "set", Part: history.NoPart})
+		case "schema+schema":
+			e.Ops = append(e.Ops, change)
+		}
+	case "founder":
+		w.founded.Founders = append(w.founded.Founders, w.device(w.writer(e)).Identity())
 	case "authority":
 		*op = history.Op{Action: value, Part: history.NoPart, Body: []byte{0xa0}}
 	default:
@@ -232,11 +249,22 @@ func (w *tale) odd(e *history.Envelope, oddity string) {
 	}
 }
 
+// writer is the name of the device that writes a commit.
+func (w *tale) writer(e *history.Envelope) string {
+	for name, d := range w.devices {
+		if d.Signer.Public() == e.Author {
+			return name
+		}
+	}
+	return ""
+}
+
 // memory is a Past that keeps everything and computes by closure.
 type memory struct {
-	commits map[object.ID]*history.Commit
-	known   map[object.ID]Known
-	order   []object.ID
+	founding *Founding
+	commits  map[object.ID]*history.Commit
+	known    map[object.ID]Known
+	order    []object.ID
 }
 
 func newMemory() *memory {

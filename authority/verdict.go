@@ -65,4 +65,5 @@ const (
 	RuleDevice  = "device"
 	RuleAction  = "action"
 	RuleField   = "field"
+	RuleSchema  = "schema"
 )

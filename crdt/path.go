@@ -2,6 +2,7 @@ package crdt
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"strconv"
@@ -92,8 +93,8 @@ func (r *reach) into(s Step) error {
 		if next == nil {
 			return r.fail("the record has no property " + strconv.QuoteToASCII(clip(s.Key, maxShownKey)))
 		}
-		r.prefix = appendText(append(r.prefix, spaceProperty), s.Key)
-		r.shape, r.text = next, r.text+"."+s.Key
+		r.prefix = Slot(r.prefix, cmp.Or(next.Slot, s.Key))
+		r.shape, r.text = next.Shape, r.text+"."+s.Key
 	}
 	r.path = append(r.path, s)
 	return nil

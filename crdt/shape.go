@@ -14,7 +14,42 @@ type Shape struct {
 // Property is a named value of a record.
 type Property struct {
 	Name  string
+	Slot  string // where its state is kept, of those that have the name at other times; empty: Name
 	Shape *Shape
+}
+
+// Slot is where the state of a field begins that is kept by a text instead of a number: as that of a property is in the state
+// of its record.
+func Slot(prefix []byte, slot string) []byte {
+	return appendText(append(prefix, spaceProperty), slot)
+}
+
+// At is the shape that a path leads to; nil when it leads astray.
+func (s *Shape) At(path []Step) *Shape {
+	r := &reach{shape: s}
+	for _, step := range path {
+		step.Shown = false
+		if r.into(step) != nil {
+			return nil
+		}
+	}
+	return r.shape
+}
+
+// Missing is the beginning of a path as far as the shape does not have it, for people; empty when it leads somewhere, or
+// astray in another way than by the name of a property.
+func (s *Shape) Missing(path []Step) string {
+	r := &reach{shape: s}
+	for _, step := range path {
+		if !r.keyed && r.shape.isRecord() && r.shape.property(step.Key) == nil {
+			return r.text + "." + step.Key
+		}
+		step.Shown = false
+		if r.into(step) != nil {
+			break
+		}
+	}
+	return ""
 }
 
 // Field returns the type that takes the ops of a field of this shape. A leaf that is a field takes them as they are; the
@@ -27,10 +62,10 @@ func (s *Shape) Field() Type {
 }
 
 // property finds a property of a record.
-func (s *Shape) property(name string) *Shape {
+func (s *Shape) property(name string) *Property {
 	for i := range s.Fields {
 		if s.Fields[i].Name == name {
-			return s.Fields[i].Shape
+			return &s.Fields[i]
 		}
 	}
 	return nil

@@ -34,8 +34,12 @@ type fieldEnv struct {
 
 // env is what ops on a field are applied to, the same for all of them.
 func (a *applier) env(f *field) *crdt.Env {
-	for _, e := range a.envs {
-		if e.field == f {
+	for i, e := range a.envs {
+		switch {
+		case e.field == f:
+			return e.env
+		case e.field.slot == f.slot: // as another change of the schema declares it
+			a.envs[i].field, e.env.Shape, e.env.Schema = f, f.shape, f.shape.Schema
 			return e.env
 		}
 	}

@@ -3,6 +3,9 @@ package replica
 import (
 	"testing"
 
+	"github.com/hyperhyperspace/hhs-go/authority"
+	"github.com/hyperhyperspace/hhs-go/crdt"
+
 	"github.com/hyperhyperspace/hhs-go/history"
 	"github.com/hyperhyperspace/hhs-go/object"
 )
@@ -45,3 +48,16 @@ func (tx *Tx) RawValue(op history.Op, value []byte) {
 
 // Leave leaves a past version so many bytes of memory.
 func (p *Past) Leave(bytes int) { p.room.left = bytes }
+
+// Allows judges an op by the fields of a manifest, as far as that alone decides.
+func (s *Space) Allows(m *authority.Manifest, op *history.Op, value []byte) error {
+	k, err := s.newKind(nil, &authority.Kind{Manifest: m}, nil)
+	if err != nil {
+		return err
+	}
+	f, err := k.field(op.Field)
+	if err != nil {
+		return err
+	}
+	return f.typ.Check(f.shape.Schema, crdt.Op{Action: op.Action, Refs: op.Refs, Payload: value})
+}

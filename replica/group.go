@@ -19,6 +19,7 @@ import (
 // holds the lane's turn adds to it.
 type group struct {
 	space  *Space
+	kind   *kind // what holds for its next commit
 	device identity.Device
 	snap   store.Snapshot
 	over   *store.Tx  // the version and the commits made; nil until something reads
@@ -43,6 +44,7 @@ type group struct {
 // made is a commit of a group.
 type made struct {
 	commit   *history.Commit
+	kind     *kind
 	payloads [][]byte
 	height   uint64
 }
@@ -54,7 +56,8 @@ func (s *Space) newGroup() (*group, error) {
 	if s.closed {
 		return nil, ErrClosed
 	}
-	if s.kind.Load() == nil {
+	k := s.kind.Load()
+	if k == nil {
 		return nil, ErrPending
 	}
 	// First the flag, then the key: renew stores them the other way round, so that
@@ -62,7 +65,7 @@ func (s *Space) newGroup() (*group, error) {
 	if s.node.elsewhere.Load() {
 		return nil, ErrForked
 	}
-	g := &group{space: s, device: s.node.Device(), base: s.graph.Len()}
+	g := &group{space: s, kind: k, device: s.node.Device(), base: s.graph.Len()}
 	if err := s.ownTip(g); err != nil {
 		return nil, err
 	}
@@ -129,10 +132,11 @@ func (g *group) layer() (*store.Tx, error) {
 		g.over = store.NewTx(g.snap)
 	}
 	who := g.author()
-	a := applier{space: g.space, kind: g.space.kind.Load(), tx: g.over, past: &g.past, ops: groupOps{g}, device: who.device, person: who.person, quiet: true, envs: g.envs}
+	a := applier{space: g.space, tx: g.over, past: &g.past, ops: groupOps{g}, device: who.device, person: who.person, quiet: true, envs: g.envs}
 	defer func() { g.envs = a.envs }()
 	for ; g.shown < len(g.made); g.shown++ {
 		m := &g.made[g.shown]
+		a.kind = m.kind
 		if _, err := a.apply(m.commit, m.payloads, openCommits+uint64(g.shown), m.height); err != nil {
 			return nil, err
 		}
@@ -227,8 +231,16 @@ func (g *group) append(ops []history.Op, parts [][]byte) (*history.Commit, error
 		return nil, err
 	}
 	g.height++
+	c.Height = g.height
+	change, err := authority.ReadChange(c, g.author().person, g.kind.holds.Changes)
+	if err == nil && change != nil {
+		g.kind, err = g.space.with(g.kind, nil, []*authority.Change{change})
+	}
+	if err != nil {
+		return nil, err
+	}
 	g.past.add(c.ID)
-	g.made = append(g.made, made{c, payloads, g.height})
+	g.made = append(g.made, made{c, g.kind, payloads, g.height})
 	g.prev, g.seq, g.parents, g.cert = c.ID, env.Seq, nil, true
 	return c, nil
 }

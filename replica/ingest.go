@@ -72,8 +72,11 @@ func (s *Space) ingest(ctx context.Context, b *history.Batch, from Source, level
 		return Result{}, nil, fmt.Errorf("open door of space %s: %w", s.id.Short(), err)
 	}
 	defer snap.Close()
-	d := &door{space: s, from: from, quiet: quiet, kind: s.kind.Load(), tx: store.NewTx(snap), snap: snap,
+	d := &door{space: s, from: from, quiet: quiet, kind: s.kind.Load(), before: s.kind.Load(), tx: store.NewTx(snap), snap: snap,
 		pending: make(map[object.ID]*entering, len(b.Commits)), chains: map[identity.PublicKey]*chain{}, base: s.graph.Len()}
+	if last := s.last.Load(); last != nil {
+		d.last = *last
+	}
 	if err := d.open(b); err != nil || len(d.fresh) == 0 {
 		return Result{}, nil, err
 	}
@@ -107,28 +110,33 @@ type entering struct {
 	sig      []byte // nil when a later commit's attestation vouches for it
 	covered  bool
 	known    authority.Known
+	kind     *kind
 	judged   bool
 	payloads [][]byte
 }
 
 // door carries one batch through its checks.
 type door struct {
-	space    *Space
-	from     Source
-	fresh    []*entering // commits not here yet, in batch order
-	quiet    bool        // nobody watches
-	pending  map[object.ID]*entering
-	blocks   map[object.ID][]byte
-	tx       *store.Tx
-	records  store.Batch                   // what nothing reads through tx
-	snap     store.Snapshot                // under tx
-	chains   map[identity.PublicKey]*chain // as this batch extends them
-	kind     *kind
-	bytes    int
-	totals   totals
-	headList headList    // the heads with this batch
-	headIDs  []object.ID // of those, sorted
-	base     history.Num // numbers below it were here before
+	space       *Space
+	from        Source
+	fresh       []*entering // commits not here yet, in batch order
+	quiet       bool        // nobody watches
+	pending     map[object.ID]*entering
+	blocks      map[object.ID][]byte
+	tx          *store.Tx
+	records     store.Batch                   // what nothing reads through tx
+	snap        store.Snapshot                // under tx
+	chains      map[identity.PublicKey]*chain // as this batch extends them
+	kind        *kind                         // with all changes of the schema so far
+	before      *kind                         // as it was before this batch
+	last        kindFrom                      // see Space
+	lastKind    *kind                         // see Space
+	lastKindNum history.Num
+	bytes       int
+	totals      totals
+	headList    headList    // the heads with this batch
+	headIDs     []object.ID // of those, sorted
+	base        history.Num // numbers below it were here before
 
 	besides beside // the last comparison of a version with an author's own past
 }
@@ -263,6 +271,13 @@ func (d *door) admit(ctx context.Context) ([]Change, error) {
 		if err := d.number(in); err != nil {
 			return nil, err
 		}
+		change, err := d.takeKind(in)
+		if err != nil {
+			return nil, err
+		}
+		if change != nil && !d.quiet {
+			changes = append(changes, Change{Schema: change})
+		}
 		var perr error
 		if in.payloads, perr = c.Payloads(); errors.Is(perr, history.ErrNoPart) {
 			return nil, d.reject(c, RuleMissingPart, perr)
@@ -277,7 +292,7 @@ func (d *door) admit(ctx context.Context) ([]Change, error) {
 		if err != nil {
 			return nil, err
 		}
-		a.kind, a.device, a.person = d.kind, c.Env.Author, in.known.Identity
+		a.kind, a.device, a.person = in.kind, c.Env.Author, in.known.Identity
 		ch, err := a.apply(c, in.payloads, in.num, c.Height)
 		if err != nil {
 			return nil, fmt.Errorf("apply commit %s: %w", c.ID, err)
@@ -486,6 +501,10 @@ func (d *door) settle() {
 	s.headList = d.headList
 	s.heads.Store(&d.headIDs)
 	s.kind.Store(d.kind)
+	if d.last.kind == nil {
+		d.last.kind = d.kind
+	}
+	s.last.Store(&d.last)
 }
 
 // undo forgets what the batch changed in memory; the store holds none of it.

@@ -22,11 +22,11 @@ func (d *door) judge(in *entering) error {
 		if err != nil {
 			return d.reject(c, ruleOf(err), err)
 		}
-		if d.kind, err = s.newKind(f); err != nil {
+		if d.kind, err = s.newKind(f, authority.Merge(f, nil), nil); err != nil {
 			return err
 		}
 	}
-	known, err := authority.Judge(d.kind.founding, c, judgePast{d, c.Env.Author})
+	known, err := authority.Judge(d.kind.founding, c, judgePast{d, c.Env.Author}, checkField)
 	if err == nil {
 		in.known, in.judged = known, true
 		return nil

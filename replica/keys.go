@@ -39,7 +39,9 @@ import (
 //	   k <device key>             heads a device acknowledged as durable
 //	   y                          versions of this space, as in V
 //	   z                          totals: bytes kept, time of the last change
-//	   f <field:2> ...            state of one field; of ffff: what is taken back (undo.go); of fffe: blobs (blobnames.go)
+//	   x <num:8>                  changes of the schema that count from this commit on (kinds.go)
+//	   f <field:2> ...            state of one field; of ffff: what is taken back (undo.go); of fffe: blobs (blobnames.go);
+//	                              of fffd: those that changes of the schema added, by slot
 const (
 	prefixSpaceIndex = 'n'
 	prefixNextSpace  = 'N'
@@ -70,6 +72,7 @@ const (
 	subTotals   = 'z'
 	subFormat   = 'y'
 	subMark     = 'q'
+	subKind     = 'x'
 )
 
 func spaceIndexKey(id object.ID) []byte {

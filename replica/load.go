@@ -137,12 +137,11 @@ func (s *Space) loadFounding(r store.Reader) error {
 	if err != nil {
 		return fmt.Errorf("load first commit: %w: %w", store.ErrCorrupt, err)
 	}
-	k, err := s.newKind(f)
+	k, err := s.newKind(f, authority.Merge(f, nil), nil)
 	if err != nil {
 		return fmt.Errorf("load first commit: %w", err)
 	}
-	s.kind.Store(k)
-	return nil
+	return s.loadKind(r, k)
 }
 
 // acknowledged is what each device acknowledged; it is read when it is first

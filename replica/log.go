@@ -87,7 +87,7 @@ func (s *Space) log(ctx context.Context, q LogQuery) (page LogPage, err error) {
 	if err != nil {
 		return page, err
 	}
-	l := logReader{space: s, kind: s.kind.Load(), path: q.Path, r: v.snap, read: commits{keys: s.keys, r: v.snap}, said: commits{keys: s.keys, r: v.snap}, undos: s.undoState(v.snap, nil)}
+	l := logReader{space: s, path: q.Path, r: v.snap, read: commits{keys: s.keys, r: v.snap}, said: commits{keys: s.keys, r: v.snap}, undos: s.undoState(v.snap, nil)}
 	for scanned, size := 0, 0; next > 0; scanned++ {
 		if len(page.Commits) >= q.Limit || scanned >= maxLogScan || size >= maxLogBytes {
 			cut, err := l.read.get(next)
@@ -183,7 +183,6 @@ func (s *Space) PathText(field string, path []crdt.Step) string {
 // logReader reads commits with what became of them.
 type logReader struct {
 	space *Space
-	kind  *kind
 	path  []string // what is asked for inside the field
 	r     store.Reader
 	read  commits
@@ -207,7 +206,11 @@ func (l *logReader) about(n history.Num, field string) (about bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	f, err := l.kind.field(field)
+	k, err := l.space.kindAt(l.r, n)
+	if err != nil {
+		return false, err
+	}
+	f, err := k.field(field)
 	if err != nil {
 		return true, nil // undos have no path
 	}
@@ -272,7 +275,11 @@ func (l *logReader) op(w *whole, i int, undone bool) (LoggedOp, error) {
 		}
 		state = &crdt.Env{State: l.undos, Space: l.space.id}
 	default:
-		f, err := l.kind.field(env.Field)
+		k, err := l.space.kindAt(l.r, w.num)
+		if err != nil {
+			return op, err
+		}
+		f, err := k.field(env.Field)
 		if err != nil {
 			return op, err
 		}

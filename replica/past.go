@@ -24,6 +24,7 @@ type Past struct {
 	heads []object.ID
 	spans []history.Span // of the version, ascending
 	now   bool           // judged by what is known now
+	kind  *kind
 
 	mu     sync.Mutex
 	index  map[string][]history.Num // by field, the commits with an op on it; nil before the first read
@@ -74,7 +75,13 @@ func (s *Space) at(ctx context.Context, version []object.ID, now bool) (*Past, e
 		return nil, fmt.Errorf("past of space %s: %w", s.id.Short(), err)
 	}
 	p := &Past{space: s, ctx: ctx, spans: spans, now: now, fields: map[string]store.Snapshot{}, room: room{maxPast}}
-	p.heads, err = s.idsOf(nums)
+	err = s.node.view(func(r store.Reader) error {
+		p.kind, err = s.kindOfVersion(r, nums)
+		return err
+	})
+	if err == nil {
+		p.heads, err = s.idsOf(nums)
+	}
 	return p, err
 }
 
@@ -132,7 +139,7 @@ func (p *Past) View() (*View, error) {
 }
 
 // env is View.Env.
-func (p *Past) env(r store.Reader, name string) (*crdt.Env, error) {
+func (p *Past) env(r store.Reader, name string, program *Program) (*crdt.Env, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.space
@@ -142,7 +149,7 @@ func (p *Past) env(r store.Reader, name string) (*crdt.Env, error) {
 	if name == authority.UndoField {
 		return &crdt.Env{State: p.undos(r), Space: s.id}, nil
 	}
-	f, err := s.field(name)
+	f, err := program.field(p.kind, name)
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +190,7 @@ func (p *Past) walk(r store.Reader) error {
 	}
 	tx := store.NewTx(empty)
 	reader := &commits{keys: s.keys, r: r}
-	a := applier{space: s, kind: s.kind.Load(), tx: tx, past: viewPast{s}, ops: viewOps{&commits{keys: s.keys, r: r}, s}, quiet: true}
+	a := applier{space: s, kind: p.kind, tx: tx, past: viewPast{s}, ops: viewOps{&commits{keys: s.keys, r: r}, s}, quiet: true}
 	index := map[string][]history.Num{}
 	for _, span := range p.spans {
 		for n := span.Start; n < span.End; n++ {
@@ -334,6 +341,12 @@ func (b *fieldBuild) each(nums []history.Num, tell func(crdt.Change) error, f fu
 		if err != nil {
 			return err
 		}
+		if ok, err := b.declared(n); err != nil || !ok {
+			if err != nil {
+				return err
+			}
+			continue
+		}
 		for i := range w.commit.Env.Ops {
 			if w.commit.Env.Ops[i].Field != b.field.name {
 				continue
@@ -362,6 +375,24 @@ func (b *fieldBuild) each(nums []history.Num, tell func(crdt.Change) error, f fu
 		}
 	}
 	return nil
+}
+
+// declared takes up what holds of the field at a commit; ok is false when the
+// name is that of another field there.
+func (b *fieldBuild) declared(n history.Num) (ok bool, err error) {
+	if !b.space.kind.Load().changed() {
+		return true, nil
+	}
+	k, err := b.space.kindAt(b.read.r, n)
+	if err != nil {
+		return false, err
+	}
+	f, err := k.field(b.field.name)
+	if err != nil || f.slot != b.field.slot {
+		return false, err
+	}
+	b.field, b.env.Shape, b.env.Schema = f, f.shape, f.shape.Schema
+	return true, nil
 }
 
 // end is the state that was made.

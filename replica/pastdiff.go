@@ -46,7 +46,13 @@ func (s *Space) diff(ctx context.Context, from, to []object.ID) (list []Change, 
 		if err := d.judged(); err != nil {
 			return err
 		}
-		for _, f := range s.kind.Load().fields {
+		s.mu.Lock()
+		k, err := s.merged([]*kind{a.kind, b.kind}, s.lookup)
+		s.mu.Unlock()
+		if err != nil {
+			return err
+		}
+		for _, f := range k.fields {
 			if err := d.field(f); err != nil {
 				return fmt.Errorf("field %s: %w", f.name, err)
 			}

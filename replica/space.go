@@ -30,8 +30,10 @@ type Space struct {
 
 	// What readers ask for is kept apart from mu, so that reading never waits
 	// for a batch at the door: both change only when a batch is durable.
-	kind  atomic.Pointer[kind]
+	kind  atomic.Pointer[kind]        // with all changes of its schema
 	heads atomic.Pointer[[]object.ID] // ids of graph.Heads(), sorted
+	kinds kinds
+	last  atomic.Pointer[kindFrom]
 
 	// mu guards all below and is held while a batch goes through the door.
 	mu       sync.Mutex
@@ -53,16 +55,11 @@ type Space struct {
 	end context.CancelFunc
 }
 
-// kind is what the first commit says.
-type kind struct {
-	founding *authority.Founding
-	fields   []*field
-}
-
 // field is one replicated value of the space: its place in the store, what it
 // is made of, and the type that takes its ops.
 type field struct {
 	name   string
+	slot   string // which of those that ever have the name
 	prefix []byte
 	shape  *crdt.Shape
 	typ    crdt.Type
@@ -148,19 +145,6 @@ func (k *kind) field(name string) (*field, error) {
 	return nil, fmt.Errorf("field %q: %w", name, ErrNoField)
 }
 
-// newKind takes the kind of the space from its first commit.
-func (s *Space) newKind(f *authority.Founding) (*kind, error) {
-	fields := []*field{{name: ProfileField, prefix: s.keys.field(0), shape: profileShape, typ: profileShape.Type}}
-	for i, mf := range f.Manifest.Fields {
-		shape, err := shapeOf(mf)
-		if err != nil {
-			return nil, err
-		}
-		fields = append(fields, &field{name: mf.Name, prefix: s.keys.field(i + 1), shape: shape, typ: shape.Field()})
-	}
-	return &kind{f, fields}, nil
-}
-
 // checkField refuses a manifest with a type or schema this software does not
 // know. Every replica checks the same.
 func checkField(f authority.Field) error {
@@ -181,7 +165,7 @@ func shapeOf(f authority.Field) (s *crdt.Shape, err error) {
 			if err != nil {
 				return nil, err
 			}
-			s.Fields = append(s.Fields, crdt.Property{Name: p.Name, Shape: in})
+			s.Fields = append(s.Fields, crdt.Property{Name: p.Name, Slot: p.Slot(), Shape: in})
 		}
 		return s, nil
 	}
@@ -295,7 +279,7 @@ func (s *Space) View() (*View, error) {
 // only crdt.IgnoredOps reads.
 func (v *View) Env(name string) (*crdt.Env, error) {
 	if v.past != nil {
-		return v.past.env(v.snap, name)
+		return v.past.env(v.snap, name, nil)
 	}
 	if name == authority.UndoField {
 		return &crdt.Env{State: v.space.undoState(v.snap, nil), Space: v.space.id}, nil

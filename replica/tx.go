@@ -49,7 +49,7 @@ func (tx *Tx) Env(field string) (*crdt.Env, error) {
 	if tx.ended {
 		return nil, ErrTxEnded
 	}
-	f, err := tx.space.field(field)
+	f, err := tx.group.kind.field(field)
 	if err == nil {
 		err = tx.release(field)
 	}
@@ -158,7 +158,7 @@ func (tx *Tx) Do(field string, d crdt.Draft) error {
 }
 
 func (tx *Tx) add(field string, d crdt.Draft) error {
-	f, err := tx.space.field(field)
+	f, err := tx.group.kind.field(field)
 	if err != nil {
 		return err
 	}

@@ -42,6 +42,9 @@ const (
 // undoFieldNumber is beyond those of all fields that a manifest can have.
 const undoFieldNumber = 0xffff
 
+// addedFields is of all fields that changes of the schema add, below that of blobs.
+const addedFields = 0xfffd
+
 // undoState is the part of a transaction, or of a reading (tx is nil), that undos are kept in.
 func (s *Space) undoState(r store.Reader, tx *store.Tx) *fieldState {
 	return &fieldState{prefix: s.keys.field(undoFieldNumber), r: r, tx: tx}
@@ -82,6 +85,7 @@ func (f *fieldState) masked(num history.Num) (bool, error) {
 type opSource interface {
 	crdt.Ops
 	whole(num history.Num) (whole, error)
+	kindAt(num history.Num) (*kind, error) // what holds for it
 }
 
 // whole is a commit with all that its ops are applied with.
@@ -354,12 +358,16 @@ func (a *applier) turn() (changes []Change, err error) {
 // flip tells the types of the fields of the kind what counts of a commit now.
 func (a *applier) flip(w *whole, effective bool, cause *crdt.Op, changes []Change) ([]Change, error) {
 	a.undos.told += len(w.commit.Env.Ops)
+	k, err := a.ops.kindAt(w.num)
+	if err != nil {
+		return nil, err
+	}
 	for i := range w.commit.Env.Ops {
 		op := &w.commit.Env.Ops[i]
 		if !ofKind(op) {
 			continue
 		}
-		f, err := a.kind.field(op.Field)
+		f, err := k.field(op.Field)
 		if err != nil {
 			return nil, err
 		}
@@ -426,6 +434,28 @@ func (o groupOps) whole(num history.Num) (whole, error) {
 	}
 	m := &o.g.made[num-openCommits]
 	return whole{m.commit, m.payloads, num, m.height, o.g.author()}, nil
+}
+
+// kindAt implements opSource.
+func (o viewOps) kindAt(num history.Num) (*kind, error) { return o.space.kindAt(o.r, num) }
+
+// kindAt implements opSource.
+func (o doorOps) kindAt(num history.Num) (*kind, error) { return o.d.kindAt(num) }
+
+// kindAt implements opSource.
+func (o groupOps) kindAt(num history.Num) (*kind, error) {
+	if num < openCommits {
+		return o.g.space.kindAt(o.g.reader.r, num)
+	}
+	return o.g.made[num-openCommits].kind, nil
+}
+
+// kindAt implements opSource.
+func (o txOps) kindAt(num history.Num) (*kind, error) {
+	if num == openCommit {
+		return o.tx.group.kind, nil
+	}
+	return groupOps{o.tx.group}.kindAt(num)
 }
 
 // whole implements opSource. The transaction itself is no commit yet.

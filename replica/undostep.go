@@ -181,7 +181,7 @@ func (tx *Tx) showUndo(over *store.Tx) error {
 		}
 		o.shown = true
 		who := tx.group.author()
-		a := applier{space: tx.space, kind: tx.space.kind.Load(), tx: over, past: &tx.group.past, ops: txOps{tx}, quiet: true}
+		a := applier{space: tx.space, kind: tx.group.kind, tx: over, past: &tx.group.past, ops: txOps{tx}, quiet: true}
 		c := &history.Commit{Env: &history.Envelope{Time: tx.time, Ops: []history.Op{o.op}}}
 		if _, err := a.takeUndos(&whole{c, [][]byte{nil}, openCommit, tx.height, who}); err != nil {
 			return err

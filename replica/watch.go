@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/hyperhyperspace/hhs-go/authority"
 	"github.com/hyperhyperspace/hhs-go/crdt"
 	"github.com/hyperhyperspace/hhs-go/object"
 )
@@ -19,6 +20,9 @@ type Change struct {
 	// Undo is the undo or redo that has the change come about, without what it
 	// names: Op was made before. nil: Op itself does.
 	Undo *crdt.Op
+	// Schema is a change of the schema of the space: what AnySpace.Manifest gives
+	// is another one now. All other fields are then empty.
+	Schema *authority.Change
 	// Resync says that this subscriber fell behind by more changes than are
 	// kept for it: read the fields again. All other fields are then empty.
 	Resync bool

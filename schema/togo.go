@@ -10,6 +10,9 @@ import (
 // ToGo stores v, a value of package object, in dst, which must be settable and of a type that [FromGo]
 // accepts. Where v has another shape than dst can hold it is a *[Violation] with the path in v, and dst may be
 // half written. An any in dst gets the part of v itself, not a copy.
+//
+// Programs of different versions share values: an entry that a struct has no field for is passed over, and a field that has
+// no entry is zero.
 func ToGo(v any, dst reflect.Value) error {
 	if bad := toGo(v, dst, 1); bad != nil {
 		return bad
@@ -139,28 +142,21 @@ func toGoStruct(v any, dst reflect.Value, depth int) *Violation {
 	if err != nil {
 		return broken(RuleType, "%s: %s", t, err)
 	}
-	known := 0
 	for i := range fields {
 		f := &fields[i]
 		sub, ok := m[f.name]
 		fv := dst.Field(f.index)
 		switch {
-		case !ok && f.optional:
+		case !ok:
 			fv.SetZero()
 			continue
-		case !ok:
-			return missing(f.name)
 		case f.optional:
 			fv.Set(reflect.New(f.typ))
 			fv = fv.Elem()
 		}
-		known++
 		if bad := toGo(sub, fv, depth+1); bad != nil {
 			return at(object.PathKey("", f.name), bad)
 		}
-	}
-	if known < len(m) {
-		return surplus(firstUnnamed(m, fields))
 	}
 	return nil
 }
@@ -180,17 +176,4 @@ func toGoForm(v any, dst reflect.Value) *Violation {
 	}
 	dst.Set(reflect.ValueOf(out))
 	return nil
-}
-
-func firstUnnamed(m map[string]any, fields []field) string {
-	names := make(map[string]bool, len(fields))
-	for i := range fields {
-		names[fields[i].name] = true
-	}
-	for _, k := range sortedKeys(m) {
-		if !names[k] {
-			return k
-		}
-	}
-	return ""
 }

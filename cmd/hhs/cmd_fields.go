@@ -265,6 +265,8 @@ func (a *app) printChange(one change) error {
 				a.printf("%s%s: %s -> %s%s\n", before, place, one.Before, one.After, after)
 			}
 			a.printEdits(before+place, one.Edits, after)
+		case "schema":
+			a.printf("%s the schema changed to version %d by %s\n", one.Time.Format(time.DateTime), one.Version, short(one.Identity))
 		case "watching":
 			a.printf("watching %s: %s\n", one.Space, one.Status)
 		case "status":

@@ -311,7 +311,7 @@ func opFailure(err error, ops []opArg) error {
 
 // change is one line of watch.
 type change struct {
-	Event    string          `json:"event"` // "watching", "change", "resync" or "status"
+	Event    string          `json:"event"` // "watching", "change", "schema", "resync" or "status"
 	Space    string          `json:"space"`
 	Field    string          `json:"field,omitempty"`
 	Path     []string        `json:"path,omitempty"` // of the value inside the field: keys and names of properties
@@ -324,6 +324,7 @@ type change struct {
 	Commit   string          `json:"commit,omitempty"`
 	Action   string          `json:"action,omitempty"` // what the commit did: "remove", "undo"
 	Undone   string          `json:"undone,omitempty"` // of an undo or redo: the commit taken back or made again
+	Version  int64           `json:"version,omitempty"` // of the kind, since a change of the schema
 	Status   *statusInfo     `json:"status,omitempty"`
 }
 
@@ -419,6 +420,10 @@ func changeOf(space *hhs.AnySpace, n hhs.Change) (one change, err error) {
 	id := space.ID().String()
 	if n.Resync {
 		return change{Event: "resync", Space: id}, nil
+	}
+	if n.Schema != nil {
+		when := hhs.WallTime(n.Schema.Time)
+		return change{Event: "schema", Space: id, Identity: n.Schema.By.String(), Time: &when, Commit: n.Schema.Op.Commit.String(), Version: n.Schema.Version}, nil
 	}
 	by := n.Cause()
 	when := hhs.WallTime(by.Time)

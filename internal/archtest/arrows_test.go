@@ -17,8 +17,8 @@ var layers = []string{
 	"words",
 	"identity",
 	"history",
-	"authority",
 	"schema",
+	"authority", // puts the schemas of concurrent changes together
 	"store",
 	"crdt",
 	"replica",

@@ -1,0 +1,88 @@
+package authority
+
+import "github.com/hyperhyperspace/hhs-go/schema"
+
+// Fits tells whether a program with a kind can open a space of another: what both have is of the same types. What only one of
+// them has is no obstacle: a program passes over fields that it does not know, and reads those that the space has not yet as
+// empty. The error names the field.
+func Fits(space, program *Manifest) error {
+	if space.Kind != program.Kind {
+		return &ManifestError{Path: "kind", Reason: "the space is a " + space.Kind + ", not a " + program.Kind}
+	}
+	return clash("", space.Fields, program.Fields)
+}
+
+// Extend is what fields are when those of a program are declared over those of a space: all of the space's in their order,
+// then what is new. A property of an object that only the space's schema has stays, see [schema.Extend].
+func Extend(space, program []Field) []Field {
+	out := make([]Field, 0, len(space)+len(program))
+	for i := range space {
+		f := space[i]
+		if p := named(program, f.Name); p != nil {
+			f = extend(&f, p)
+		}
+		out = append(out, f)
+	}
+	for i := range program {
+		if named(space, program[i].Name) == nil {
+			out = append(out, allAdded(program[i]))
+		}
+	}
+	return out
+}
+
+func extend(have, want *Field) Field {
+	f := *have
+	switch {
+	case have.Skeleton() != want.Skeleton(): // clash says so
+	case f.Of != nil:
+		of := extend(have.Of, want.Of)
+		f.Of = &of
+	case f.Type == TypeRecord:
+		f.Fields = Extend(have.Fields, want.Fields)
+	default:
+		f.Schema = extendSchema(have.Schema, want.Schema)
+	}
+	return f
+}
+
+func extendSchema(have, want any) any {
+	if have == nil || want == nil || equalValue(have, want) {
+		return want
+	}
+	h, errH := schema.Parse(have)
+	w, errW := schema.Parse(want)
+	if errH != nil || errW != nil {
+		return want
+	}
+	return schema.Extend(h, w).Value()
+}
+
+// allAdded is a field with everything in it as a change would add it.
+func allAdded(f Field) Field {
+	f.Added = true
+	if f.Of != nil {
+		of := allAdded(*f.Of)
+		f.Of = &of
+	}
+	fields := make([]Field, len(f.Fields))
+	for i := range f.Fields {
+		fields[i] = allAdded(f.Fields[i])
+	}
+	if f.Fields != nil {
+		f.Fields = fields
+	}
+	return f
+}
+
+// Upgrade lists the fields that a change of the schema has to declare so that a space has all that a program has; none when
+// there is nothing to change.
+func Upgrade(space, program *Manifest) []Field {
+	var fields []Field
+	for _, f := range Extend(space.Fields, program.Fields) {
+		if have := named(space.Fields, f.Name); have == nil || !equalValue(have.Value(), f.Value()) {
+			fields = append(fields, f)
+		}
+	}
+	return fields
+}

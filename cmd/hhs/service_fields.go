@@ -322,8 +322,8 @@ type change struct {
 	Name     string          `json:"name,omitempty"`
 	Time     *time.Time      `json:"time,omitempty"`
 	Commit   string          `json:"commit,omitempty"`
-	Action   string          `json:"action,omitempty"` // what the commit did: "remove", "undo"
-	Undone   string          `json:"undone,omitempty"` // of an undo or redo: the commit taken back or made again
+	Action   string          `json:"action,omitempty"`  // what the commit did: "remove", "undo"
+	Undone   string          `json:"undone,omitempty"`  // of an undo or redo: the commit taken back or made again
 	Version  int64           `json:"version,omitempty"` // of the kind, since a change of the schema
 	Status   *statusInfo     `json:"status,omitempty"`
 }

@@ -48,6 +48,8 @@ func Code(err error) string {
 		return "already_set"
 	case as[*crdt.Overflow](err):
 		return "overflow"
+	case as[*FoldError](err):
+		return "fold"
 	case as[*crdt.Ignored](err):
 		return "schema"
 	case as[*crdt.PathError](err), as[*crdt.RangeError](err), as[*crdt.CursorError](err), as[*EditError](err):

@@ -12,7 +12,7 @@ import (
 
 // Op is one edit of a value named at run time, as a command line or a page's
 // script makes it. Actions: "set" of a register or once, "add" and "remove" of a
-// set, "clear" of a set, "append" of a log, "add" of a counter; of a key of a map
+// set, "clear" of a set, "append" of a log, "add" of a counter, "do" of a fold; of a key of a map
 // "remove", and in a map of records "make"; of a list or a text "insert"
 // with [position, content], "delete" with [position, count] and "splice" with [position, count, content ...], where content
 // is text or a list of values, a position null is the end, and texts are counted in UTF-16 units; of a list "set" with
@@ -115,6 +115,8 @@ func (s *AnySpace) applyOp(tx *Tx, op Op, made []history.OpRef) error {
 			return listSet(env, pair)
 		case "log append":
 			return []crdt.Draft{crdt.LogAppend(block)}, nil
+		case "fold do":
+			return []crdt.Draft{crdt.FoldDo(block)}, nil
 		default:
 			return nil, fmt.Errorf("a %s has no action %q", name, op.Action)
 		}

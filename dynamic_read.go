@@ -28,11 +28,18 @@ func (s *AnySpace) of(field string, path []any, read func(env *crdt.Env) error, 
 		return err
 	}
 	return b.read(func(env *crdt.Env) error {
-		if typ := typeOf(env.Shape); !slices.Contains(types, typ) {
-			return fmt.Errorf("field %q is a %s", field, typ)
+		if err := isOf(field, env, types...); err != nil {
+			return err
 		}
 		return read(env)
 	})
+}
+
+func isOf(field string, env *crdt.Env, types ...string) error {
+	if typ := typeOf(env.Shape); !slices.Contains(types, typ) {
+		return fmt.Errorf("field %q is a %s", field, typ)
+	}
+	return nil
 }
 
 // typeOf is what a manifest calls a value.
@@ -124,14 +131,14 @@ func (s *AnySpace) SetPage(field string, after []byte, limit int, path ...any) (
 	return p, err
 }
 
-// LogPage reads up to limit entries of a log, oldest first: the first after a
+// LogPage reads up to limit entries of a log, or ops of a fold, oldest first: the first after a
 // key, or with last the last before one. A nil key means from that end.
 func (s *AnySpace) LogPage(field string, from []byte, limit int, last bool, path ...any) (p Page, err error) {
 	r := crdt.LogRange{After: from}
 	if last {
 		r = crdt.LogRange{Before: from, Reverse: true}
 	}
-	err = s.of(field, path, func(env *crdt.Env) error { return p.read(env, limit, crdt.LogLen, crdt.LogScan(env, r)) }, "log")
+	err = s.of(field, path, func(env *crdt.Env) error { return p.read(env, limit, crdt.LogLen, crdt.LogScan(env, r)) }, "log", "fold")
 	if last {
 		slices.Reverse(p.Entries)
 	}
@@ -170,6 +177,7 @@ type Item struct {
 	// counter, beyond 64 bits its decimal digits; lists of the elements of a set
 	// and of the last entries of a log; maps of what is under the keys of a map
 	// and of the properties of a record, without those that show nothing.
+	// A fold is its ops here, as the entries of a log: its function is the application's.
 	Value  any
 	More   bool        // something was left out: values with very many in them are cut short
 	Origin *Entry[any] // who wrote it, of a register or once, and who made it, of a record of a map; without its Value

@@ -37,7 +37,7 @@ func (e *kindError) Unwrap() error { return e.cause }
 // Define describes a kind. name is a domain of yours and a path, as
 // "example.org/chat"; version is 1 or more and grows when the fields change.
 //
-// Every field of R is a Register, Once, Set, GrowSet, Log, Counter, List, Text or Map, or
+// Every field of R is a Register, Once, Set, GrowSet, Log, Counter, List, Text, Map or Fold, or
 // a record: a struct of such values. Its name in the manifest is the Go name
 // with a small first letter, or the first item of its `hhs` tag.
 // What a field holds is checked by a schema made from the Go type and its tags,
@@ -60,7 +60,7 @@ func (k Kind[R]) Manifest() (*authority.Manifest, error) {
 	return k.manifest, k.err
 }
 
-// value is what Register, Once, Set, GrowSet, Log, Counter, List, Text and Map have in common: hhs reads the
+// value is what Register, Once, Set, GrowSet, Log, Counter, List, Text, Map and Fold have in common: hhs reads the
 // kind from it and binds it to a space.
 type value interface {
 	typeName() string
@@ -125,13 +125,17 @@ func shapeOf(t reflect.Type, tag string, depth int) (f authority.Field, err erro
 		if err != nil {
 			return f, err
 		}
-		return authority.Field{Type: v.typeName(), Schema: s.Value()}, nil
+		f = authority.Field{Type: v.typeName(), Schema: s.Value()}
+		if fold, ok := v.(folding); ok {
+			f.Fold, f.Version, err = fold.fold()
+		}
+		return f, err
 	case t.Kind() == reflect.Struct:
 		f.Type = authority.TypeRecord
 		f.Fields, err = shapesOf(t, depth+1)
 		return f, err
 	}
-	return f, fmt.Errorf("it has type %s; use a Register, Once, Set, GrowSet, Log, Counter, List, Text or Map, or a struct of them", t)
+	return f, fmt.Errorf("it has type %s; use a Register, Once, Set, GrowSet, Log, Counter, List, Text, Map or Fold, or a struct of them", t)
 }
 
 // kindName is the rule of TypeScript's defineSpace: a domain in lower case, then

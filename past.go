@@ -129,6 +129,11 @@ func (p *AnyPast) CursorPosition(field string, c Cursor, path ...any) (int, erro
 	return p.in.CursorPosition(field, c, path...)
 }
 
+// FoldOps is AnySpace.FoldOps: of a version nothing changes.
+func (p *AnyPast) FoldOps(field string, q FoldQuery, path ...any) (FoldPage, error) {
+	return p.in.FoldOps(field, q, path...)
+}
+
 // MapPage is AnySpace.MapPage.
 func (p *AnyPast) MapPage(field string, q MapQuery, path ...any) (ItemPage, error) {
 	return p.in.MapPage(field, q, path...)

@@ -113,7 +113,7 @@ func (s *snapshot) value(env *crdt.Env) (v any, ok bool, err error) {
 		return total.String(), err == nil, err
 	case "set", "growset":
 		v, err = s.list(crdt.SetScan(env, crdt.SetRange{}), false)
-	case "log":
+	case "log", "fold":
 		v, err = s.list(crdt.LogScan(env, crdt.LogRange{Reverse: true}), true)
 	case "list":
 		v, err = s.list(crdt.ListScan(env, 0, 1<<62), false)

@@ -108,6 +108,27 @@ func (b binding) read(f func(env *crdt.Env) error) error {
 	if err != nil {
 		return err
 	}
+	return b.readIn(view, f)
+}
+
+// readMarked is read, with the mark of the version that is read. It is known of the
+// present and, mostly, in a transaction, whose own ops are no part of what is marked.
+func (b binding) readMarked(f func(env *crdt.Env, mark replica.Mark, known bool) error) error {
+	switch {
+	case b.space != nil && b.tx != nil:
+		mark, known := b.tx.Mark()
+		return b.read(func(env *crdt.Env) error { return f(env, mark, known) })
+	case b.space == nil || b.past != nil:
+		return b.read(func(env *crdt.Env) error { return f(env, replica.Mark{}, false) })
+	}
+	view, err := b.space.MarkedView()
+	if err != nil {
+		return err
+	}
+	return b.readIn(view, func(env *crdt.Env) error { return f(env, view.Mark(), true) })
+}
+
+func (b binding) readIn(view *replica.View, f func(env *crdt.Env) error) error {
 	defer view.Close()
 	env, err := view.EnvOf(b.program, b.field)
 	if err == nil {

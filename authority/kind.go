@@ -102,7 +102,7 @@ func (m *merger) one(path string, list []declaration) (f Field, ok bool) {
 		}
 		return other != skeleton
 	})
-	f = Field{Name: first.field.Name, Type: first.field.Type, Added: first.by != nil}
+	f = Field{Name: first.field.Name, Type: first.field.Type, Added: first.by != nil, Fold: first.field.Fold, Version: first.field.Version}
 	if f.Added {
 		if m.added[first.by.By]++; m.added[first.by.By] > MaxFields {
 			m.ignore(first, path, "its author has added more than "+strconv.Itoa(MaxFields)+" fields")

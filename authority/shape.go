@@ -11,6 +11,10 @@ const (
 	TypeRecord = "record" // of named properties: Fields are they
 )
 
+// TypeFold is the type of values that an application's own function makes of their ops: Fold is its name, Version which
+// one of that name.
+const TypeFold = "fold"
+
 // valueType is what a manifest may say of one type.
 type valueType struct {
 	name   string
@@ -29,6 +33,7 @@ var valueTypes = [...]valueType{
 	{"counter", false, true},
 	{"list", true, false},
 	{"text", false, false},
+	{TypeFold, true, false},
 	{TypeMap, false, false},
 	{TypeRecord, false, true},
 }
@@ -52,25 +57,30 @@ func FieldTypes() []string {
 }
 
 // Field is the shape of one replicated value: a field of a kind, a property of a record, or what a map holds. As a value it
-// is {"type", "schema"?} with "of" (a shape without a name) for a map, "fields" (a list of shapes) for a record, and "name"
-// except in a map.
+// is {"type", "schema"?} with "of" (a shape without a name) for a map, "fields" (a list of shapes) for a record, "fold" and
+// "version" for a fold, and "name" except in a map.
 type Field struct {
-	Name   string // empty for what a map holds
-	Type   string // one of FieldTypes
-	Schema any    // object value of package schema, nil: none
-	Of     *Field // what a map holds, nil for all else
-	Fields []Field
+	Name    string // empty for what a map holds
+	Type    string // one of FieldTypes
+	Schema  any    // object value of package schema, nil: none
+	Of      *Field // what a map holds, nil for all else
+	Fields  []Field
+	Fold    string // such as example.org/auction; empty for all but a fold
+	Version int64  // of the fold, from 1 on
 
 	// Added says that a change of the schema declared it and not the first commit, so that there may be others of its name,
 	// of other types (see [Kind]). It is no part of the value.
 	Added bool
 }
 
-// Skeleton is what two shapes of one name have in common that are the same replicated value: the type, and of a map what it
-// holds. Whatever two changes add to a record, it is the same record.
+// Skeleton is what two shapes of one name have in common that are the same replicated value: the type, of a map what it
+// holds, and of a fold its name and version. Whatever two changes add to a record, it is the same record.
 func (f *Field) Skeleton() string {
 	if f.Of != nil {
 		return f.Type + "(" + f.Of.Skeleton() + ")"
+	}
+	if f.Type == TypeFold {
+		return f.Type + " " + f.Fold + " version " + strconv.FormatInt(f.Version, 10)
 	}
 	return f.Type
 }
@@ -99,6 +109,9 @@ func (f *Field) Value() any {
 	}
 	if f.Of != nil {
 		v["of"] = f.Of.Value()
+	}
+	if f.Type == TypeFold {
+		v["fold"], v["version"] = f.Fold, f.Version
 	}
 	if f.Type == TypeRecord {
 		v["fields"] = fieldValues(f.Fields)
@@ -167,6 +180,8 @@ func (p *shapes) shape(r *record, f *Field, label string, depth int) error {
 		of = field[map[string]any](r, "of", "a map")
 	case TypeRecord:
 		fields = r.list("fields")
+	case TypeFold:
+		f.Fold, f.Version = r.text("fold"), r.int("version")
 	}
 	if r.err == nil && !known {
 		r.fail("type", "type "+strconv.Quote(f.Type)+" is not known here")
@@ -194,10 +209,27 @@ func (p *shapes) shape(r *record, f *Field, label string, depth int) error {
 		f.Fields, err = p.fields(r.path, label, fields, depth+1)
 		return err
 	}
+	if f.Type == TypeFold {
+		if err := checkFold(r.path, f); err != nil {
+			return err
+		}
+	}
 	for _, check := range p.checks {
 		if err := check(*f); err != nil {
 			return &ManifestError{Path: r.path, Reason: "field " + label, Cause: err}
 		}
+	}
+	return nil
+}
+
+// checkFold judges what a fold is called, by the rules for kinds.
+func checkFold(path string, f *Field) error {
+	switch {
+	case f.Fold == "" || len(f.Fold) > MaxKind || !kindName(f.Fold):
+		return &ManifestError{Path: under(path, "fold"), Reason: strconv.QuoteToASCII(f.Fold) + " names no fold: 1 to " +
+			strconv.Itoa(MaxKind) + " bytes of visible ASCII, such as example.org/auction"}
+	case f.Version < 1 || f.Version > MaxKindVersion:
+		return &ManifestError{Path: under(path, "version"), Reason: "versions begin at 1"}
 	}
 	return nil
 }

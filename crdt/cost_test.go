@@ -88,6 +88,8 @@ func action(typ crdt.Type) string {
 	switch typ.Name() {
 	case "log":
 		return crdt.ActionAppend
+	case "fold":
+		return crdt.ActionDo
 	case "set", "growset", "counter":
 		return crdt.ActionAdd
 	}
@@ -119,7 +121,7 @@ func TestBytesPerOp(t *testing.T) {
 		switch typ.Name() {
 		case "profile":
 			limit += 34 // the identity
-		case "log":
+		case "log", "fold":
 			limit = 48 // the value is in the op
 		case "set", "growset":
 			limit, perOp = 48, 2 // one entry for the element and one for its place

@@ -133,7 +133,7 @@ type Foreteller interface {
 }
 
 var types = [...]Type{
-	counterType{}, growSet, seqType{list: true}, logType{}, onceType{}, profileType{}, registerType{}, addWinsSet, seqType{},
+	counterType{}, logOfOps, growSet, seqType{list: true}, logOfValues, onceType{}, profileType{}, registerType{}, addWinsSet, seqType{},
 }
 
 // Types returns all types, by name.

@@ -25,7 +25,7 @@ func TestTypesByName(t *testing.T) {
 			t.Errorf("ByName(%q) = %v, %v", typ.Name(), got, ok)
 		}
 	}
-	if want := []string{"counter", "growset", "list", "log", "once", "profile", "register", "set", "text"}; !slices.Equal(names, want) {
+	if want := []string{"counter", "fold", "growset", "list", "log", "once", "profile", "register", "set", "text"}; !slices.Equal(names, want) {
 		t.Errorf("types are %v, want %v", names, want)
 	}
 	if _, ok := crdt.ByName("tree"); ok {
@@ -62,6 +62,10 @@ func TestCheckSaysWhy(t *testing.T) {
 		{"profile", crdt.Op{Action: "set", Payload: a}, "identity"},
 		{"log", crdt.Op{Action: "append", Payload: a}, ""},
 		{"log", crdt.Op{Action: "append", Payload: a, Refs: many[:1]}, "names"},
+		{"fold", crdt.Op{Action: "do", Payload: a}, ""},
+		{"fold", crdt.Op{Action: "append", Payload: a}, "a fold has no action"},
+		{"fold", crdt.Op{Action: "do", Payload: a, Refs: many[:1]}, "names"},
+		{"fold", crdt.Op{Action: "do", Payload: encode(t, "long")}, "schema"},
 		{"set", crdt.Op{Action: "add", Payload: a}, ""},
 		{"set", crdt.Op{Action: "add", Payload: a, Refs: many[:1]}, "names"},
 		{"set", crdt.Op{Action: "remove", Payload: encode(t, crdt.SetKey(a)), Refs: many[:1]}, ""},

@@ -44,6 +44,7 @@ func FuzzProfile(f *testing.F)  { fuzz(f, "profile") }
 func FuzzSet(f *testing.F)      { fuzz(f, "set") }
 func FuzzGrowSet(f *testing.F)  { fuzz(f, "growset") }
 func FuzzLog(f *testing.F)      { fuzz(f, "log") }
+func FuzzFold(f *testing.F)     { fuzz(f, "fold") }
 func FuzzOnce(f *testing.F)     { fuzz(f, "once") }
 func FuzzList(f *testing.F)     { fuzz(f, "list") }
 func FuzzText(f *testing.F)     { fuzz(f, "text") }

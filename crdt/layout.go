@@ -11,7 +11,7 @@ import (
 )
 
 // The keyed state. Every op has one entry (a visible one of a once two); the first byte of its key says what it is to its value now, and it
-// moves when that changes. K is the key within the field (empty for a register, an identity for a profile, an element's
+// moves when that changes. What is said of a log holds for a fold. K is the key within the field (empty for a register, an identity for a profile, an element's
 // key for a set); all K of one field are of fixed length or prefix-free, so that what follows can be told apart.
 //
 //	00           count of the field: entries of a log that are shown, elements of a set; counter: number of its effective

@@ -11,15 +11,26 @@ import (
 // ActionAppend is the action of a log: add an entry.
 const ActionAppend = "append"
 
+// ActionDo is the action of a fold: one op more for its function.
+const ActionDo = "do"
+
 // logType is "log": entries in canonical order, (height, commit id, index), which is consistent with causality and does
 // not depend on verdicts. Void entries are hidden and keep their place. A key is an entry's place, as a cursor.
-type logType struct{}
+//
+// It is "fold", too: what a fold's function is given one after another are the entries, and what it makes of them is no
+// matter of this package.
+type logType struct{ name, action string }
 
-func (logType) Name() string { return "log" }
+var (
+	logOfValues = logType{"log", ActionAppend}
+	logOfOps    = logType{"fold", ActionDo}
+)
 
-func (logType) Check(s *schema.Schema, op Op) error {
-	if op.Action != ActionAppend {
-		return unknownAction("log", &op)
+func (t logType) Name() string { return t.name }
+
+func (t logType) Check(s *schema.Schema, op Op) error {
+	if op.Action != t.action {
+		return unknownAction(t.name, &op)
 	}
 	if err := checkRefs(&op, 0); err != nil {
 		return err
@@ -80,6 +91,10 @@ func (logType) Flip(env *Env, op Op, effective bool) ([]Change, error) {
 
 // LogAppend makes the op that adds an entry.
 func LogAppend(payload []byte) Draft { return Draft{Action: ActionAppend, Payload: payload} }
+
+// FoldDo makes the op that a fold's function is given with this value. What LogLen and LogScan say of entries holds for a
+// fold's ops.
+func FoldDo(payload []byte) Draft { return Draft{Action: ActionDo, Payload: payload} }
 
 // LogLen reads the number of entries shown. It is kept as a counter: no entry is read.
 func LogLen(env *Env) (uint64, error) { return on(env).count() }

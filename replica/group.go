@@ -29,6 +29,8 @@ type group struct {
 	past   lanePast
 	made   []made
 	base   uint64 // how many commits the version has
+	mark   Mark   // of the version
+	undoes bool   // some of them take something back, or give it again
 
 	prev    object.ID
 	seq     uint64
@@ -87,6 +89,9 @@ func (s *Space) newGroup() (*group, error) {
 	}
 	g.snap, g.reader = snap, commits{keys: s.keys, r: snap}
 	g.past = lanePast{space: s}
+	s.journal.mu.Lock()
+	g.mark = s.journal.mark() // the door is closed meanwhile
+	s.journal.mu.Unlock()
 	return g, nil
 }
 
@@ -239,6 +244,7 @@ func (g *group) append(ops []history.Op, parts [][]byte) (*history.Commit, error
 	if err != nil {
 		return nil, err
 	}
+	g.undoes = g.undoes || slices.ContainsFunc(ops, func(op history.Op) bool { return op.Field == authority.UndoField })
 	g.past.add(c.ID)
 	g.made = append(g.made, made{c, g.kind, payloads, g.height})
 	g.prev, g.seq, g.parents, g.cert = c.ID, env.Seq, nil, true

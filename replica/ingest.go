@@ -51,7 +51,7 @@ func (s *Space) enter(ctx context.Context, b *history.Batch, from Source) (Resul
 func (s *Space) enterAt(ctx context.Context, b *history.Batch, from Source, level store.Durability) (Result, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	quiet := !s.subs.watched()
+	quiet := !s.subs.watched() && !s.journal.used.Load()
 	res, changes, err := s.ingest(ctx, b, from, level, quiet)
 	switch {
 	case err != nil:
@@ -88,7 +88,7 @@ func (s *Space) ingest(ctx context.Context, b *history.Batch, from Source, level
 	}
 	changes, err := d.admit(ctx)
 	if err == nil {
-		err = d.write(ctx, level)
+		err = s.journal.stored(quiet, changes, func() error { return d.write(ctx, level) })
 	}
 	if err != nil {
 		d.undo()

@@ -86,6 +86,14 @@ const (
 	// maxLogBytes is after how many bytes, values included, a page of Space.Log ends,
 	// whatever was asked for: a page is held in memory, and a screen shows less.
 	maxLogBytes = 1 << 20
+	// maxTouches bounds what the journal keeps of one value, some 100 bytes each:
+	// past it two neighbours become one, and a reader goes back further than needed.
+	maxTouches = 256
+	// maxTouched bounds the values of a space that a journal is kept of.
+	maxTouched = 256
+	// maxKept bounds what is kept beside a space for the layer above: states of
+	// folds, of which a screen shows a few.
+	maxKept = 128
 	// MaxDiff bounds the changes that one Diff tells.
 	MaxDiff = 10_000
 	// maxNodesKept bounds the nodes of blobs that are kept decoded, 42 KiB each.

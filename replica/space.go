@@ -28,6 +28,9 @@ type Space struct {
 	subs subscribers
 	lane lane
 
+	journal journal
+	kept    kept
+
 	// What readers ask for is kept apart from mu, so that reading never waits
 	// for a batch at the door: both change only when a batch is durable.
 	kind  atomic.Pointer[kind]        // with all changes of its schema
@@ -259,15 +262,27 @@ type View struct {
 	space *Space
 	snap  store.Snapshot
 	past  *Past // of that version; nil: the present
+	mark  Mark
 }
 
 // View opens a read of the present version. While it is open, later commits
 // do not show in it.
 func (s *Space) View() (*View, error) {
+	s.caughtUp()
+	return s.view()
+}
+
+// caughtUp has what was acknowledged in memory admitted, so that reads show it.
+func (s *Space) caughtUp() {
+	if s.ctx.Err() == nil {
+		s.settled()
+	}
+}
+
+func (s *Space) view() (*View, error) {
 	if s.ctx.Err() != nil {
 		return nil, fmt.Errorf("read space %s: %w", s.id.Short(), ErrClosed)
 	}
-	s.settled()
 	snap, err := s.node.cfg.Store.Snapshot()
 	if err != nil {
 		return nil, fmt.Errorf("read space %s: %w", s.id.Short(), closedError(err))

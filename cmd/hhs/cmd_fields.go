@@ -25,7 +25,8 @@ func (a *app) getCommand() *cobra.Command {
 		Use:   "get SPACE [FIELD]",
 		Short: "Read a space, or one field of it",
 		Long: `Reads this directory's copy: all fields, or one. Values are JSON. Of a set the first entries are shown, of a log the
-latest, oldest first; of a counter the sum; of a map the first keys with what is under them. A value inside a map or
+latest, oldest first; of a counter the sum; of a map the first keys with what is under them. A fold is a type of an
+application's own, whose function hhs has not: of it the latest ops are shown. A value inside a map or
 record has a path, such as items.milk.title or items["7.5 l"].title. Reading needs no network.
 
 With --at a past version is read, as a copy showed it that had nothing else: a commit id as hhs log shows it, several with
@@ -115,6 +116,9 @@ func (a *app) printField(f fieldValue) {
 		a.printf("%s: %s\n", f.Field, f.Value.Value)
 	default:
 		a.printf("%s: %d\n", f.Field, f.Size)
+		if f.Fold != "" {
+			a.printf("  ops of the fold %s version %d; what they come to only a program says that has this fold\n", f.Fold, f.Version)
+		}
 		for _, e := range f.Entries {
 			a.printf("  %s  %s\n", e.Value, e.by())
 		}
@@ -136,7 +140,7 @@ func (a *app) setCommand() *cobra.Command {
 		Use:   "set SPACE FIELD [VALUE]",
 		Short: "Write a value: set, add, remove, append or make",
 		Long: `Writes one value, as JSON, and prints the commit. Without --action a register or once is set, a value is added to a set or
-to a counter, and appended to a log; --action remove takes a value out of a set, --action clear all of them.
+to a counter, appended to a log, and an op of a fold is done; --action remove takes a value out of a set, --action clear all of them.
 
 A value inside a map or record has a path, such as votes.yes or items.milk.title. A record of a map is made by its path
 without a VALUE; --action remove, without a VALUE too, takes a key out of a map of registers or records.

@@ -26,7 +26,8 @@ type entry struct {
 }
 
 // fieldValue is what a field holds. A register or once has Value, and Conflicts where
-// others wrote at the same time; sets and logs have Entries, the latest of Size;
+// others wrote at the same time; sets and logs have Entries, the latest of Size,
+// and so has a fold, whose ops they are;
 // a counter has Sum, with all its digits, of Size ops; a map has Items, the first of Size keys;
 // a record, or one of a map, has Value with all that is in it.
 type fieldValue struct {
@@ -36,6 +37,8 @@ type fieldValue struct {
 	Conflicts []entry     `json:"conflicts,omitempty"`
 	Entries   []entry     `json:"entries,omitempty"`
 	Sum       json.Number `json:"sum,omitempty"`
+	Fold      string      `json:"fold,omitempty"`    // the fold whose ops the entries are
+	Version   int64       `json:"version,omitempty"` // of the fold
 	Items     []item      `json:"items,omitempty"`
 	Size      int         `json:"size"`
 }
@@ -108,7 +111,7 @@ func unknownField(m *authority.Manifest, name string) error {
 }
 
 func readPlace(space reader, p place, limit int) (fieldValue, error) {
-	v := fieldValue{Field: p.label, Type: p.shape.Type}
+	v := fieldValue{Field: p.label, Type: p.shape.Type, Fold: p.shape.Fold, Version: p.shape.Version}
 	var page hhs.Page
 	var err error
 	switch v.Type {
@@ -132,7 +135,7 @@ func readPlace(space reader, p place, limit int) (fieldValue, error) {
 		return v, nil
 	case "set", "growset":
 		page, err = space.SetPage(p.field, nil, limit, p.path...)
-	case "log":
+	case "log", authority.TypeFold:
 		page, err = space.LogPage(p.field, nil, limit, true, p.path...)
 	case authority.TypeMap:
 		return v, v.readMap(space, p, limit)
@@ -266,7 +269,7 @@ func opOf(m *authority.Manifest, o opArg) (hhs.Op, error) {
 	}
 	action := o.Action
 	if action == "" {
-		action = map[string]string{"register": "set", "once": "set", "set": "add", "growset": "add", "log": "append", "counter": "add"}[p.shape.Type]
+		action = map[string]string{"register": "set", "once": "set", "set": "add", "growset": "add", "log": "append", "counter": "add", "fold": "do"}[p.shape.Type]
 		if p.keyed {
 			action = "make"
 		}

@@ -35,7 +35,9 @@ func For(typ crdt.Type) (Gen, bool) {
 	case "growset":
 		g.Draft, g.Read, g.Model, g.Check = draftSet, readSet, modelSet(false), checkSet
 	case "log":
-		g.Draft, g.Read, g.Model, g.Check = draftLog, readLog, modelLog, checkLog
+		g.Draft, g.Read, g.Model, g.Check = draftLog, readLog, modelLog("append"), checkLog
+	case "fold":
+		g.Draft, g.Read, g.Model, g.Check = draftFold, readLog, modelLog("do"), checkLog
 	case "list", "text":
 		g = seqGen(typ.Name() == "list")
 	default:
@@ -89,6 +91,13 @@ func draftProfile(r *rand.Rand, env *crdt.Env, me identity.PublicKey) (crdt.Draf
 
 func draftLog(r *rand.Rand, _ *crdt.Env, _ identity.PublicKey) (crdt.Draft, bool) {
 	return crdt.LogAppend(value(r)), true
+}
+
+func draftFold(r *rand.Rand, _ *crdt.Env, _ identity.PublicKey) (crdt.Draft, bool) {
+	if r.IntN(12) == 0 {
+		return crdt.LogAppend(value(r)), true // of a modified client: a fold has no such action
+	}
+	return crdt.FoldDo(value(r)), true
 }
 
 func draftSet(r *rand.Rand, env *crdt.Env, _ identity.PublicKey) (crdt.Draft, bool) {

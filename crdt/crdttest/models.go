@@ -92,12 +92,14 @@ func modelProfile(facts []Fact, before func(a, b history.OpRef) bool) []Shown {
 	return shown
 }
 
-func modelLog(facts []Fact, _ func(a, b history.OpRef) bool) []Shown {
-	var shown []Shown
-	for _, f := range writes(facts, "append", 0) {
-		shown = append(shown, shownOf(f))
+func modelLog(action string) func(facts []Fact, before func(a, b history.OpRef) bool) []Shown {
+	return func(facts []Fact, _ func(a, b history.OpRef) bool) []Shown {
+		var shown []Shown
+		for _, f := range writes(facts, action, 0) {
+			shown = append(shown, shownOf(f))
+		}
+		return shown
 	}
-	return shown
 }
 
 // elementKey is the key of a value in a set, from the specification.

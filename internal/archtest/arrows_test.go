@@ -19,6 +19,7 @@ var layers = []string{
 	"history",
 	"schema",
 	"authority", // puts the schemas of concurrent changes together
+	"internal/fold",
 	"store",
 	"crdt",
 	"replica",
@@ -27,6 +28,7 @@ var layers = []string{
 	"mesh",
 	"syncer",
 	".",
+	"foldtest",
 	"internal/scripts", // the engine is built with it for one test
 	"js",
 	"web",

@@ -126,7 +126,7 @@ func embedded(path string) bool {
 }
 
 // engineParts are those of internal that the engine is made of; a test holds the list to what it imports.
-var engineParts = []string{"address", "log", "netlimit", "order", "pace", "plain"}
+var engineParts = []string{"address", "fold", "log", "netlimit", "order", "pace", "plain"}
 
 // packer is the package that packs the engine.
 const packer = "wasm"

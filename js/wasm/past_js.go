@@ -27,6 +27,7 @@ type readable interface {
 	ListPage(field string, from, limit int, path ...any) (hhs.Page, error)
 	CursorAt(field string, pos int, ahead bool, path ...any) (hhs.Cursor, error)
 	CursorPosition(field string, c hhs.Cursor, path ...any) (int, error)
+	FoldOps(field string, q hhs.FoldQuery, path ...any) (hhs.FoldPage, error)
 	MapPage(field string, q hhs.MapQuery, path ...any) (hhs.ItemPage, error)
 	Value(field string, path ...any) (hhs.Item, bool, error)
 }

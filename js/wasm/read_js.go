@@ -21,7 +21,7 @@ type reading struct {
 
 // nothing is what a read gives where there is no value, of whatever type it is.
 func nothing() result {
-	return result{"conflicts": []any{}, "entries": []any{}, "size": int64(0), "has": false, "value": int64(0), "text": "", "version": ""}
+	return result{"conflicts": []any{}, "entries": []any{}, "size": int64(0), "has": false, "value": int64(0), "text": "", "version": "", "mark": []byte{}, "more": false, "changed": false}
 }
 
 func (e *engine) read(_ context.Context, a *args) (result, error) {
@@ -87,6 +87,8 @@ func readerOf(m *authority.Manifest, field string, path []any) (func(reading) (r
 		return reading.list, nil
 	case "text":
 		return reading.text, nil
+	case "fold":
+		return reading.fold, nil
 	case "map":
 		return reading.mapping, nil
 	case "record":
@@ -185,6 +187,27 @@ func (r reading) log() (result, error) {
 	}
 	if p.More && !last || last && key != nil {
 		res["after"] = p.Entries[len(p.Entries)-1].Key
+	}
+	return res, nil
+}
+
+func (r reading) fold() (result, error) {
+	q := hhs.FoldQuery{Limit: r.q.limit("limit"), After: r.q.optBytes("after"), Mark: r.q.optBytes("mark")}
+	if err := r.q.end(); err != nil {
+		return nil, err
+	}
+	p, err := r.s.FoldOps(r.field, q, r.path...)
+	if err != nil {
+		return nil, err
+	}
+	entries := entriesOf(p.Entries)
+	for i, e := range entries {
+		m := e.(map[string]any)
+		m["key"], m["founder"] = p.Entries[i].Key, p.Founder[i]
+	}
+	res := result{"entries": entries, "size": int64(p.Size), "mark": p.Mark, "more": p.More, "changed": p.Changed}
+	if p.From != nil {
+		res["from"] = p.From
 	}
 	return res, nil
 }

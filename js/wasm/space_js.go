@@ -130,7 +130,7 @@ func (e *engine) update(ctx context.Context, a *args) (result, error) {
 // takes one, that of a key of a map does not.
 func takesValue(op hhs.Op) bool {
 	switch op.Action {
-	case "set", "add", "append", "insert", "delete", "splice":
+	case "set", "add", "append", "do", "insert", "delete", "splice":
 		return true
 	}
 	return false

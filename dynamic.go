@@ -15,8 +15,8 @@ import (
 // set, "clear" of a set, "append" of a log, "add" of a counter, "do" of a fold; of a key of a map
 // "remove", and in a map of records "make"; of a list or a text "insert"
 // with [position, content], "delete" with [position, count] and "splice" with [position, count, content ...], where content
-// is text or a list of values, a position null is the end, and texts are counted in UTF-16 units; of a list "set" with
-// [position, value]. Value is an object value (see package
+// is text or a list of values, a position null is the end, and texts are counted in UTF-16 units, or with CodePoints in
+// code points, as Edits of a Change are; of a list "set" with [position, value]. Value is an object value (see package
 // object), and nothing for make, remove of a key, and clear. The field "$undo"
 // has "group": the commit joins the one of which Value is the id.
 //
@@ -29,6 +29,8 @@ type Op struct {
 	Path   []any
 	Action string
 	Value  any
+
+	CodePoints bool
 }
 
 // OpError says which of several ops cannot be made.

@@ -9,7 +9,7 @@ import (
 	"github.com/hyperhyperspace/hhs-go/object"
 )
 
-// Lists and texts named at run time. Texts are counted in UTF-16 units, as scripts of a page count.
+// Lists and texts named at run time. Texts are counted in UTF-16 units, as scripts of a page count, unless an op says otherwise.
 
 // EditError is an edit of a list or a text whose value says nothing that could be done.
 type EditError struct{ Action, Reason string }
@@ -102,7 +102,7 @@ func (s *AnySpace) editOp(tx *Tx, b binding, op Op) error {
 	if err != nil {
 		return err
 	}
-	return b.edit(tx, list, !list, func(w *crdt.SeqWriter) error {
+	return b.edit(tx, list, !list && !op.CodePoints, func(w *crdt.SeqWriter) error {
 		for _, c := range cuts {
 			if c.end {
 				c.at = w.Len()

@@ -25,8 +25,9 @@ func (a *app) getCommand() *cobra.Command {
 		Use:   "get SPACE [FIELD]",
 		Short: "Read a space, or one field of it",
 		Long: `Reads this directory's copy: all fields, or one. Values are JSON. Of a set the first entries are shown, of a log the
-latest, oldest first; of a counter the sum; of a map the first keys with what is under them. A fold is a type of an
-application's own, whose function hhs has not: of it the latest ops are shown. A value inside a map or
+latest, oldest first; of a list the first elements, numbered; of a text the text; of a counter the sum; of a map the first
+keys with what is under them. A fold is a type of an application's own, whose function hhs has not: of it the latest ops
+are shown. A value inside a map or
 record has a path, such as items.milk.title or items["7.5 l"].title. Reading needs no network.
 
 With --at a past version is read, as a copy showed it that had nothing else: a commit id as hhs log shows it, several with
@@ -73,7 +74,7 @@ every object here that it links to, directly or not.`,
 			})
 		},
 	}
-	c.Flags().IntVar(&limit, "limit", 100, "how many entries of a set, log or map")
+	c.Flags().IntVar(&limit, "limit", 100, "how many entries of a set, list, log or map")
 	c.Flags().StringVar(&at, "at", "", "read this version instead of the present")
 	c.Flags().BoolVar(&now, "judged-now", false, "with --at: without what was taken back since")
 	c.Flags().BoolVar(&raw, "bytes", false, "write the bytes of the blob in the field")
@@ -101,6 +102,13 @@ func (a *app) getBytes(ctx context.Context, args readArgs) error {
 
 func (a *app) printField(f fieldValue) {
 	switch {
+	case f.Text != nil:
+		a.printText(f)
+	case f.Type == "list":
+		a.printf("%s: %d\n", f.Field, f.Size)
+		for i, e := range f.Entries {
+			a.printf("  %d  %s  %s\n", i, e.Value, e.by())
+		}
 	case f.Sum != "":
 		a.printf("%s: %s\n", f.Field, f.Sum)
 	case (f.Type == "register" || f.Type == "once") && f.Value == nil:
@@ -128,19 +136,37 @@ func (a *app) printField(f fieldValue) {
 	}
 }
 
+func (a *app) printText(f fieldValue) {
+	if *f.Text == "" {
+		a.printf("%s: (empty)\n", f.Field)
+		return
+	}
+	a.printf("%s: %d characters\n", f.Field, f.Size)
+	for line := range strings.Lines(*f.Text) {
+		a.printf("  %s\n", strings.TrimSuffix(line, "\n"))
+	}
+	if f.More {
+		a.notef("The text is longer than is shown.\n")
+	}
+}
+
 // by says who wrote an entry, and when by their clock.
 func (e entry) by() string {
 	return strings.TrimSpace(e.Name+" ("+short(e.Identity)+")") + " " + e.Time.Format(time.DateTime)
 }
 
 func (a *app) setCommand() *cobra.Command {
-	var action, file, media string
+	var f setFlags
 	var wait time.Duration
 	c := &cobra.Command{
 		Use:   "set SPACE FIELD [VALUE]",
-		Short: "Write a value: set, add, remove, append or make",
+		Short: "Write a value: set, add, remove, append, insert or make",
 		Long: `Writes one value, as JSON, and prints the commit. Without --action a register or once is set, a value is added to a set or
-to a counter, appended to a log, and an op of a fold is done; --action remove takes a value out of a set, --action clear all of them.
+to a counter, appended to a log, a list or a text, and an op of a fold is done; --action remove takes a value out of a set,
+--action clear all of them.
+
+In a list or text --index N inserts the value before element (character) N, counted from 0; --count M deletes M from there on,
+instead of which a VALUE comes if there is one. --action set --index N gives an element of a list another value.
 
 A value inside a map or record has a path, such as votes.yes or items.milk.title. A record of a map is made by its path
 without a VALUE; --action remove, without a VALUE too, takes a key out of a map of registers or records.
@@ -152,33 +178,20 @@ It returns when this machine's disk has it. Other devices get it when they are c
 running hhs serve or hhs chat; --wait waits until they have it and says how many do.`,
 		Example: `  hhs set 4kq2jsye title '"Saturday"'
   hhs set 4kq2jsye items '"bread"' --action remove
+  hhs set 4kq2jsye note '"abc"' --index 3
+  hhs set 4kq2jsye note --index 3 --count 2    # deletes
   hhs set 4kq2jsye votes.yes 1
   hhs set 4kq2jsye cover --file cover.png
   hhs set 4kq2jsye stock.milk                  # makes a record
   hhs set 4kq2jsye stock.milk.title '"Milk"'`,
 		Args: exactly(2, 3, "a space, a field and a value as JSON (write -- before a negative number)"),
 		RunE: func(c *cobra.Command, args []string) error {
-			op := opArg{Field: args[1], Action: action}
-			if len(args) > 2 {
-				op.Value = json.RawMessage(args[2])
-			}
-			if file != "" {
-				if op.Value != nil {
-					return usagef("--file is the value: give no other")
-				}
-				var err error
-				if op.Value, err = a.putFile(c.Context(), file, media); err != nil {
-					return err
-				}
-			} else if media != "" {
-				return usagef("--media belongs to --file")
-			}
-			if op.Value != nil && !json.Valid(op.Value) {
-				return &failure{code: "value", path: op.Field,
-					text: "the value " + args[2] + " is not JSON; put text in double quotes, such as '\"hello\"'"}
+			op, err := a.setOp(c, args, &f)
+			if err != nil {
+				return err
 			}
 			var done applied
-			err := a.call(c.Context(), "apply", applyArgs{Space: args[0], Ops: []opArg{op}, Wait: wait}, role{online: wait > 0},
+			err = a.call(c.Context(), "apply", applyArgs{Space: args[0], Ops: []opArg{op}, Wait: wait}, role{online: wait > 0},
 				func(body json.RawMessage) error { return json.Unmarshal(body, &done) })
 			if err != nil {
 				return err
@@ -192,11 +205,46 @@ running hhs serve or hhs chat; --wait waits until they have it and says how many
 			})
 		},
 	}
-	c.Flags().StringVar(&file, "file", "", "write a blob of this file")
-	c.Flags().StringVar(&media, "media", "", "with --file: its media type, such as image/png; else by the end of its name")
-	c.Flags().StringVar(&action, "action", "", "set, add, remove, append, make or clear")
+	c.Flags().StringVar(&f.file, "file", "", "write a blob of this file")
+	c.Flags().StringVar(&f.media, "media", "", "with --file: its media type, such as image/png; else by the end of its name")
+	c.Flags().StringVar(&f.action, "action", "", "set, add, remove, append, make or clear")
+	c.Flags().Int64Var(&f.index, "index", 0, "in a list or text: where, from 0 on")
+	c.Flags().Int64Var(&f.count, "count", 0, "in a list or text: how many are deleted there")
 	c.Flags().DurationVar(&wait, "wait", 0, "connect, and wait this long until the peers have it")
 	return c
+}
+
+// setFlags are the flags of hhs set that say what is written.
+type setFlags struct {
+	action, file, media string
+	index, count        int64
+}
+
+// setOp is what hhs set writes.
+func (a *app) setOp(c *cobra.Command, args []string, f *setFlags) (op opArg, err error) {
+	op = opArg{Field: args[1], Action: f.action, Count: f.count}
+	if c.Flags().Changed("index") {
+		op.Index = &f.index
+	}
+	if f.index < 0 || f.count < 0 || c.Flags().Changed("count") && f.count == 0 {
+		return op, usagef("--index is at least 0, and --count at least 1")
+	}
+	if len(args) > 2 {
+		op.Value = json.RawMessage(args[2])
+	}
+	switch {
+	case f.file != "" && op.Value != nil:
+		return op, usagef("--file is the value: give no other")
+	case f.file != "":
+		op.Value, err = a.putFile(c.Context(), f.file, f.media)
+		return op, err
+	case f.media != "":
+		return op, usagef("--media belongs to --file")
+	case op.Value != nil && !json.Valid(op.Value):
+		return op, &failure{code: "value", path: op.Field,
+			text: "the value " + args[2] + " is not JSON; put text in double quotes, such as '\"hello\"'"}
+	}
+	return op, nil
 }
 
 // putFile keeps a file as a blob and returns the value that stands for it.

@@ -49,7 +49,9 @@ func (a *app) printLog(l logged) {
 			if len(op.Commits) > 0 {
 				what += " " + strings.Join(op.Commits, " ")
 			}
-			if op.Value != nil {
+			if edits := editText(op); edits != "" {
+				what += " " + edits
+			} else if op.Value != nil {
 				what += " " + string(op.Value)
 			}
 			switch {
@@ -67,6 +69,24 @@ func (a *app) printLog(l logged) {
 	if l.Next != "" {
 		a.notef("Older ones: --before %s\n", l.Next)
 	}
+}
+
+// editText says what an op inserted into a list or text and what it deleted; "" for another op, or one that says nothing.
+func editText(op loggedOp) string {
+	var edits []struct{ Insert, Delete json.RawMessage }
+	if op.Action != "edit" || json.Unmarshal(op.Value, &edits) != nil {
+		return ""
+	}
+	var said []string
+	for _, e := range edits {
+		if e.Insert != nil {
+			said = append(said, "inserted "+string(e.Insert))
+		}
+		if e.Delete != nil {
+			said = append(said, "deleted "+string(e.Delete))
+		}
+	}
+	return strings.Join(said, ", ")
 }
 
 // fieldText names a field; some have no name of their kind's.

@@ -37,8 +37,8 @@ func (a *app) createCommand() *cobra.Command {
 		Use:   "create [KIND]",
 		Short: "Make a space",
 		Long: `Makes a space of a kind: a name, which should begin with a domain of yours, an optional version ("name@2", 1 without),
-and fields. A field is NAME=TYPE or NAME=TYPE:VALUE: the types are register, once, set, growset, log and counter, which
-takes no VALUE; the values string, integer, float, bool, identity, link, bytes, any, or a schema as JSON
+and fields. A field is NAME=TYPE or NAME=TYPE:VALUE: the types are register, once, set, growset, log and list, and counter and
+text, which take no VALUE; the values string, integer, float, bool, identity, link, bytes, any, or a schema as JSON
 (docs/spec/schema.md); any without. NAME=map:TYPE:VALUE is a map of such values by key.
 
 With --manifest the whole kind is read from a file of DAG-JSON, as hhs.Define and defineSpace make it ("-": standard input).`,

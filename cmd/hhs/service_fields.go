@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"time"
+	"unicode/utf8"
 
 	hhs "github.com/hyperhyperspace/hhs-go"
 	"github.com/hyperhyperspace/hhs-go/authority"
@@ -17,17 +18,17 @@ import (
 // entry is a value with where it comes from.
 type entry struct {
 	Value    json.RawMessage `json:"value"`
-	Identity string          `json:"identity"`
+	Identity string          `json:"identity,omitempty"` // this and what follows are absent where no one op wrote the value
 	Name     string          `json:"name,omitempty"`
-	Device   string          `json:"device"`
-	Time     time.Time       `json:"time"`
-	Commit   string          `json:"commit"`
-	Index    int             `json:"index"`
+	Device   string          `json:"device,omitempty"`
+	Time     time.Time       `json:"time,omitzero"`
+	Commit   string          `json:"commit,omitempty"`
+	Index    int             `json:"index,omitempty"`
 }
 
 // fieldValue is what a field holds. A register or once has Value, and Conflicts where
-// others wrote at the same time; sets and logs have Entries, the latest of Size,
-// and so has a fold, whose ops they are;
+// others wrote at the same time; sets, lists and logs have Entries, the first of Size, and of a log the latest,
+// and so has a fold, whose ops they are; a text has Text of Size characters;
 // a counter has Sum, with all its digits, of Size ops; a map has Items, the first of Size keys;
 // a record, or one of a map, has Value with all that is in it.
 type fieldValue struct {
@@ -40,8 +41,13 @@ type fieldValue struct {
 	Fold      string      `json:"fold,omitempty"`    // the fold whose ops the entries are
 	Version   int64       `json:"version,omitempty"` // of the fold
 	Items     []item      `json:"items,omitempty"`
+	Text      *string     `json:"text,omitempty"`
 	Size      int         `json:"size"`
+	More      bool        `json:"more,omitempty"` // the text goes on
 }
+
+// maxText is how much of a text is shown, in UTF-16 units: far more than anybody reads on a terminal.
+const maxText = 1 << 20
 
 // item is a key of a map with all that is under it.
 type item struct {
@@ -66,6 +72,8 @@ type reader interface {
 	Counter(field string, path ...any) (crdt.Total, error)
 	SetPage(field string, after []byte, limit int, path ...any) (hhs.Page, error)
 	LogPage(field string, from []byte, limit int, last bool, path ...any) (hhs.Page, error)
+	ListPage(field string, from, limit int, path ...any) (hhs.Page, error)
+	TextSlice(field string, from, to int, path ...any) (text string, units int, err error)
 	MapPage(field string, q hhs.MapQuery, path ...any) (hhs.ItemPage, error)
 	Value(field string, path ...any) (hhs.Item, bool, error)
 	NameOf(who hhs.Identity) (string, error)
@@ -137,6 +145,12 @@ func readPlace(space reader, p place, limit int) (fieldValue, error) {
 		page, err = space.SetPage(p.field, nil, limit, p.path...)
 	case "log", authority.TypeFold:
 		page, err = space.LogPage(p.field, nil, limit, true, p.path...)
+	case "list":
+		page, err = space.ListPage(p.field, 0, limit, p.path...)
+	case "text":
+		text, units, err := space.TextSlice(p.field, 0, maxText, p.path...)
+		v.Text, v.Size, v.More = &text, utf8.RuneCountInString(text), units > maxText
+		return v, err
 	case authority.TypeMap:
 		return v, v.readMap(space, p, limit)
 	default:
@@ -213,6 +227,8 @@ type opArg struct {
 	Field  string          `json:"field"`            // or the path of a value in one
 	Action string          `json:"action,omitempty"` // "": the one that its type has for adding
 	Value  json.RawMessage `json:"value,omitempty"`  // nil: none
+	Index  *int64          `json:"index,omitempty"`  // of a list or text: where; nil: at the end
+	Count  int64           `json:"count,omitempty"`  // how many elements are deleted there
 }
 
 type applied struct {
@@ -274,7 +290,15 @@ func opOf(m *authority.Manifest, o opArg) (hhs.Op, error) {
 			action = "make"
 		}
 	}
-	op := hhs.Op{Field: p.field, Path: p.path, Action: action}
+	op := hhs.Op{Field: p.field, Path: p.path, Action: action, CodePoints: true}
+	sequence := p.shape.Type == "list" || p.shape.Type == "text"
+	if !sequence && (o.Index != nil || o.Count != 0) {
+		return op, failf("value", "--index and --count are for lists and texts; %s is a %s", o.Field, p.shape.Type)
+	}
+	if sequence && o.Value == nil && o.Count > 0 && o.Index != nil && action == "" {
+		op.Action, op.Value = "delete", []any{*o.Index, o.Count}
+		return op, nil
+	}
 	bare := action == "make" || action == "clear" || action == "remove" && p.shape.Type != "set"
 	switch {
 	case bare && o.Value != nil:
@@ -293,6 +317,35 @@ func opOf(m *authority.Manifest, o opArg) (hhs.Op, error) {
 			return op, err
 		}
 		op.Value = sch.Conform(op.Value)
+	}
+	if sequence {
+		return sequenceOp(op, o, p.shape.Type)
+	}
+	return op, nil
+}
+
+// sequenceOp makes an op on a list or text: VALUE at the end, before --index, instead of --count elements from --index on, or
+// with the action set as the value of the element at --index.
+func sequenceOp(op hhs.Op, o opArg, typ string) (hhs.Op, error) {
+	content := op.Value
+	if typ == "list" {
+		content = []any{op.Value}
+	} else if _, ok := content.(string); !ok {
+		return op, failf("value", "%s is a text: write a text in double quotes, such as '\"hello\"'", o.Field)
+	}
+	switch {
+	case o.Count != 0 && (o.Index == nil || op.Action != "" || o.Count < 0):
+		return op, failf("value", "--count is how many elements go from --index on, and goes with no --action")
+	case typ == "list" && op.Action == "set" && o.Index == nil:
+		return op, failf("value", "which element of %s? --index says its place, from 0 on", o.Field)
+	case typ == "list" && op.Action == "set":
+		op.Value = []any{*o.Index, op.Value}
+	case op.Action != "":
+		return op, failf("value", "a %s has no action %q; VALUE is added at the end, --index N inserts it before, and --count M deletes there", typ, op.Action)
+	case o.Index == nil:
+		op.Action, op.Value = "insert", []any{nil, content}
+	default:
+		op.Action, op.Value = "splice", []any{*o.Index, o.Count, content}
 	}
 	return op, nil
 }

@@ -23,7 +23,7 @@ func Code(err error) string {
 	if err == nil {
 		return ""
 	}
-	if ofFile(err) { // whatever is wrong with what is in it
+	if as[*FileError](err) { // whatever is wrong with what is in it
 		return "file"
 	}
 	for _, c := range sentinels {

@@ -21,9 +21,6 @@ type engine = any
 // afterRestore is for directories: nothing restores a browser's data.
 func (n *Node) afterRestore(context.Context, string) error { return nil }
 
-// ofFile tells whether an error is about a file: a page reads none.
-func ofFile(error) bool { return false }
-
 var platformPace = pace.Point
 
 func platformVerifier() identity.Verifier { return webkey.NewVerifier(context.Background()) }

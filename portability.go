@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/hyperhyperspace/hhs-go/history/export"
 	"github.com/hyperhyperspace/hhs-go/object"
 	"github.com/hyperhyperspace/hhs-go/object/car"
 	"github.com/hyperhyperspace/hhs-go/replica"
+	"github.com/hyperhyperspace/hhs-go/store"
 )
 
 // FileError is what is wrong with a file that was to be imported or verified, and where: the byte, the block and the
@@ -152,6 +154,39 @@ const (
 	ruleRoots = "export.roots" // its roots are not the space and its heads
 	ruleTwice = "export.twice" // a commit is there twice
 )
+
+// verify is VerifyExport into a store that is thrown away.
+func verify(ctx context.Context, db store.Store, r io.Reader, tell []func(Step)) (x Imported, err error) {
+	n, err := Open(ctx, "", WithStore(db), WithDurability(store.Written), Offline())
+	if err != nil {
+		return x, fmt.Errorf("verify: %w", err)
+	}
+	defer func() { err = errors.Join(err, n.Close()) }()
+	x, head, err := n.importFile(ctx, r, "verify", tell)
+	if err == nil {
+		err = n.wholeFile(x, head.Heads)
+	}
+	if err != nil {
+		return x, fmt.Errorf("verify: %w", err)
+	}
+	return x, nil
+}
+
+// wholeFile compares what a file said of itself with what it held; this node has nothing else of the space.
+func (n *Node) wholeFile(x Imported, heads []object.ID) error {
+	s, err := n.rep.Space(x.Space)
+	if err != nil {
+		return err
+	}
+	if x.New != x.Commits {
+		return &FileError{Block: x.Space, Rule: ruleTwice, Detail: fmt.Sprintf("%d commits, of which %d were there before", x.Commits, x.Commits-x.New)}
+	}
+	have := s.Heads()
+	if len(heads) > 0 && !slices.Equal(have, heads) {
+		return &FileError{Block: x.Space, Rule: ruleRoots, Detail: fmt.Sprintf("its roots name %d heads, what it holds has %d, or others", len(heads), len(have))}
+	}
+	return nil
+}
 
 // refusedAt finds the place in the file of what the door refused.
 func refusedAt(in *export.Reader, err error) error {

@@ -120,6 +120,7 @@ func TestSilentSigner(t *testing.T) {
 		"receipt": in(map[string]any{"commits": []any{commit}}), "status": in(nil), "peers": in(nil),
 		"undo": in(nil), "redo": in(nil), "undoState": in(nil),
 		"version": in(nil), "history": in(nil), "diff": in(nil),
+		"fileExport": in(nil), "fileRead": {"file": 1}, "fileImport": {}, "fileWrite": {"file": 2, "data": []byte{}}, "fileEnd": {"file": 2, "stop": true},
 		"subscribe": {"sub": "test/1", "space": space}, "unsubscribe": {"sub": "test/1"}, "leave": in(nil), "close": {},
 	}
 	order := exports(t)

@@ -121,7 +121,8 @@ func (a *app) verifyCommand() *cobra.Command {
 		Long: `Checks what hhs export wrote: every hash, signature and rule, and that the file is whole. It needs no data directory and no
 network, only room for the space among the temporary files while it works. "-" reads standard input.
 
-Exit code 3 and the code "file": something is wrong; the error says at which byte, in which block, against which rule.`,
+Exit code 3 and the code "file": something is wrong, or this is no export; the error says at which byte, in which block, against
+which rule. It stops there: what comes after a fault cannot be told from what belongs to it.`,
 		Example: "  hhs verify room.car",
 		Args:    exactly(1, 1, `a file that hhs export wrote, or "-"`),
 		RunE: func(c *cobra.Command, args []string) error {

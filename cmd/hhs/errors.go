@@ -80,6 +80,8 @@ func code(err error) string {
 	var busy *server.BusyError
 	var value *object.DecodeError
 	switch {
+	case errors.As(err, new(*hhs.FileError)): // also one in which a value cannot be read
+		return "file"
 	case errors.Is(err, room.ErrNoRoom):
 		return "not_found"
 	case errors.As(err, &busy):

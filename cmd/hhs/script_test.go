@@ -53,6 +53,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"run": cmdRun, "expect": cmdExpect, "stop": cmdStop, "kill9": cmdKill, "freeaddr": cmdFreeAddr, "match": cmdMatch, "together": cmdTogether, "rot": cmdRot,
+			"objects": cmdObjects, "holds": cmdHolds,
 		},
 	})
 }

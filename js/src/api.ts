@@ -5,6 +5,7 @@ export type { Handle, HandleAt, Handles, MapEntry, MapHandle, MapPage, MapRange,
 export { SpaceKind, defineSpace } from './define.js'
 export { type ErrorCode, HhsError } from './errors.js'
 export type { CounterHandle, Entry, LogHandle, LogPage, LogRange, RegisterHandle, SetHandle } from './fields.js'
+export type { FileOptions, FileProgress, FileSource, Imported } from './files.js'
 export { Link, type LinkCodec } from './link.js'
 export type { SubscribeOptions, Unsubscribe } from './live.js'
 export type { Candidate, CreateOptions, HhsNode, JoinOptions } from './node.js'

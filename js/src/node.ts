@@ -3,6 +3,7 @@ import type { Value } from './cbor.js'
 import type { Client, Data, EngineState } from './client.js'
 import type { SpaceKind } from './define.js'
 import { HhsError } from './errors.js'
+import { type FileOptions, type FileSource, type Imported, exportStream, readFile } from './files.js'
 import { Link } from './link.js'
 import { Listeners, type SubscribeOptions, type Unsubscribe, observe, report } from './live.js'
 import type { Fields } from './shapes.js'
@@ -92,6 +93,27 @@ export class HhsNode {
   /** All spaces of this device, the most recently active first. */
   async spaces(): Promise<SpaceInfo[]> {
     return (await this.client.call('spaces', {})).spaces as unknown as SpaceInfo[]
+  }
+
+  /**
+   * A space as a file: all of it, as a stream that is written as it is read. `await new Response(node.export(room)).blob()` is one to
+   * download; `hhs import` and `hhs verify` read it too. It holds no private keys; who has it can read the space.
+   */
+  export(space: Space<any> | string, options: FileOptions = {}): ReadableStream<Uint8Array> {
+    return exportStream(this.client, typeof space === 'string' ? space : space.id, options)
+  }
+
+  /**
+   * Reads a file that `export` or `hhs export` wrote. What is in it is checked like what a stranger sends; importing again goes on where
+   * it ended. Rejects with `file`, where in the file something is wrong, or `refused`; what was before that is here.
+   */
+  async import(file: FileSource, options: FileOptions = {}): Promise<Imported> {
+    return readFile(this.client, file, false, options)
+  }
+
+  /** Checks a file, that it is whole, and every hash, signature and rule in it, and keeps nothing. Rejects with `file` and where it is wrong. */
+  async verifyExport(file: FileSource, options: FileOptions = {}): Promise<Imported> {
+    return readFile(this.client, file, true, options)
   }
 
   /** Calls `fn` with the spaces now and when one is added, left or becomes ready. */

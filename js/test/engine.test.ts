@@ -6,6 +6,7 @@ import type { SpaceKind } from '../src/define.js'
 import { ProcessHost } from '../src/inprocess.js'
 import { openOn } from '../src/options.js'
 import { List, composed } from './composed.js'
+import { files } from './files.js'
 import { past } from './past.js'
 import { Notes, sequences, sequencesOfEngine } from './sequences.js'
 
@@ -18,3 +19,4 @@ describe('with the engine', () => composed(() => open(List)))
 describe('lists and texts with the engine', () => sequences(() => open(Notes)))
 describe('what only the engine does with them', () => sequencesOfEngine(() => open(Notes)))
 describe('the past, with the engine', () => past(() => open(List)))
+describe('files, with the engine', () => files(() => open(List)))

@@ -16,6 +16,7 @@ import (
 type engine struct {
 	closed chan struct{}
 	kept   kept
+	files  files
 
 	mu   sync.Mutex
 	name string
@@ -41,6 +42,7 @@ var methods = map[string]method{
 	"read": (*engine).read, "edit": (*engine).edit, "names": (*engine).names, "receipt": (*engine).receipt, "status": (*engine).status, "peers": (*engine).peers,
 	"undo": (*engine).undo, "redo": (*engine).redo, "undoState": (*engine).undoState,
 	"version": (*engine).version, "history": (*engine).history, "diff": (*engine).diff,
+	"fileExport": (*engine).fileExport, "fileImport": (*engine).fileImport, "fileRead": (*engine).fileRead, "fileWrite": (*engine).fileWrite, "fileEnd": (*engine).fileEnd,
 	"subscribe": (*engine).subscribe, "unsubscribe": (*engine).unsubscribe,
 }
 
@@ -135,6 +137,7 @@ func (e *engine) close(_ context.Context, a *args) (result, error) {
 	}
 	e.mu.Unlock()
 	e.kept.clear()
+	e.files.clear()
 	if n == nil {
 		return nil, errNotOpen
 	}

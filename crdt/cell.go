@@ -3,6 +3,7 @@ package crdt
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/hyperhyperspace/hhs-go/history"
@@ -86,31 +87,51 @@ func (f *front) at(at place) (*spot, error) {
 	return s, err
 }
 
-// below reads what an op may have in its past: ops of lesser height and earlier ones of its own commit. They may change
-// from now on.
-func (f *front) below(op *Op, at place) ([]*spot, error) {
-	lower, err := f.between("", string(appendOrdered(nil, op.Height)))
+// own reads the ops of op's commit that are in the frontier, in order: those before it, and those behind it.
+func (f *front) own(op *Op, at place) (earlier, later []item, err error) {
+	first, last := *op, *op
+	first.Ref.Index, last.Ref.Index = 0, math.MaxUint32
+	earlier, err = f.between(string(placeOf(&first)), string(at))
+	if err == nil {
+		later, err = f.between(string(at)+"\x00", string(placeOf(&last))+"\x00")
+	}
+	return earlier, later, err
+}
+
+// below reads what an op may have in its past: earlier ones of its own commit and ops of lesser height. They may change
+// from now on. Of lesser heights nothing is read when it is known already what becomes of them, so that a commit with many
+// ops among many others reads those once: where an earlier op of the commit is shown, it hides all that the commit
+// has seen; and a void op only takes from the tips what the earlier one took. known tells that, and then whether the op is
+// after everything, as that one was.
+func (f *front) below(op *Op, at place, effective bool) (spots []*spot, known, linear bool, err error) {
+	own, _, err := f.own(op, at)
 	if err != nil {
-		return nil, err
+		return nil, false, false, err
 	}
-	first := *op
-	first.Ref.Index = 0
-	own, err := f.between(string(placeOf(&first)), string(at))
+	known = len(own) > 0 && !effective
+	for _, it := range own {
+		known = known || it.flags&flagEffective != 0
+		linear = it.flags&flagCut != 0
+	}
+	var lower []item
+	if !known {
+		lower, err = f.between("", string(appendOrdered(nil, op.Height)))
+	}
 	if err != nil || len(lower)+len(own) == 0 {
-		return nil, err
+		return nil, known, linear, err
 	}
-	spots := make([]*spot, 0, len(lower)+len(own))
+	spots = make([]*spot, 0, len(lower)+len(own))
 	for _, items := range [][]item{lower, own} {
 		for _, it := range items {
 			s, err := f.spot(it)
 			if err != nil {
-				return nil, err
+				return nil, known, linear, err
 			}
 			spots = append(spots, s)
 		}
 	}
 	f.spots = append(f.spots, spots...)
-	return spots, nil
+	return spots, known, linear, nil
 }
 
 // shownAbove reads the shown ops of the frontier with a greater place.
@@ -183,11 +204,13 @@ func (c *cell) apply(op *Op, effective bool) ([]Change, error) {
 // pass tells what becomes of the frontier's ops that a new op has in its past. linear tells that it has all tips in it,
 // and so everything: of what is not below it, the greatest is a tip.
 func (c *cell) pass(op *Op, f *front, effective bool) (linear bool, err error) {
-	spots, err := f.below(op, c.at)
+	spots, known, linear, err := f.below(op, c.at, effective)
 	if err != nil {
 		return false, err
 	}
-	linear = f.count == uint64(len(spots))
+	if !known {
+		linear = f.count == uint64(len(spots))
+	}
 	for _, s := range spots {
 		sees, err := c.sees(op, s)
 		switch {
@@ -301,11 +324,7 @@ func (c *cell) flip(op *Op, effective bool) ([]Change, error) {
 	r.flags ^= flagEffective
 	hidden := false
 	if effective {
-		shown, err := f.shownAbove(c.at)
-		if err == nil {
-			hidden, err = c.hidden(shown, op.Ref, c.at)
-		}
-		if err != nil {
+		if hidden, err = c.hiddenIn(f, op); err != nil {
 			return nil, err
 		}
 	}
@@ -318,9 +337,30 @@ func (c *cell) flip(op *Op, effective bool) ([]Change, error) {
 	return c.show(f, []*spot{{at: c.at, ref: op.Ref, record: r}}, op)
 }
 
+// hiddenIn tells whether a resting op is in the past of a shown one. Another op of its commit that is shown tells: a later
+// one hides it, and what hid it would hide an earlier one as well.
+func (c *cell) hiddenIn(f *front, op *Op) (bool, error) {
+	earlier, later, err := f.own(op, c.at)
+	if err != nil {
+		return false, err
+	}
+	effective := func(it item) bool { return it.flags&flagEffective != 0 }
+	if slices.ContainsFunc(later, effective) {
+		return true, nil
+	}
+	if slices.ContainsFunc(earlier, effective) {
+		return false, nil
+	}
+	shown, err := f.shownAbove(c.at)
+	if err != nil {
+		return false, err
+	}
+	return c.hidden(shown, op.Ref, c.at)
+}
+
 // show hides what op has in its past, now that op is shown itself: as one of the frontier, or joining it.
 func (c *cell) show(f *front, join []*spot, op *Op) ([]Change, error) {
-	spots, err := f.below(op, c.at)
+	spots, _, _, err := f.below(op, c.at, true)
 	if err != nil {
 		return nil, err
 	}

@@ -100,7 +100,12 @@ type move struct {
 
 // enter takes in an op that is effective now: as visible, hiding what it is before, or as too late.
 func (o *once) enter(op *Op, self late, from byte) ([]Change, error) {
-	if o.behind(o.collect([]byte{spaceShown}, join(spaceShown, nil, self.at), math.MaxInt), self) {
+	tooLate := false // the nearest is asked first: it may be of the same commit
+	o.each([]byte{spaceShown}, join(spaceShown, nil, self.at), true, func(l late) bool {
+		tooLate = o.behind([]late{l}, self)
+		return !tooLate
+	})
+	if tooLate {
 		o.move(self, from, spaceRest)
 		return nil, o.err
 	}
@@ -199,10 +204,10 @@ func (o *once) find(at place) byte {
 // onceSpaces are where an op can be.
 var onceSpaces = [...]byte{spaceShown, spaceRest, spaceVoid}
 
-// behind tells whether an op comes after one of others.
+// behind tells whether an op comes after one of others. The last of them is asked first.
 func (o *once) behind(others []late, l late) (before bool) {
 	c := cell{field: o.field}
-	for i := 0; i < len(others) && !before && o.err == nil; i++ {
+	for i := len(others) - 1; i >= 0 && !before && o.err == nil; i-- {
 		before, o.err = c.precedes(others[i].at, others[i].ref, l.at, l.ref)
 	}
 	return before

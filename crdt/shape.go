@@ -1,6 +1,10 @@
 package crdt
 
-import "github.com/hyperhyperspace/hhs-go/schema"
+import (
+	"slices"
+
+	"github.com/hyperhyperspace/hhs-go/schema"
+)
 
 // Shape is what a field is made of: a value of one type, a map of values that are all alike, or a record of named ones.
 // Exactly one of Type, Of and Fields is set. It never changes once it is in use.
@@ -59,6 +63,31 @@ func (s *Shape) Field() Type {
 		return s.Type
 	}
 	return composed{s}
+}
+
+// EarliestWins tells that an op is for a value of which the earliest write is shown, and not the latest: what is taken back and
+// given again together costs least when it is told in the opposite order.
+func (s *Shape) EarliestWins(op *Op) bool {
+	if s.Type != nil {
+		_, once := s.Type.(onceType)
+		return once
+	}
+	if !s.holdsOnce() {
+		return false
+	}
+	r, _, err := target(s, op)
+	if err != nil || r.shape.Type == nil {
+		return false
+	}
+	return r.shape.EarliestWins(op)
+}
+
+func (s *Shape) holdsOnce() bool {
+	if s.Of != nil {
+		return s.Of.holdsOnce()
+	}
+	_, once := s.Type.(onceType)
+	return once || slices.ContainsFunc(s.Fields, func(p Property) bool { return p.Shape.holdsOnce() })
 }
 
 // property finds a property of a record.

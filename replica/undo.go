@@ -319,6 +319,7 @@ func undoable(src opSource, person identity.PublicKey, refs []history.OpRef) (nu
 // turn tells the types what was taken back and given again since the last call, whatever order it was named in: what is
 // given again from the latest commit back, then what is taken back from the earliest on. So a commit is mostly hidden by a
 // later one when it is told of, and costs nothing; the other way round each shows, or uncovers, what the next one changes.
+// Where the earliest write is shown it is the opposite, and that is told afterwards.
 func (a *applier) turn() (changes []Change, err error) {
 	list := a.undos.list
 	a.undos.list, a.undos.turned = nil, nil
@@ -339,44 +340,69 @@ func (a *applier) turn() (changes []Change, err error) {
 		}
 		return cmp.Compare(t.num, s.num)
 	})
+	list = slices.DeleteFunc(list, func(t turning) bool { return masked[t.num] == t.was })
+	var opposite []turning
 	for _, t := range list {
-		if masked[t.num] == t.was {
-			continue
+		more := false
+		if more, changes, err = a.flipAll(t, masked[t.num], false, changes); err != nil {
+			return nil, err
 		}
-		w, err := a.ops.whole(t.num)
-		if err == nil {
-			changes, err = a.flip(&w, !masked[t.num], t.cause, changes)
+		if more {
+			opposite = append(opposite, t)
 		}
-		if err != nil {
-			return nil, fmt.Errorf("take back commit %d: %w", t.num, err)
+	}
+	for _, t := range slices.Backward(opposite) {
+		if _, changes, err = a.flipAll(t, masked[t.num], true, changes); err != nil {
+			return nil, err
 		}
-		a.space.node.cfg.Pace()
 	}
 	return changes, nil
 }
 
+// flipAll tells of one commit; more says that it has ops that are told in the opposite order, or, there, that it has others.
+func (a *applier) flipAll(t turning, masked, opposite bool, changes []Change) (more bool, _ []Change, err error) {
+	w, err := a.ops.whole(t.num)
+	if err == nil {
+		more, changes, err = a.flip(&w, !masked, opposite, t.cause, changes)
+	}
+	if err != nil {
+		return false, nil, fmt.Errorf("take back commit %d: %w", t.num, err)
+	}
+	a.space.node.cfg.Pace()
+	return more, changes, nil
+}
+
 // flip tells the types of the fields of the kind what counts of a commit now.
-func (a *applier) flip(w *whole, effective bool, cause *crdt.Op, changes []Change) ([]Change, error) {
-	a.undos.told += len(w.commit.Env.Ops)
+func (a *applier) flip(w *whole, effective, opposite bool, cause *crdt.Op, changes []Change) (more bool, _ []Change, err error) {
 	k, err := a.ops.kindAt(w.num)
 	if err != nil {
-		return nil, err
+		return false, nil, err
 	}
-	for i := range w.commit.Env.Ops {
+	n := len(w.commit.Env.Ops)
+	for i := range n {
+		if opposite && !effective {
+			i = n - 1 - i
+		}
 		op := &w.commit.Env.Ops[i]
 		if !ofKind(op) {
 			continue
 		}
 		f, err := k.field(op.Field)
 		if err != nil {
-			return nil, err
+			return false, nil, err
 		}
-		ch, err := f.typ.Flip(a.env(f), w.op(i), effective)
+		one := w.op(i)
+		if f.shape.EarliestWins(&one) != opposite {
+			more = true
+			continue
+		}
+		a.undos.told++
+		ch, err := f.typ.Flip(a.env(f), one, effective)
 		if err == nil {
 			err = a.nameBlobs(w.payloads[i], w.num, uint32(i), effective)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("field %s: %w", op.Field, err)
+			return false, nil, fmt.Errorf("field %s: %w", op.Field, err)
 		}
 		for _, one := range ch {
 			if a.quiet {
@@ -385,7 +411,7 @@ func (a *applier) flip(w *whole, effective bool, cause *crdt.Op, changes []Chang
 			changes = append(changes, Change{Field: op.Field, Change: one, Undo: cause})
 		}
 	}
-	return changes, nil
+	return more, changes, nil
 }
 
 // whole reads a commit with its author.

@@ -221,7 +221,9 @@ func fieldOf(s *crdt.Shape) (f authority.Field) {
 		}
 		return f
 	}
-	f.Type = s.Type.Name()
+	if f.Type = s.Type.Name(); f.Type == authority.TypeFold {
+		f.Fold, f.Version = "example.org/auction", 1
+	}
 	if s.Schema != nil {
 		f.Schema = s.Schema.Value()
 	}

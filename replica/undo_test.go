@@ -1,6 +1,7 @@
 package replica_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -511,5 +512,56 @@ func TestUndoTogether(t *testing.T) {
 			t.Fatalf("a change nobody sees: %+v", c)
 		}
 		break
+	}
+}
+
+// TestUndoOfValuesSetOnce: of values of which the earliest write is shown what is taken back is told from the latest on, in a commit
+// and over several, so that none is ever shown that goes in the same moment.
+func TestUndoOfValuesSetOnce(t *testing.T) {
+	s, err := newNode(t, 1).Create(context.Background(), &authority.Manifest{Kind: "hhs.test/once", Version: 1, Policy: authority.PolicyOpen,
+		Fields: []authority.Field{{Name: "owner", Type: "once"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	update := func(f func(tx *replica.Tx) error) object.ID {
+		t.Helper()
+		r, err := s.Update(context.Background(), f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Commit
+	}
+	var commits []object.ID
+	for range 2 {
+		commits = append(commits, update(func(tx *replica.Tx) error {
+			for _, name := range []string{"ana", "bob", "cyd"} {
+				if err := tx.Do("owner", crdt.Draft{Action: crdt.ActionSet, Payload: enc(t, name)}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+	}
+	for _, step := range []struct {
+		do            func(tx *replica.Tx) error
+		before, after []byte
+	}{
+		{func(tx *replica.Tx) error { return tx.Undo(commits...) }, enc(t, "ana"), nil}, {redoLast, nil, enc(t, "ana")},
+	} {
+		ctx, cancel := context.WithCancel(context.Background())
+		changes := s.Watch(ctx)
+		update(step.do)
+		cancel()
+		var got []replica.Change
+		for ch, err := range changes {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, ch)
+		}
+		first := history.OpRef{Commit: commits[0]}
+		if len(got) != 1 || got[0].Op.Ref != first || !bytes.Equal(got[0].Before, step.before) || !bytes.Equal(got[0].After, step.after) {
+			t.Errorf("told are %+v", got)
+		}
 	}
 }

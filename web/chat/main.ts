@@ -4,7 +4,9 @@ import { boot } from '../lib/boot.js'
 import { byId, h, setText, show } from '../lib/dom.js'
 import { publish } from '../lib/publish.js'
 import { problem, statusSentence } from '../lib/text.js'
+import { handleFile, saveFile } from './file.js'
 import { handleFinder } from './finder.js'
+import { History, quoted } from './history.js'
 import { handleServers, showInvitation } from './invite.js'
 import { Chat, type Room } from './kind.js'
 import { forget, remember, sayMissing, sayTaken } from './known.js'
@@ -12,6 +14,7 @@ import { Messages } from './messages.js'
 import { People } from './people.js'
 import { Sender } from './send.js'
 import { showStored } from './stored.js'
+import { Undoing } from './undo.js'
 
 const lastKey = 'hhs.chat.last'
 
@@ -25,6 +28,7 @@ interface Shown {
 class Page {
   private shown: Shown | undefined
   private readonly topics = new Map<string, string>()
+  private readonly history = new History()
   private started = false
   /** The browser took the store away: until the page is loaded again nothing more is kept. */
   private readOnly = false
@@ -38,6 +42,11 @@ class Page {
     this.handleSides()
     handleServers(() => this.shown?.room)
     handleFinder(this.node, where => this.open(where))
+    handleFile(this.node, space => this.open(space))
+    for (const [id, topicOnly] of [['history', false], ['topic-history', true]] as const) {
+      byId(id).onclick = () => void this.guard(async () => { if (this.shown) await this.history.open(this.shown.room, topicOnly) })
+    }
+    byId('save').onclick = () => this.shown && void saveFile(this.node, this.shown.room, this.topics.get(this.shown.room.id) ?? '')
     byId('new-room').onclick = byId('welcome-new').onclick = () => void this.guard(() => this.create())
     byId('leave').onclick = () => void this.guard(() => this.leave())
     byId('stored').addEventListener('toggle', () => this.shown && void this.guard(() => showStored(this.node, this.shown!.room)))
@@ -113,7 +122,11 @@ class Page {
     this.hide()
     localStorage.setItem(lastKey, room.id)
     const me = this.node.identity
-    const messages = new Messages(room, me)
+    const undoing = new Undoing(room)
+    const messages = new Messages(room, me, m => {
+      const takeBack = m.author === me ? () => undoing.takeBack(m.commit, `The message ${quoted(m.value.text, 30)}`) : undefined
+      void this.guard(() => this.history.about(room, m.commit, takeBack))
+    })
     const people = new People(me, room)
     let entered = false
     const shown: Shown = {
@@ -121,6 +134,7 @@ class Page {
       messages,
       stops: [
         () => people.stop(),
+        () => undoing.stop(),
         room.topic.subscribe(t => this.showTopic(room, t)),
         room.subscribeNames(names => {
           messages.setNames(names)

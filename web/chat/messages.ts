@@ -5,7 +5,7 @@ import { publish } from '../lib/publish.js'
 import { clock, count, nameOf, tail } from '../lib/text.js'
 import type { Room } from './kind.js'
 
-type Message = Entry<{ text: string }>
+export type Message = Entry<{ text: string }>
 
 /** Messages shown at first, more than a screen holds, and more each time earlier ones are asked for. */
 const page = 50
@@ -19,9 +19,12 @@ const ahead = 400
 export class Messages {
   private readonly items = new Map<string, HTMLLIElement>()
   private live: Message[] = []
-  /** Messages before the live ones, read once, and where those before them are: undefined when there are none. */
+  /** Messages before the live ones, and where those before them are: undefined when there are none. */
   private older: Message[] = []
   private before: Uint8Array | undefined
+  /** How many there are before the older ones. */
+  private unread = 0
+  private drawing = 0
   private asking = false
   private names = new Map<string, string>()
   private last = page
@@ -33,7 +36,7 @@ export class Messages {
   /** The last message is in sight, and stays so when messages come or the window, as for a keyboard on the screen, gets smaller. */
   private atEnd = true
 
-  constructor(private readonly room: Room, private readonly me: string) {
+  constructor(private readonly room: Room, private readonly me: string, private readonly about: (m: Message) => void) {
     this.list.replaceChildren()
     this.list.setAttribute('aria-live', 'off')
     byId('earlier').onclick = () => void this.earlier()
@@ -80,6 +83,7 @@ export class Messages {
       const p = await this.room.messages.page({ last: 2 * page, before: this.before! })
       this.older.unshift(...p.entries)
       this.before = p.before
+      this.unread = p.size - this.older.length - this.live.length
       this.place()
       this.markAs(p.entries, await this.room.held(p.entries.map(m => m.commit)))
     } catch {
@@ -90,14 +94,24 @@ export class Messages {
 
   private async draw(live: Message[], p: LogPage<{ text: string }>): Promise<void> {
     const atEnd = this.atEnd
-    const grown = live.at(-1)?.id !== this.live.at(-1)?.id
-    const ids = new Set(live.map(m => m.id))
-    const left = this.live.filter(m => !ids.has(m.id))
-    // What moved out of the live part stays before it, unless there are others in between that nobody has read.
-    if (this.older.length > 0 && left.length < this.live.length) {
-      this.older.push(...left)
+    const last = live.at(-1)
+    const grown = last !== undefined && !this.live.some(m => m.id === last.id)
+    if (this.older.length > 0) {
+      const turn = ++this.drawing
+      const ids = new Set(live.map(m => m.id))
+      const older = [...this.older, ...this.live.filter(m => !ids.has(m.id))]
+      // What moved out of the live part stays before it. If their numbers do not say that this is all that happened, some were taken
+      // back or came late among them, and they are read again.
+      if (this.unread + older.length + live.length !== p.size) {
+        const again = p.before && await this.room.messages.page({ last: older.length, before: p.before }).catch(() => undefined)
+        if (turn !== this.drawing) return
+        this.older = again ? again.entries : []
+        this.before = again ? again.before : p.before
+      } else {
+        this.older = older
+      }
+      this.unread = p.size - this.older.length - live.length
     } else {
-      this.older = []
       this.before = p.before
     }
     this.live = live
@@ -144,7 +158,8 @@ export class Messages {
         h('bdi', { class: 'who' }, nameOf(this.names, m.author)),
         h('code', { title: m.author }, tail(m.author)),
         h('time', { datetime: new Date(m.time).toISOString() }, clock(m.time)),
-        h('span', { class: 'mark' }, 'saved here')),
+        h('span', { class: 'mark' }, 'saved here'),
+        h('button', { type: 'button', class: 'quiet about', 'aria-label': 'About this message', title: 'About this message', onclick: () => this.about(m) }, '⋯')),
       h('div', { class: 'text', dir: 'auto' }, m.value.text))
     this.items.set(m.id, item)
     return item

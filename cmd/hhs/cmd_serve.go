@@ -135,6 +135,16 @@ func (s *serving) pages() (built bool, err error) {
 	return err == nil, err
 }
 
+// examples are the addresses of those that are built: one needs npm.
+func (s *serving) examples(url string) (list []string) {
+	for _, name := range []string{"shopping-list", "counter-poll", "shared-notes"} {
+		if _, err := fs.Stat(s.Pages, "examples/"+name+"/index.html"); err == nil {
+			list = append(list, url+"/examples/"+name)
+		}
+	}
+	return list
+}
+
 // pageFiles are the pages; a variable because a test has its own.
 var pageFiles = func() (fs.FS, error) { return web.Files() }
 
@@ -256,7 +266,7 @@ func (a *app) demo(ctx context.Context, s *serving) error {
 		a.printf("Next: write in both. Or join from a terminal:  %s chat '%s'\n", program(os.Args[0]), link)
 		a.printf("Then stop this with Ctrl-C and write on: the browsers go on without it.\n")
 		if built {
-			a.printf("Examples to read and copy, each one page:  %[1]s/examples/shopping-list  %[1]s/examples/counter-poll\n", h.server.URL())
+			a.printf("Examples to read and copy, each one page:  %s\n", strings.Join(s.examples(h.server.URL()), "  "))
 		}
 	})
 	if err == nil {

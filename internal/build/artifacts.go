@@ -113,15 +113,19 @@ func (b *build) scripts(ctx context.Context) error {
 	})
 }
 
+// codeMirror is what the example of an editor is made with. Without it, as where there is no npm, that page is left out.
+const codeMirror = "js/node_modules/@codemirror/view"
+
 // web makes the pages and puts them where binaries embed them.
 func (b *build) web(ctx context.Context) error {
 	if err := b.wasm(ctx); err != nil {
 		return err
 	}
 	err := b.fresh("web", inputs{
-		of: []string{"wasm"}, under: []string{"js/src", "web", "examples", "tools/bundle", "tools/go.mod"},
-		keep:  func(path string) bool { return strings.HasPrefix(path, "tools/") || !strings.HasSuffix(path, ".go") },
-		there: []string{webDir + "/index.html"},
+		of: []string{"wasm"}, under: []string{"js/src", "js/package-lock.json", "web", "examples", "tools/bundle", "tools/go.mod"},
+		recipe: fmt.Sprint("with npm packages: ", b.allThere([]string{codeMirror})),
+		keep:   func(path string) bool { return strings.HasPrefix(path, "tools/") || !strings.HasSuffix(path, ".go") },
+		there:  []string{webDir + "/index.html"},
 		make: func(b *build) error {
 			return step("pages: build/web", func() error { return b.bundle(ctx, "web", webDir) })
 		},

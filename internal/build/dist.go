@@ -26,6 +26,9 @@ func dist(ctx context.Context, b *build, _ []string) error {
 	if err := b.doctor(ctx, needTypes); err != nil {
 		return err
 	}
+	if err := b.jsDependencies(ctx); err != nil { // the pages have an example that needs them
+		return err
+	}
 	if err := b.binary(ctx); err != nil {
 		return err
 	}
@@ -117,7 +120,8 @@ func addFile(out *tar.Writer, name, from string) error {
 // tsc is the TypeScript compiler, from js.
 var tsc = filepath.Join("node_modules", "typescript", "bin", "tsc")
 
-// jsDependencies installs what package-lock.json names: the TypeScript compiler, types, and React for a test. The pages need none of it.
+// jsDependencies installs what package-lock.json names: the TypeScript compiler, types, React for a test and CodeMirror. The
+// pages need none of it, but for one example.
 func (b *build) jsDependencies(ctx context.Context) error {
 	return b.fresh("js-dependencies", inputs{
 		under: []string{"js/package-lock.json", "js/package.json"}, there: []string{"js/node_modules/typescript/bin/tsc"},

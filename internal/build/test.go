@@ -163,6 +163,9 @@ func (b *build) testWASMChromium(ctx context.Context) error {
 
 // testE2E drives the pages in Chromium, with the binary and nodes in other processes.
 func (b *build) testE2E(ctx context.Context) error {
+	if err := b.jsDependencies(ctx); err != nil { // for the example with an editor
+		return err
+	}
 	if err := b.binary(ctx); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import { describe } from 'node:test'
 import type { SpaceKind } from '../src/define.js'
 import { ProcessHost } from '../src/inprocess.js'
 import { openOn } from '../src/options.js'
+import { editors } from './codemirror.js'
 import { List, composed } from './composed.js'
 import { files } from './files.js'
 import { past } from './past.js'
@@ -20,3 +21,4 @@ describe('lists and texts with the engine', () => sequences(() => open(Notes)))
 describe('what only the engine does with them', () => sequencesOfEngine(() => open(Notes)))
 describe('the past, with the engine', () => past(() => open(List)))
 describe('files, with the engine', () => files(() => open(List)))
+describe('editors, with the engine', () => editors(() => open(Notes)))

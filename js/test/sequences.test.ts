@@ -5,10 +5,13 @@ import { openOn } from '../src/options.js'
 import type { useValue } from '../src/react.js'
 import type { Space } from '../src/space.js'
 import type { Writers } from '../src/tx.js'
+import { editors } from './codemirror.js'
 import { emptyModule } from './fake-engine.js'
 import { Notes, sequences } from './sequences.js'
 
 describe('with a stand-in for the engine', () => sequences(() => openOn(new ProcessHost(() => WebAssembly.compile(emptyModule)), { kinds: [Notes] }, true)))
+
+describe('editors, with a stand-in', () => editors(() => openOn(new ProcessHost(() => WebAssembly.compile(emptyModule)), { kinds: [Notes] }, true)))
 
 // Type tests: these lines do not compile when a type is wrong.
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false

@@ -47,7 +47,7 @@ func files(t *testing.T, dir string) map[string][]byte {
 func TestSite(t *testing.T) {
 	all := files(t, site(t, false))
 	refs := regexp.MustCompile(`(?:src|href)="([^"]+)"`)
-	for _, p := range pages {
+	for _, p := range (&build{root: "../.."}).built() {
 		page := p.html
 		html := string(all[page])
 		if html == "" {

@@ -24,6 +24,7 @@ func (b *build) options() api.BuildOptions {
 		MinifyIdentifiers: b.minify,
 		MinifySyntax:      b.minify,
 		LogLevel:          api.LogLevelSilent,
+		NodePaths:         []string{b.path("js", "node_modules")}, // for what an example needs
 		Plugins:           []api.Plugin{b.wasmExecPlugin(), b.ownPackage()},
 		// The Go runtime looks for Node.js only where it may find it.
 		Define: map[string]string{},
@@ -48,6 +49,9 @@ const assets = { worker: new URL(HHS_ASSETS.worker, import.meta.url), wasm: new 
 export const open = options => start({ assets, ...options })
 `, filepath.ToSlash(b.path("js", "src", "index.ts")))
 	return api.Plugin{Name: "hhs", Setup: func(p api.PluginBuild) {
+		p.OnResolve(api.OnResolveOptions{Filter: `^hhs/codemirror$`}, func(api.OnResolveArgs) (api.OnResolveResult, error) {
+			return api.OnResolveResult{Path: b.path("js", "src", "codemirror.ts")}, nil
+		})
 		p.OnResolve(api.OnResolveOptions{Filter: `^hhs$`}, func(api.OnResolveArgs) (api.OnResolveResult, error) {
 			return api.OnResolveResult{Path: "hhs", Namespace: "hhs"}, nil
 		})
@@ -103,6 +107,7 @@ func (b *build) npm() error {
 		{"js/src/index.ts", "index.js", api.PlatformBrowser, api.FormatESModule, nil, false},
 		{"js/src/index.node.ts", "index.node.js", api.PlatformNode, api.FormatESModule, nil, false},
 		{"js/src/react.ts", "react.js", api.PlatformNeutral, api.FormatESModule, []string{"react", "./index.js"}, false},
+		{"js/src/codemirror.ts", "codemirror.js", api.PlatformNeutral, api.FormatESModule, []string{"@codemirror/*"}, false},
 		{"js/src/worker.ts", "worker.js", api.PlatformBrowser, api.FormatIIFE, nil, minify},
 	} {
 		b.minify = s.minify

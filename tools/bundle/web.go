@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/andybalholm/brotli"
@@ -20,14 +21,41 @@ type page struct {
 	from   string // the directory that html is in
 	script string
 	style  string
+	needs  string // a package of npm without which the page is left out, as a build without npm does
 }
 
 // pages are all pages there are. The first is the index.
 var pages = []page{
-	{"index.html", "web", "web/chat/main.ts", "web/chat/style.css"},
-	{"playground/index.html", "web", "web/playground/main.ts", "web/playground/style.css"},
-	{"examples/shopping-list/index.html", "", "examples/shopping-list/main.ts", "examples/page.css"},
-	{"examples/counter-poll/index.html", "", "examples/counter-poll/main.ts", "examples/page.css"},
+	{"index.html", "web", "web/chat/main.ts", "web/chat/style.css", ""},
+	{"playground/index.html", "web", "web/playground/main.ts", "web/playground/style.css", ""},
+	{"examples/shopping-list/index.html", "", "examples/shopping-list/main.ts", "examples/page.css", ""},
+	{"examples/counter-poll/index.html", "", "examples/counter-poll/main.ts", "examples/page.css", ""},
+	{"examples/shared-notes/index.html", "", "examples/shared-notes/main.ts", "examples/page.css", "@codemirror/view"},
+}
+
+// built are the pages of this build.
+func (b *build) built() (list []page) {
+	for _, p := range pages {
+		if _, err := os.Stat(b.path("js", "node_modules", filepath.FromSlash(p.needs))); p.needs == "" || err == nil {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// link is what stands for a link to another page, {{link PATH TEXT}}: nothing becomes of it where that page is not built.
+var link = regexp.MustCompile(`\{\{link ([a-z/-]+) ([^}]+)\}\}`)
+
+func (b *build) links(html []byte) []byte {
+	return link.ReplaceAllFunc(html, func(m []byte) []byte {
+		part := link.FindSubmatch(m)
+		for _, p := range b.built() {
+			if p.html == string(part[1])+"index.html" {
+				return fmt.Appendf(nil, `<a href="%s">%s</a>`, part[1], part[2])
+			}
+		}
+		return nil
+	})
 }
 
 // output is the built site, by path.
@@ -52,7 +80,7 @@ func (b *build) web() error {
 	if err != nil {
 		return err
 	}
-	for _, p := range pages {
+	for _, p := range b.built() {
 		if err := b.page(out, p, assets); err != nil {
 			return fmt.Errorf("build %s: %w", p.html, err)
 		}
@@ -126,7 +154,7 @@ func (b *build) page(out output, p page, assets map[string]string) error {
 		}
 		html = bytes.ReplaceAll(html, []byte(from), []byte(to))
 	}
-	out[p.html] = html
+	out[p.html] = b.links(html)
 	return nil
 }
 

@@ -55,6 +55,14 @@ func (n *Node) PutBlob(ctx context.Context, r io.Reader, opts ...BlobOption) (Bl
 	return n.rep.PutBlob(ctx, r, o.media, o.name, o.tell)
 }
 
+// BlobPut is a put of bytes that come piece by piece: an io.Writer, ended by Finish. PutBlob is for all else.
+type BlobPut = replica.BlobPut
+
+// NewBlob begins a put of bytes with a media type and a name, both of which may be "". ctx bounds all of it.
+func (n *Node) NewBlob(ctx context.Context, media, name string) (*BlobPut, error) {
+	return n.rep.NewBlob(ctx, media, name)
+}
+
 // BlobCheck is what CheckBlobs found of one blob.
 type BlobCheck = replica.BlobCheck
 

@@ -90,6 +90,11 @@ func (r *BlobReader) Seek(offset int64, whence int) (int64, error) {
 
 // ReadAt implements io.ReaderAt: bytes in the middle are read before the rest is here.
 func (r *BlobReader) ReadAt(p []byte, off int64) (n int, err error) {
+	return r.ReadRange(r.ctx, p, off)
+}
+
+// ReadRange is ReadAt that waits no longer than ctx.
+func (r *BlobReader) ReadRange(ctx context.Context, p []byte, off int64) (n int, err error) {
 	if off < 0 {
 		return 0, errors.New("read blob: before its beginning")
 	}
@@ -97,7 +102,7 @@ func (r *BlobReader) ReadAt(p []byte, off int64) (n int, err error) {
 		if off >= r.Size() {
 			return n, io.EOF
 		}
-		data, err := r.chunk(r.tree.Chunk(off).Index)
+		data, err := r.chunk(ctx, r.tree.Chunk(off).Index)
 		if err != nil {
 			return n, fmt.Errorf("read blob %s: %w", r.Blob().Root.Short(), err)
 		}
@@ -108,7 +113,7 @@ func (r *BlobReader) ReadAt(p []byte, off int64) (n int, err error) {
 }
 
 // chunk reads a chunk, fetching it first if it is not here.
-func (r *BlobReader) chunk(i int64) ([]byte, error) {
+func (r *BlobReader) chunk(ctx context.Context, i int64) ([]byte, error) {
 	r.mu.Lock()
 	if r.last == i {
 		defer r.mu.Unlock()
@@ -124,7 +129,7 @@ func (r *BlobReader) chunk(i int64) ([]byte, error) {
 			return data, nil
 		}
 		if errors.Is(err, replica.ErrNotHere) {
-			err = r.fetch(r.ctx, i, readAhead)
+			err = r.fetch(ctx, i, readAhead)
 		}
 		if err != nil {
 			return nil, err
@@ -161,8 +166,31 @@ func (r *BlobReader) fetch(ctx context.Context, i, ahead int64) error {
 func (r *BlobReader) want(b replica.Block) *syncer.Want {
 	at := syncer.BlockAt{Root: b.Root, Depth: uint64(b.Depth), Index: uint64(b.Place.Index)}
 	return r.space.peer.blobs.Want(at, b.ID, func(data []byte) error {
-		return r.copy.Take(context.WithoutCancel(r.ctx), b, data)
+		err := r.copy.Take(context.WithoutCancel(r.ctx), b, data)
+		if err == nil {
+			r.space.tookBlock()
+		}
+		return err
 	})
+}
+
+// BlobsChanged returns a channel that is closed when more of some blob of the space is here: ask again then.
+func (s *AnySpace) BlobsChanged() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.peer.took == nil {
+		s.peer.took = make(chan struct{})
+	}
+	return s.peer.took
+}
+
+func (s *AnySpace) tookBlock() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.peer.took != nil {
+		close(s.peer.took)
+		s.peer.took = nil
+	}
 }
 
 func (r *BlobReader) wait(ctx context.Context, w *syncer.Want) error {

@@ -160,6 +160,7 @@ type membership struct {
 	stop     context.CancelFunc
 	relay    syncer.Relay
 	blobs    syncer.Blobs
+	took     chan struct{} // closed when a block of a blob came
 }
 
 // add starts to look for peers of a space.

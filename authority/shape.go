@@ -283,7 +283,7 @@ func ReservedFields() []string {
 		"id", "kind", "update", "link", "words", "status", "subscribeStatus", "ready", "setName", "names", "peers", "info", "held", "receipt",
 		"addServers", "leave", "then", "constructor", "attach", "get", "toString", "valueOf", "toJSON", "node", "__proto__",
 		"undo", "redo", "undoState", "subscribeUndo",
-		"version", "history", "at", "atJudgedNow", "diff",
+		"version", "history", "at", "atJudgedNow", "diff", "openBlob",
 	}
 }
 

@@ -103,6 +103,7 @@ func TestSilentSigner(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	small := map[string]any{"$type": "hhs/blob", "root": object.Sum(object.Raw, []byte("bytes")), "size": 5} // which blobBegin to blobEnd put
 	in := func(more map[string]any) map[string]any {
 		args := map[string]any{"space": space}
 		for k, v := range more {
@@ -121,6 +122,8 @@ func TestSilentSigner(t *testing.T) {
 		"undo": in(nil), "redo": in(nil), "undoState": in(nil),
 		"version": in(nil), "history": in(nil), "diff": in(nil),
 		"fileExport": in(nil), "fileRead": {"file": 1}, "fileImport": {}, "fileWrite": {"file": 2, "data": []byte{}}, "fileEnd": {"file": 2, "stop": true},
+		"blobBegin": {}, "blobWrite": {"put": 1, "data": []byte("bytes")}, "blobEnd": {"put": 1}, "blobAbort": {"put": 1},
+		"blobRead": in(map[string]any{"blob": small, "from": 0}), "blobHave": in(map[string]any{"blob": small}), "blobKeep": in(map[string]any{"blob": small}),
 		"subscribe": {"sub": "test/1", "space": space}, "unsubscribe": {"sub": "test/1"}, "leave": in(nil), "close": {},
 	}
 	order := exports(t)

@@ -19,6 +19,7 @@ import (
 type BlobPut struct {
 	node    *Node
 	ctx     context.Context
+	told    blob.Blob // what is said of it
 	num     uint64
 	begun   bool
 	resumed bool
@@ -29,11 +30,14 @@ type BlobPut struct {
 	err     error
 }
 
-// NewBlob begins a put. ctx bounds all of it.
-func (n *Node) NewBlob(ctx context.Context) *BlobPut {
-	p := &BlobPut{node: n, ctx: ctx}
+// NewBlob begins a put of bytes that have a media type and a name, both of which may be "". ctx bounds all of it.
+func (n *Node) NewBlob(ctx context.Context, media, name string) (*BlobPut, error) {
+	p := &BlobPut{node: n, ctx: ctx, told: blob.Blob{Root: object.Sum(object.Raw, nil), Media: media, Name: name}}
+	if err := p.told.Check(); err != nil {
+		return nil, fmt.Errorf("put blob: %w", &object.ValueError{Reason: err.Error()})
+	}
 	p.build.Put = p.put
-	return p
+	return p, nil
 }
 
 // Write takes the next bytes.
@@ -139,7 +143,7 @@ func (p *BlobPut) begin(first object.ID) error {
 
 // Finish ends the put: the blob is here, durably, and can be named in a value. The rest of what Write got is its last
 // chunk. A put that has failed says why, and can be taken up again by another one.
-func (p *BlobPut) Finish(media, name string) (b blob.Blob, err error) {
+func (p *BlobPut) Finish() (b blob.Blob, err error) {
 	defer func() {
 		p.end()
 		if err != nil {
@@ -152,15 +156,12 @@ func (p *BlobPut) Finish(media, name string) (b blob.Blob, err error) {
 	if p.err != nil {
 		return b, p.err
 	}
-	b = blob.Blob{Media: media, Name: name}
+	b = p.told
 	if b.Root, err = p.build.Root(); err != nil {
 		return b, err
 	}
 	b.Size = p.build.Size()
-	if err = b.Check(); err == nil {
-		err = p.keep(b)
-	}
-	return b, err
+	return b, p.keep(b)
 }
 
 // keep makes what was written the blob of its root. Whatever was here of it before gives way.
@@ -223,7 +224,10 @@ func (p *BlobPut) end() {
 // reads it. Memory is bounded. When it fails, PutBlob of the same bytes goes on where it stopped. tell hears how many
 // bytes are done.
 func (n *Node) PutBlob(ctx context.Context, r io.Reader, media, name string, tell func(done int64)) (blob.Blob, error) {
-	p := n.NewBlob(ctx)
+	p, err := n.NewBlob(ctx, media, name)
+	if err != nil {
+		return blob.Blob{}, err
+	}
 	buf := make([]byte, blob.ChunkSize)
 	for {
 		k, err := io.ReadFull(r, buf)
@@ -236,7 +240,7 @@ func (n *Node) PutBlob(ctx context.Context, r io.Reader, media, name string, tel
 			tell(size + int64(len(p.buf)))
 		}
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return p.Finish(media, name)
+			return p.Finish()
 		}
 		if err != nil {
 			p.Leave()

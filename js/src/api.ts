@@ -1,4 +1,5 @@
 /** What applications import, apart from `open`, which depends on where it runs. */
+export type { BlobHandle, PutBlobOptions, ReadBlobOptions } from './blobs.js'
 export { DecodeError, type DecodeReason, Float, type Value, decode, encode } from './cbor.js'
 export type { EngineState, Phase } from './client.js'
 export type { Handle, HandleAt, Handles, MapEntry, MapHandle, MapPage, MapRange, Plain, RecordHandle } from './composed.js'

@@ -9,7 +9,7 @@ const reserved: ReadonlySet<string> = new Set([
   'id', 'kind', 'update', 'link', 'words', 'status', 'subscribeStatus', 'ready', 'setName', 'names', 'peers', 'info', 'held', 'receipt',
   'addServers', 'leave', 'then', 'constructor', 'attach', 'get', 'toString', 'valueOf', 'toJSON', 'node', '__proto__',
   'undo', 'redo', 'undoState', 'subscribeUndo',
-  'version', 'history', 'at', 'atJudgedNow', 'diff',
+  'version', 'history', 'at', 'atJudgedNow', 'diff', 'openBlob',
 ])
 
 /** A kind of space. `kind` is a name its author owns (`example.org/chat`); another `version` is another kind. */

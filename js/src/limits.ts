@@ -36,6 +36,9 @@ export const maxKey = 1024
 export const blobChunk = 256 << 10
 export const maxBlob = 2 ** 38
 
+/** Times a put begins again because the engine was restarted, as many as the page starts one in a minute. */
+export const maxPutTries = 5
+
 /** Steps of the path of a reference: as package object. Part of the format. */
 export const maxRefPath = 16
 

@@ -1,4 +1,5 @@
 /** A node: this device's identity, its spaces, its connections. */
+import { type PutBlobOptions, putBlob } from './blobs.js'
 import type { Value } from './cbor.js'
 import type { Client, Data, EngineState } from './client.js'
 import type { SpaceKind } from './define.js'
@@ -6,6 +7,7 @@ import { HhsError } from './errors.js'
 import { type FileOptions, type FileSource, type Imported, exportStream, readFile } from './files.js'
 import { Link } from './link.js'
 import { Listeners, type SubscribeOptions, type Unsubscribe, observe, report } from './live.js'
+import type { BlobValue } from './schema.js'
 import type { Fields } from './shapes.js'
 import { type Space, SpaceBase, type SpaceInfo } from './space.js'
 
@@ -124,6 +126,15 @@ export class HhsNode {
   /** Keeps an object on this device, in no space; `attach` lets it travel. */
   async put(value: Value): Promise<Link> {
     return Link.parse((await this.client.call('put', { value })).id as string)
+  }
+
+  /**
+   * Keeps a file, or any bytes, on this device, and returns the value that stands for them: it is written into a field of type `blob()`, and
+   * others fetch the bytes when they read it. The file is read in slices and never in memory as a whole. What was kept when the page goes away
+   * is not written again when the same file is put again.
+   */
+  async putBlob(file: Blob | Uint8Array<ArrayBuffer>, options: PutBlobOptions = {}): Promise<BlobValue> {
+    return putBlob(this.client, file, options)
   }
 
   /** Reads an object of this device; `not_found` when it is not here. */

@@ -1,4 +1,5 @@
 /** A space as an application sees it: fields, updates, status, people. */
+import { BlobHandle } from './blobs.js'
 import type { Client, Data, Event } from './client.js'
 import { type Handles, handle } from './composed.js'
 import type { SpaceKind } from './define.js'
@@ -6,6 +7,7 @@ import { HhsError } from './errors.js'
 import type { Access, Step } from './fields.js'
 import { Listeners, PathListeners, type Source, type SubscribeOptions, type Unsubscribe, observe, report } from './live.js'
 import { type Difference, type HistoryPage, type HistoryQuery, type Past, PastBase, diff, history } from './past.js'
+import type { BlobValue } from './schema.js'
 import type { Fields } from './shapes.js'
 import { type Ops, type Writers, collect } from './tx.js'
 
@@ -121,6 +123,7 @@ export class SpaceBase<F extends Fields> {
   private readonly heldChanges = new Listeners()
   private readonly peerChanges = new Listeners()
   private readonly writes = new Listeners()
+  private readonly blobChanges = new Listeners()
   private readonly fieldChanges = new Map<string, PathListeners>()
   private readonly errorListeners = new Set<(e: HhsError) => void>()
   private stop: Unsubscribe = () => {}
@@ -330,6 +333,11 @@ export class SpaceBase<F extends Fields> {
     return observe(this.peerChanges.source, () => this.peers(), fn, this.heard(options))
   }
 
+  /** The bytes that a blob in a value of this space stands for. Nothing is fetched before it is read. */
+  openBlob(value: BlobValue): BlobHandle {
+    return new BlobHandle(this.client, this.id, value, this.blobChanges.source, options => this.heard(options))
+  }
+
   /** What is stored of this space. */
   async info(): Promise<SpaceInfo> {
     return (await this.client.call('info', { space: this.id })) as unknown as SpaceInfo
@@ -374,11 +382,13 @@ export class SpaceBase<F extends Fields> {
       case 'status': return this.setStatus(e.status as unknown as Status)
       case 'held': return this.heldChanges.tell()
       case 'peers': return this.peerChanges.tell()
+      case 'blob': return this.blobChanges.tell()
       case 'error': return this.failed(HhsError.from({ code: e.code, message: e.message }))
       case 'restart':
         for (const l of this.fieldChanges.values()) l.tell()
         this.heldChanges.tell()
         this.peerChanges.tell()
+        this.blobChanges.tell()
         this.writes.tell()
         // The new engine's first status follows its subscription by itself.
     }

@@ -5,6 +5,7 @@ import { describe } from 'node:test'
 import type { SpaceKind } from '../src/define.js'
 import { ProcessHost } from '../src/inprocess.js'
 import { openOn } from '../src/options.js'
+import { blobs } from './blobs.js'
 import { editors } from './codemirror.js'
 import { List, composed } from './composed.js'
 import { files } from './files.js'
@@ -22,3 +23,4 @@ describe('what only the engine does with them', () => sequencesOfEngine(() => op
 describe('the past, with the engine', () => past(() => open(List)))
 describe('files, with the engine', () => files(() => open(List)))
 describe('editors, with the engine', () => editors(() => open(Notes)))
+describe('blobs, with the engine', () => blobs(() => open(List)))

@@ -17,6 +17,7 @@ type engine struct {
 	closed chan struct{}
 	kept   kept
 	files  files
+	blobs  openBlobs
 
 	mu   sync.Mutex
 	name string
@@ -43,6 +44,8 @@ var methods = map[string]method{
 	"undo": (*engine).undo, "redo": (*engine).redo, "undoState": (*engine).undoState,
 	"version": (*engine).version, "history": (*engine).history, "diff": (*engine).diff,
 	"fileExport": (*engine).fileExport, "fileImport": (*engine).fileImport, "fileRead": (*engine).fileRead, "fileWrite": (*engine).fileWrite, "fileEnd": (*engine).fileEnd,
+	"blobBegin": (*engine).blobBegin, "blobWrite": (*engine).blobWrite, "blobEnd": (*engine).blobEnd, "blobAbort": (*engine).blobAbort,
+	"blobRead": (*engine).blobRead, "blobHave": (*engine).blobHave, "blobKeep": (*engine).blobKeep,
 	"subscribe": (*engine).subscribe, "unsubscribe": (*engine).unsubscribe,
 }
 
@@ -109,6 +112,7 @@ func (e *engine) open(ctx context.Context, a *args) (result, error) {
 			return nil, err
 		}
 		e.name, e.node, fresh = name, n, n.Fresh()
+		go collectBlobs(n)
 	}
 	own, err := e.node.Name()
 	if err != nil {
@@ -138,6 +142,7 @@ func (e *engine) close(_ context.Context, a *args) (result, error) {
 	e.mu.Unlock()
 	e.kept.clear()
 	e.files.clear()
+	e.blobs.clear()
 	if n == nil {
 		return nil, errNotOpen
 	}

@@ -93,6 +93,7 @@ func follow(ctx context.Context, s *hhs.AnySpace, t topic) {
 		go watchChanges(one, s, t)
 		go watchStatus(one, s, t)
 		go watchHeld(one, s, t)
+		go watchBlobs(one, s, t)
 		select {
 		case <-ctx.Done():
 		case <-s.Replica().Done():

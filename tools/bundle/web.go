@@ -30,6 +30,7 @@ var pages = []page{
 	{"playground/index.html", "web", "web/playground/main.ts", "web/playground/style.css", ""},
 	{"examples/shopping-list/index.html", "", "examples/shopping-list/main.ts", "examples/page.css", ""},
 	{"examples/counter-poll/index.html", "", "examples/counter-poll/main.ts", "examples/page.css", ""},
+	{"examples/files/index.html", "", "examples/files/main.ts", "examples/page.css", ""},
 	{"examples/shared-notes/index.html", "", "examples/shared-notes/main.ts", "examples/page.css", "@codemirror/view"},
 }
 

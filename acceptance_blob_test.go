@@ -142,7 +142,7 @@ func TestBlobResumesFromOthers(t *testing.T) {
 	ok(t, cy.Close())
 	w.at("ws://ana", nil)
 	ok(t, ana.Close())
-	cy, theirs = cys()
+	_, theirs = cys()
 	r := openBlob(t, theirs, b)
 	if here := must(r.Here())(t); here < before {
 		t.Errorf("%d bytes are here, %d were", here, before)

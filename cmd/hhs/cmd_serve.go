@@ -137,7 +137,7 @@ func (s *serving) pages() (built bool, err error) {
 
 // examples are the addresses of those that are built: one needs npm.
 func (s *serving) examples(url string) (list []string) {
-	for _, name := range []string{"shopping-list", "counter-poll", "shared-notes"} {
+	for _, name := range []string{"shopping-list", "counter-poll", "files", "shared-notes"} {
 		if _, err := fs.Stat(s.Pages, "examples/"+name+"/index.html"); err == nil {
 			list = append(list, url+"/examples/"+name)
 		}

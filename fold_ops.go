@@ -1,6 +1,8 @@
 package hhs
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"slices"
 
 	"github.com/hyperhyperspace/hhs-go/crdt"
@@ -12,7 +14,7 @@ import (
 // them. The zero value asks for the first ones.
 type FoldQuery struct {
 	After []byte // only ops after this place, the Key of one; nil: from the first
-	Mark  []byte // of the page that told After; nil: what stands before it may be another
+	Mark  []byte // of the page that told After; nil: what stands before it is not asked about
 	Limit int
 }
 
@@ -33,10 +35,14 @@ type FoldPage struct {
 
 // touched tells that the ops up to After are others than at the mark.
 func (p *FoldPage) touched(s *replica.Space, field string, env *crdt.Env, q FoldQuery) bool {
+	place, known := "", false
 	var since replica.Mark
-	copy(since[:], q.Mark)
-	place, known := s.Touched(field, env, since)
-	if q.After == nil || known && (place == "" || place > string(q.After)) {
+	if which := copy(since[:], q.Mark); bytes.Equal(q.Mark[which:], p.Mark[len(since):]) {
+		place, known = s.Touched(field, env, since)
+	} else {
+		s.Touched(field, env, replica.Mark{}) // of a value that others ask about from now on
+	}
+	if q.After == nil || q.Mark == nil || known && (place == "" || place > string(q.After)) {
 		return false
 	}
 	if p.Changed = true; known {
@@ -55,7 +61,10 @@ func (s *AnySpace) FoldOps(field string, q FoldQuery, path ...any) (p FoldPage, 
 		if err := isOf(field, env, "fold"); err != nil {
 			return err
 		}
-		p.Mark = mark[:]
+		// A path may lead to another record than it did.
+		where := crdt.Change{Path: env.Path()}
+		sum := sha256.Sum256([]byte(where.Place()))
+		p.Mark = append(mark[:], sum[:8]...)
 		if s.past == nil && p.touched(s.rep, field, env, q) {
 			return nil
 		}

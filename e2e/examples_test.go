@@ -112,3 +112,43 @@ func TestPoll(t *testing.T) {
 	ben.reload()
 	ben.until(answers + ` === 'Hills 0, Lake 1'`)
 }
+
+// standing is what an auction shows, as text: how it stands, and what did not count.
+const standing = `document.getElementById('sale').textContent.replace(/….*/, 'somebody') + ', ' +
+	[...document.querySelectorAll('#ignored li')].map(e => e.textContent.replace(/ by .*:/, ':')).join(', ')`
+
+// TestAuction sells in three browsers: each runs the function over the same bids, and shows the same.
+func TestAuction(t *testing.T) {
+	t.Parallel()
+	needInterface(t)
+	s := serve(t)
+	ana := profile(t, "ana").open(s.URL + "examples/auction/")
+	link := ana.linked()
+	ana.until(standing + ` === 'Open: no bid, '`)
+	ana.fill("title", "Teapot\r")
+	ana.do(`document.getElementById('title').blur()`)
+
+	ben, cyd := profile(t, "ben").open(link), profile(t, "cyd").open(link)
+	for _, p := range []*tab{ben, cyd} {
+		p.until(`document.title === 'Teapot' && document.getElementById('close').hidden`)
+	}
+	ben.fill("amount", "10\r")
+	cyd.until(standing + ` === 'Open: 10 by somebody, '`)
+	cyd.fill("amount", "7\r")
+	ben.until(standing + ` === 'Open: 10 by you, 7: 7 is not more than 10'`)
+	cyd.fill("amount", "30\r")
+	for _, p := range []*tab{ana, ben} {
+		p.until(standing + ` === 'Open: 30 by somebody, 7: 7 is not more than 10'`)
+	}
+	cyd.click("#undo")
+	ben.until(standing + ` === 'Open: 10 by you, 7: 7 is not more than 10'`)
+	ana.until(`!document.getElementById('close').hidden`)
+	ana.click("#close")
+	ben.until(standing + ` === 'Sold: 10 by you, 7: 7 is not more than 10'`)
+	cyd.until(standing + ` === 'Sold: 10 by somebody, 7: 7 is not more than 10' && document.getElementById('bid').hidden`)
+	ana.shot("auction-1280")
+	ana.must(ana.Resize(ana.ctx(), widths[1].width, widths[1].height))
+	ana.fits("the auction")
+	cyd.reload()
+	cyd.until(standing + ` === 'Sold: 10 by somebody, 7: 7 is not more than 10'`)
+}

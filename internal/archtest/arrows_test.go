@@ -29,7 +29,8 @@ var layers = []string{
 	"syncer",
 	".",
 	"foldtest",
-	"internal/scripts", // the engine is built with it for one test
+	"examples/auction/lot", // the fold of the scripts
+	"internal/scripts",     // the engine is built with it for one test
 	"js",
 	"web",
 	"examples",

@@ -49,7 +49,6 @@ type Run struct {
 	kept   []snapshot // ascending
 	tip    snapshot
 	failed *Error
-	at     string // where it failed
 }
 
 // New returns a run that was given no ops.
@@ -70,9 +69,6 @@ func (r *Run) Place() string { return r.tip.place }
 
 // Back says that the ops from a place on are others than the run was given; "": all of them. Those before it are as they were.
 func (r *Run) Back(place string) {
-	if r.failed != nil && !r.failed.Final() && place <= r.at {
-		r.failed = nil
-	}
 	n := len(r.kept)
 	for n > 0 && r.kept[n-1].place >= place {
 		n--
@@ -85,12 +81,13 @@ func (r *Run) Back(place string) {
 	}
 }
 
-// Forward runs the function over the ops after Place, in order. The error is an *[Error], which stays until Back takes the
-// op away that it is about, or for good; or what came with the ops, after which Forward can be called again.
+// Forward runs the function over the ops after Place, in order. The error is an *[Error], or what came with the ops. After
+// one that is not final Place is that of an op before it, from where Forward goes on.
 func (r *Run) Forward(ops iter.Seq2[Op, error]) error {
-	if r.failed != nil {
+	if r.failed != nil && r.failed.Final() {
 		return r.failed
 	}
+	r.failed = nil
 	m := &machine{def: r.def, from: r.tip, snapshot: r.tip}
 	list := make([]Op, 0, chunk)
 	for op, err := range ops {
@@ -118,11 +115,11 @@ func (r *Run) Forward(ops iter.Seq2[Op, error]) error {
 
 // do has a machine work, and notes what goes wrong. A machine that does not come back is not touched again.
 func (r *Run) do(m *machine, work func() *Error) error {
-	failed, at := m.guarded(work)
+	failed := m.guarded(work)
 	if failed == nil {
 		return nil
 	}
-	r.failed, r.at = failed, at
+	r.failed = failed
 	if n := len(r.kept); n > 0 && r.kept[n-1].place > r.tip.place {
 		r.tip = r.kept[n-1]
 	}

@@ -22,12 +22,11 @@ type machine struct {
 	start  time.Time
 	began  atomic.Int64 // when the step under way did, since start
 	worked atomic.Bool  // the work came to its end
-	failed *Error       // what went wrong, at
-	at     string
+	failed *Error       // what went wrong
 }
 
 // guarded has the machine work in another goroutine and watches the clock.
-func (m *machine) guarded(work func() *Error) (*Error, string) {
+func (m *machine) guarded(work func() *Error) *Error {
 	done := make(chan struct{})
 	m.worked.Store(false)
 	m.start = time.Now()
@@ -43,13 +42,13 @@ func (m *machine) guarded(work func() *Error) (*Error, string) {
 		select {
 		case <-done:
 			if !m.worked.Load() { // runtime.Goexit
-				return m.def.fail(Throws, nil, "the step ended its goroutine"), m.at
+				return m.def.fail(Throws, nil, "the step ended its goroutine")
 			}
-			return m.failed, m.at
+			return m.failed
 		case <-timer.C:
 			left := StepLimit - (time.Since(m.start) - time.Duration(m.began.Load()))
 			if left <= 0 {
-				return m.def.fail(Slow, nil, "a step took more than "+StepLimit.String()), ""
+				return m.def.fail(Slow, nil, "a step took more than "+StepLimit.String())
 			}
 			timer.Reset(left)
 		}
@@ -84,7 +83,6 @@ func (m *machine) steps(ops []Op) *Error {
 		m.ready = true
 	}
 	for i := range ops {
-		m.at = ops[i].Place
 		if failed := m.step(&ops[i]); failed != nil {
 			return failed
 		}
@@ -121,9 +119,7 @@ func (m *machine) end(ops []Op) *Error {
 	if len(m.since) == 0 {
 		return nil
 	}
-	last := m.since[len(m.since)-1]
-	m.at = last.Place
-	return m.take(last.Label, m.count < every)
+	return m.take(m.since[len(m.since)-1].Label, m.count < every)
 }
 
 // take makes a snapshot; with again it makes the steps since the one before once more, from its bytes.

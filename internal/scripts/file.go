@@ -25,7 +25,9 @@
 // js/BRIDGE.md, values in DAG-JSON; on the field "$undo" the value is the name of a commit. A STATE is, for a counter, its decimal
 // digits as text, for a text that text, and for all else a list of [value, op], where the op is named by its commit and index,
 // as "A.0": the elements of a set, log or list in their order, of a register the value shown and then its conflicts. That of a map is a list
-// of [key, STATE], with the op that made it as a third where it holds records; that of a record a map of STATEs. Who wrote
+// of [key, STATE], with the op that made it as a third where it holds records; that of a record a map of STATEs. That of the fold example.org/auction,
+// which all who run scripts have, in a field "sale", is {"state": the state, with people by their names, "ignored": list of
+// [reason, op]}. Who wrote
 // an entry, on which device and when, must be those of its commit.
 //
 // A COMMIT is [name, names of those whose undo takes it back, list of [PLACE, action, value or null, effect, names of the

@@ -39,6 +39,8 @@ func (r *reader) state(f *authority.Field, path ...any) (any, error) {
 		return r.text(path)
 	case "set", "growset":
 		return r.pages(func(from []byte) (hhs.Page, error) { return r.space.SetPage(r.field, from, pageSize, path...) })
+	case authority.TypeFold:
+		return r.fold(f)
 	case authority.TypeMap:
 		return r.mapping(f.Of, path)
 	case authority.TypeRecord:

@@ -2,10 +2,11 @@
 import { type Value, joinPath } from './cbor.js'
 import type { Data } from './client.js'
 import { type Access, CounterHandle, type Entry, LogHandle, RegisterHandle, SetHandle, count, entry, heard } from './fields.js'
+import { FoldHandle } from './fold.js'
 import { maxEntries } from './limits.js'
 import { type SubscribeOptions, type Unsubscribe, iterate, observe } from './live.js'
 import { ListHandle, TextHandle } from './sequences.js'
-import { type Field, type Shape, checkKey, keyPath } from './shapes.js'
+import { type Field, type FoldTypes, type Shape, checkKey, keyPath } from './shapes.js'
 
 /** What a value is when it is read as a plain object, array or value. */
 export type Plain<F> =
@@ -13,6 +14,8 @@ export type Plain<F> =
   F extends Field<'counter', any> ? number | bigint :
   F extends Field<'set' | 'growset' | 'log' | 'list', infer T> ? T[] :
   F extends Field<'text', any> ? string :
+  // A fold inside a record: the values of its latest ops. Its handle has its state.
+  F extends Field<'fold', FoldTypes<any, infer O>> ? O[] :
   F extends Field<'map', infer V> ? { [key: string]: Exclude<Plain<V>, undefined> } :
   F extends Field<'record', infer Fs> ? { [N in keyof Fs]: Plain<Fs[N]> } : never
 
@@ -54,6 +57,7 @@ export type Handle<F> =
   F extends Field<'log', infer T> ? LogHandle<T> :
   F extends Field<'list', infer T> ? ListHandle<T> :
   F extends Field<'text', any> ? TextHandle :
+  F extends Field<'fold', FoldTypes<infer S, infer O>> ? FoldHandle<S, O> :
   F extends Field<'map', infer V> ? MapHandle<V> :
   F extends Field<'record', infer Fs> ? RecordHandle<Plain<F>> & Handles<Fs> : never
 
@@ -250,6 +254,7 @@ export function handle(f: Shape, access: Access): object {
     case 'log': return new LogHandle(access)
     case 'list': return new ListHandle(access)
     case 'text': return new TextHandle(access)
+    case 'fold': return new FoldHandle(access, f.inside.fold!)
     case 'map': return new MapHandle(access, f)
     case 'record': return new RecordHandle(access, f)
   }

@@ -1,8 +1,8 @@
 /** Kinds: what a space holds, said once, in the manifest that every replica of every language shares. */
 import { type Value, encode } from './cbor.js'
 import { HhsError } from './errors.js'
-import { maxFields, maxKind, maxKindVersion } from './limits.js'
-import { type Fields, checkFields, listed } from './shapes.js'
+import { maxFields, maxKindVersion } from './limits.js'
+import { type Fields, checkFields, isKindName, listed } from './shapes.js'
 
 /** Names a field cannot have, because a space has them itself. */
 const reserved: ReadonlySet<string> = new Set([
@@ -20,7 +20,7 @@ export class SpaceKind<F extends Fields = Fields> {
   readonly bytes: Uint8Array
 
   constructor(readonly kind: string, readonly version: number, readonly fields: F) {
-    if (!/^[a-z0-9][a-z0-9.-]*(\/[A-Za-z0-9._-]+)+$/.test(kind) || kind.length > maxKind) {
+    if (!isKindName(kind)) {
       throw new HhsError('invalid', `${JSON.stringify(kind)} is not a kind's name; use a domain you own and a path, such as example.org/chat`)
     }
     if (!Number.isInteger(version) || version < 1 || version > maxKindVersion) throw new HhsError('invalid', `version ${version} of ${kind} must be a whole number from 1`)

@@ -63,6 +63,15 @@ export const maxRestarts = 4
 /** Milliseconds in which `maxRestarts` are counted. */
 export const restartWindow = 60_000
 
+/** Milliseconds one step of a fold may take, ignored ops of a fold that are kept, and code points of a reason. As in Go; docs/spec/fold.md. */
+export const maxFoldStep = 2000
+export const maxFoldIgnored = 256
+export const maxFoldReason = 200
+
+/** Ops between two snapshots of a fold, and bytes of the snapshots of one. */
+export const foldEvery = 16
+export const maxFoldSnapshots = 8 << 20
+
 /** Milliseconds another tab may stay silent while a call waits for it. */
 export const otherTabSilence = 5_000
 

@@ -3,18 +3,21 @@
  * further shapes. A shape carries the TypeScript types of all that is inside it.
  */
 import type { Value } from './cbor.js'
-import { isWellFormed, joinPath } from './cbor.js'
+import { encode, isWellFormed, joinPath } from './cbor.js'
 import { HhsError } from './errors.js'
-import { maxFieldName, maxKey, maxShapeDepth } from './limits.js'
+import type { FoldDefinition, FoldOp, Ignored } from './foldrun.js'
+import { maxFieldName, maxKey, maxKind, maxKindVersion, maxShapeDepth } from './limits.js'
 import { type ObjectType, type Props, Schema, object } from './schema.js'
 
 /** The replicated types this version knows. */
-export type FieldType = 'register' | 'once' | 'set' | 'growset' | 'log' | 'counter' | 'list' | 'text' | 'map' | 'record'
+export type FieldType = 'register' | 'once' | 'set' | 'growset' | 'log' | 'counter' | 'list' | 'text' | 'fold' | 'map' | 'record'
 
 /** What a shape is made of, apart from its type. */
 interface Inside {
   /** Of a leaf, but a counter and a text: the schema of its values. */
   schema?: Schema<any>
+  /** Of a fold: its function. */
+  fold?: FoldDefinition
   /** Of a map: what stands at each key. */
   of?: Shape
   /** Of a record: its properties. */
@@ -29,8 +32,9 @@ export class Field<K extends FieldType, T> {
 
   /** The shape as data, without a name. */
   get value(): { [key: string]: Value } {
-    const { schema, of, fields } = this.inside
+    const { schema, of, fields, fold } = this.inside
     const out: { [key: string]: Value } = { type: this.name }
+    if (fold) Object.assign(out, { fold: fold.name, version: fold.version })
     if (schema) out.schema = schema.value
     if (of) out.of = of.value
     if (fields) out.fields = listed(fields)
@@ -97,6 +101,33 @@ export function text(): Field<'text', string> {
   return new Field('text', {})
 }
 
+/** What a fold's field carries for the compiler: the type of its state, and that of its ops. */
+export interface FoldTypes<S, Op> {
+  state: S
+  op: Op
+}
+
+/**
+ * A type of your own: a state that a function makes of ops, one after another, in one order everywhere.
+ *
+ *     const auction = fold({ name: 'example.org/auction', version: 1, op: { bid: integer({ min: 0 }) }, initial: { best: 0 },
+ *       step: (a, op) => op.value.bid > a.best ? { best: op.value.bid } : ignored('not more than the best bid') })
+ *
+ * The function must give the same for the same state and op, always and everywhere: no clock, no random numbers, nothing kept between calls.
+ * It runs in the page's own thread: one that never ends stops the page. A state is a value as others are, of whole numbers where it counts. Another
+ * function, or another state, is another `version`.
+ */
+export function fold<S, O extends SchemaOrProps>(fold: {
+  name: string
+  version: number
+  op: O
+  initial: S
+  step(state: S, op: FoldOp<TypeOf<O>>): NoInfer<S> | Ignored
+}): Field<'fold', FoldTypes<S, TypeOf<O>>> {
+  const { op, ...definition } = fold
+  return new Field('fold', { ...leaf('log', op).inside, fold: definition })
+}
+
 /** What a map may hold. */
 export type InMap = Field<'register' | 'once' | 'counter' | 'set' | 'growset' | 'record', any>
 const inMap: readonly FieldType[] = ['register', 'once', 'counter', 'set', 'growset', 'record']
@@ -118,7 +149,8 @@ const reserved = new Set(['get', 'entry', 'subscribe', 'watch', 'then', 'constru
 function checkShape(f: unknown, path: string, depth: number): number {
   if (!(f instanceof Field)) throw new HhsError('invalid', 'is not made by register, set, map or the like', path)
   if (depth > maxShapeDepth) throw new HhsError('invalid', `deeper than ${maxShapeDepth} maps and records`, path)
-  const { of, fields } = f.inside
+  const { of, fields, fold } = f.inside
+  if (fold) checkFold(fold, path)
   if (of) {
     const at = `${path}[...]`
     const n = checkShape(of, at, depth + 1)
@@ -126,6 +158,18 @@ function checkShape(f: unknown, path: string, depth: number): number {
     return 1 + n
   }
   return 1 + (fields ? checkFields(fields, path, reserved, depth + 1) : 0)
+}
+
+function checkFold(f: FoldDefinition, path: string): void {
+  if (!isKindName(f.name)) throw new HhsError('invalid', `${JSON.stringify(f.name)} is not a fold's name; use a domain you own and a path, such as example.org/auction`, path)
+  if (!Number.isInteger(f.version) || f.version < 1 || f.version > maxKindVersion) throw new HhsError('invalid', `version ${f.version} of ${f.name} must be a whole number from 1`, path)
+  if (typeof f.step !== 'function') throw new HhsError('invalid', `${f.name} has no function step`, path)
+  encode(f.initial, `${path}: the initial state of ${f.name}`)
+}
+
+/** The names of kinds and folds: a domain in lower case, then steps of a path. */
+export function isKindName(name: string): boolean {
+  return /^[a-z0-9][a-z0-9.-]*(\/[A-Za-z0-9._-]+)+$/.test(name) && name.length <= maxKind
 }
 
 /** Checks names and shapes of a kind or record, and returns how many shapes there are, those inside others included. */

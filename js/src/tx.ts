@@ -6,7 +6,7 @@ import { HhsError } from './errors.js'
 import type { Step } from './fields.js'
 import { Link } from './link.js'
 import { whole } from './sequences.js'
-import { type Field, type FieldType, type Fields, type Shape, checkKey, keyPath } from './shapes.js'
+import { type Field, type FieldType, type Fields, type FoldTypes, type Shape, checkKey, keyPath } from './shapes.js'
 
 /** Writes one register, or what is set once. */
 export interface RegisterWriter<T> {
@@ -58,12 +58,19 @@ export interface TextWriter {
   splice(at: number, count: number, text: string): void
 }
 
+/** Writes one fold. */
+export interface FoldWriter<Op> {
+  /** Adds an op; whether the fold takes or ignores it is seen where it is read. */
+  do(op: Op): void
+}
+
 /** What a record may have from the beginning: a value for a register, a number for a counter, lists for sets, logs and lists, a string for a text. */
 export type Initial<F> =
   F extends Field<'register' | 'once', infer T> ? T :
   F extends Field<'counter', any> ? number | bigint :
   F extends Field<'set' | 'growset' | 'log' | 'list', infer T> ? T[] :
   F extends Field<'text', any> ? string :
+  F extends Field<'fold', FoldTypes<any, infer O>> ? O[] :
   F extends Field<'map', infer V> ? { [key: string]: Initial<V> } :
   F extends Field<'record', infer Fs> ? { [N in keyof Fs]?: Initial<Fs[N]> } : never
 
@@ -88,6 +95,7 @@ export type Writer<F> =
   F extends Field<'log', infer T> ? LogWriter<T> :
   F extends Field<'list', infer T> ? ListWriter<T> :
   F extends Field<'text', any> ? TextWriter :
+  F extends Field<'fold', FoldTypes<any, infer O>> ? FoldWriter<O> :
   F extends Field<'map', infer V> ? MapWriter<V> :
   F extends Field<'record', infer Fs> ? { readonly [N in keyof Fs]: Writer<Fs[N]> } : never
 
@@ -106,7 +114,7 @@ export interface Ops {
 }
 
 const actions: { [K in FieldType]: string[] } = {
-  register: ['set'], once: ['set'], set: ['add', 'remove'], growset: ['add'], log: ['append'], counter: ['add'], list: [], text: [], map: [], record: [],
+  register: ['set'], once: ['set'], set: ['add', 'remove'], growset: ['add'], log: ['append'], counter: ['add'], list: [], text: [], fold: ['do'], map: [], record: [],
 }
 
 /** Where a writer writes: the field, the steps to the value, and both as text for messages. */
@@ -248,7 +256,7 @@ class Collector {
     } else {
       if (!Array.isArray(v)) throw new HhsError('schema', `expected a list, not ${describe(v)}`, path)
       for (let i = 0; i < v.length; i++) {
-        const put: Call = w.append ?? w.push ?? w.add
+        const put: Call = w.append ?? w.push ?? w.add ?? w.do
         put(v[i])
       }
     }

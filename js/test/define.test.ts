@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { encode } from '../src/cbor.js'
+import { Lot } from '../../examples/auction/auction.js'
 import { type SpaceKind, defineSpace } from '../src/define.js'
 import type { LogHandle, RegisterHandle, SetHandle } from '../src/fields.js'
 import { type Infer, any, array, bool, float, identity, integer, literal, object, oneOf, optional, string, union } from '../src/schema.js'
-import { type Fields, type Shape, counter, growset, list, log, map, once, record, register, set, text } from '../src/shapes.js'
+import { type Fields, type Shape, counter, fold, growset, list, log, map, once, record, register, set, text } from '../src/shapes.js'
 import type { Space } from '../src/space.js'
 import type { Writers } from '../src/tx.js'
 import { fromDagJSON, idOf, toHex, vectors } from './vectors.js'
@@ -55,7 +56,7 @@ const Notes = defineSpace('example.org/notes', 1, {
   })),
 })
 
-const kinds: { [name: string]: SpaceKind<any> } = { chat: Chat, 'shopping list': Shopping, board: Board, notes: Notes }
+const kinds: { [name: string]: SpaceKind<any> } = { chat: Chat, 'shopping list': Shopping, board: Board, notes: Notes, auction: Lot }
 
 interface ManifestVectors {
   accept: { name: string; json: string; hex: string; id: string }[]
@@ -74,7 +75,7 @@ test('kinds have the manifests of the vectors', () => {
   assert.deepEqual(accept.map(v => v.name).sort(), Object.keys(kinds).sort())
 })
 
-interface Data { name: string; type: string; of?: Data; fields?: Data[] }
+interface Data { name: string; type: string; fold?: string; version?: number; of?: Data; fields?: Data[] }
 
 /** Defines what a manifest says, as far as the functions for it can be called so. */
 function shapeOf(d: Data): Shape {
@@ -82,6 +83,7 @@ function shapeOf(d: Data): Shape {
   if (d.type === 'record') return record(fieldsOf(d.fields ?? []))
   if (d.type === 'counter') return counter()
   if (d.type === 'text') return text()
+  if (d.type === 'fold') return fold({ name: d.fold!, version: d.version!, op: string(), initial: 0, step: n => n })
   return ({ register, once, set, growset, log, list } as { [type: string]: (s: ReturnType<typeof string>) => Shape })[d.type]!(string())
 }
 

@@ -29,6 +29,7 @@ type build struct {
 	wasm     string // the compiled engine; empty: the output gets none
 	wasmExec string
 	minify   bool
+	bare     bool // hhs is all that it exports but open: for tests
 	brotli   bool
 }
 

@@ -48,6 +48,9 @@ export * from %[1]q
 const assets = { worker: new URL(HHS_ASSETS.worker, import.meta.url), wasm: new URL(HHS_ASSETS.wasm, import.meta.url) }
 export const open = options => start({ assets, ...options })
 `, filepath.ToSlash(b.path("js", "src", "index.ts")))
+	if b.bare {
+		source = fmt.Sprintf("export * from %q", filepath.ToSlash(b.path("js", "src", "api.ts")))
+	}
 	return api.Plugin{Name: "hhs", Setup: func(p api.PluginBuild) {
 		p.OnResolve(api.OnResolveOptions{Filter: `^hhs/codemirror$`}, func(api.OnResolveArgs) (api.OnResolveResult, error) {
 			return api.OnResolveResult{Path: b.path("js", "src", "codemirror.ts")}, nil
@@ -140,7 +143,7 @@ func (b *build) tests() error {
 	if err != nil {
 		return err
 	}
-	b.minify = false
+	b.minify, b.bare = false, true
 	o := b.options()
 	o.EntryPoints = entries
 	o.Outdir, _ = filepath.Abs(b.out)
@@ -171,7 +174,7 @@ func (b *build) scripts() error {
 	if err := b.fresh(); err != nil {
 		return err
 	}
-	b.minify = false
+	b.minify, b.bare = false, true
 	files := map[string][]byte{"hhs.wasm": wasm, "index.html": []byte(scriptsPage)}
 	for name, format := range map[string]api.Format{"page": api.FormatESModule, "peer": api.FormatIIFE} {
 		if files[name+".js"], err = b.script("js/test/scripts/"+name+".ts", format, nil); err != nil {

@@ -31,6 +31,7 @@ var pages = []page{
 	{"examples/shopping-list/index.html", "", "examples/shopping-list/main.ts", "examples/page.css", ""},
 	{"examples/counter-poll/index.html", "", "examples/counter-poll/main.ts", "examples/page.css", ""},
 	{"examples/files/index.html", "", "examples/files/main.ts", "examples/page.css", ""},
+	{"examples/auction/index.html", "", "examples/auction/main.ts", "examples/page.css", ""},
 	{"examples/shared-notes/index.html", "", "examples/shared-notes/main.ts", "examples/page.css", "@codemirror/view"},
 }
 

@@ -65,6 +65,10 @@ const shown = (v: unknown) => JSON.stringify(v, (_, x: unknown) => (typeof x ===
 function expected(f: Described, v: Value): string {
   if (f.type === 'counter' || f.type === 'text') return v as string
   if (f.type === 'record') return `{${f.fields!.map(p => `${p.name}: ${expected(p, (v as { [name: string]: Value })[p.name]!)}`).join('\n')}}`
+  if (f.type === 'fold') {
+    const { state, ignored } = v as { state: Value; ignored: [Value, string][] }
+    return `${hex(encode(state))} ignored ${ignored.map(([reason, op]) => `${hex(encode(reason))} ${op}`).join('\n')}`
+  }
   const list = v as [Value, Value, string?][]
   if (f.type === 'map') return `{${list.map(([key, x, made]) => `${JSON.stringify(key)}: ${expected(f.of!, x)}${made ? ` ${made}` : ''}`).join('\n')}}`
   return `[${list.map(([x, op]) => `${hex(encode(x))} ${String(op)}`).join('\n')}]`
@@ -188,6 +192,11 @@ class Run {
   private text(s: State): string {
     if ('digits' in s) return s.digits
     if ('text' in s) return s.text
+    if ('folded' in s) {
+      const state = decode(s.folded) as { by: string }
+      const by = this.people.find(p => p.identity === state.by)?.name ?? state.by
+      return `${hex(encode({ ...state, by }))} ignored ${this.entries(s.ignored as Entries)}`
+    }
     if ('entries' in s) return `[${this.entries(s.entries as Entries)}]`
     if ('properties' in s) return `{${s.properties.map(([name, x]) => `${name}: ${this.text(x)}`).join('\n')}}`
     const made = (m?: unknown[]) => (m ? this.entries([m] as Entries).replace(/^.* /, ' ') : '')

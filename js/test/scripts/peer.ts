@@ -4,6 +4,7 @@ import { type Value, decode, encode } from '../../src/cbor.js'
 import { Client, type Data } from '../../src/client.js'
 import { defineSpace } from '../../src/define.js'
 import { HhsError } from '../../src/errors.js'
+import type { FoldHandle } from '../../src/fold.js'
 import { type CounterHandle, type Entry, type LogHandle, type RegisterHandle, type SetHandle } from '../../src/fields.js'
 import { ProcessHost } from '../../src/inprocess.js'
 import { HhsNode } from '../../src/node.js'
@@ -12,12 +13,14 @@ import { Schema } from '../../src/schema.js'
 import type { ListHandle, TextHandle } from '../../src/sequences.js'
 import { type Fields, type Shape, counter, growset, list as listOf, log, map, once, record, register, set, text } from '../../src/shapes.js'
 import type { Space } from '../../src/space.js'
+import { auction } from '../../../examples/auction/auction.js'
 
 /** A shape as manifests have it. */
 interface Described {
   name: string
   type: string
   schema?: Value
+  fold?: string
   of?: Described
   fields?: Described[]
 }
@@ -27,6 +30,7 @@ const leaves = { register, once, set, growset, log, list: listOf }
 function shape(f: Described): Shape {
   if (f.type === 'counter') return counter()
   if (f.type === 'text') return text()
+  if (f.fold === auction.inside.fold!.name) return auction
   if (f.type === 'map') return map(shape(f.of!) as Parameters<typeof map>[0])
   if (f.type === 'record') return record(fields(f.fields!))
   return leaves[f.type as keyof typeof leaves](Schema.parse(f.schema!))
@@ -84,6 +88,7 @@ function line(e: Entry<unknown>): unknown[] {
 export type State =
   | { digits: string }
   | { text: string }
+  | { folded: Uint8Array; ignored: unknown[][] }
   | { entries: unknown[][] }
   | { keys: { key: string; state: State; made?: unknown[] }[] }
   | { properties: [string, State][] }
@@ -99,6 +104,10 @@ async function state(f: Shape, h: any): Promise<State> {
       return { entries }
     }
     case 'list': return { entries: (await (h as ListHandle<unknown>).entries()).map(line) }
+    case 'fold': {
+      const { state, ignored } = await (h as FoldHandle<Value, Value>).read()
+      return { folded: encode(state), ignored: ignored.map(op => line({ ...op, value: op.reason })) }
+    }
     case 'text': return { text: await (h as TextHandle).get() }
     case 'record': return { properties: await Promise.all(Object.entries(f.inside.fields!).map(async ([n, p]): Promise<[string, State]> => [n, await state(p, h[n])])) }
     case 'map': {

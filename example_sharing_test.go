@@ -109,9 +109,3 @@ func ExampleAnySpace_WaitSynced() {
 	}
 	// Output: milk
 }
-
-func check(err error) {
-	if err != nil {
-		panic(err)
-	}
-}

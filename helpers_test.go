@@ -18,3 +18,10 @@ func ok(t testing.TB, err error) {
 		t.Fatal(err)
 	}
 }
+
+// check ends an example that does not work.
+func check(err error) {
+	if err != nil {
+		panic(err)
+	}
+}

@@ -117,7 +117,7 @@ func TestPastOfManyMessages(t *testing.T) {
 		left   int
 	}{{first, each * (groups - 1)}, {p.text(`[...document.querySelectorAll('li.message')].at(-1).dataset.commit`), each * (groups - 2)}} {
 		p.write(fmt.Sprintf("new %d", i)) // one moves out of what is read on every change
-		p.until(fmt.Sprintf(`d.shown === d.messages`))
+		p.until(`d.shown === d.messages`)
 		if got := p.text(call(t, groups+i, "undo", map[string]any{"space": space, "commits": []any{c.commit}})); got != "ok" {
 			t.Fatal(got)
 		}

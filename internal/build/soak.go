@@ -36,13 +36,13 @@ func soak(ctx context.Context, b *build, _ []string) error {
 	return b.runParts(ctx, parts)
 }
 
-// soakPages ends workers and tabs of Chromium while they write, 200 and 50 times.
+// soakPages ends workers and tabs of Chromium while they write, 200 and 50 times, and moves a file of 200 MB between two.
 func (b *build) soakPages(ctx context.Context) error {
 	if err := b.binary(ctx); err != nil {
 		return err
 	}
 	env := append(append(b.built(), pure...), "HHS_SOAK=1")
-	return b.loud(ctx, command{dir: b.path("e2e"), env: env, args: []string{"go", "test", "-count=1", "-v", "-timeout=" + soakTimeout, "-run=^Test(Worker|Tab)Killed$", "."}})
+	return b.loud(ctx, command{dir: b.path("e2e"), env: env, args: []string{"go", "test", "-count=1", "-v", "-timeout=" + soakTimeout, "-run=^(Test(Worker|Tab)Killed|TestFiles)$", "."}})
 }
 
 type fuzzTarget struct{ pkg, name string }

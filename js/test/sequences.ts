@@ -198,6 +198,20 @@ export function sequencesOfEngine(open: () => Promise<HhsNode>): void {
     await assert.rejects(s.pages.at('none').text.cursor(0), { code: 'not_found' })
   })
 
+  test('another record at the key has another text, which is read whole', async () => {
+    const s = await node.create(Notes)
+    await s.update(r => r.pages.make('a', { text: 'one' }))
+    const text = s.pages.at('a').text
+    const { token } = await text.news()
+    await s.update(r => r.pages.at('a').text.append('!'))
+    const news = await text.news(token)
+    assert.deepEqual(news.edits, [{ index: 3, delete: 0, insert: '!' }])
+    await s.update(r => r.pages.make('a', { text: 'two' }))
+    assert.deepEqual([(await text.news(news.token)).text, (await text.news(token)).edits], ['two', undefined])
+    await s.undo()
+    assert.equal((await text.news(news.token)).edits!.length, 0)
+  })
+
   test('edits are told one by one, and a long text is read whole', async () => {
     const s = await node.create(Notes)
     await s.update(r => r.body.append('one two three'))

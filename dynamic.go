@@ -31,6 +31,10 @@ type Op struct {
 	Value  any
 
 	CodePoints bool
+
+	// Known is the schema that the program has for the value, as data, where the
+	// space's may have more: what a set does not know of is kept. nil: all is known.
+	Known any
 }
 
 // OpError says which of several ops cannot be made.
@@ -101,6 +105,9 @@ func (s *AnySpace) applyOp(tx *Tx, op Op, made []history.OpRef) error {
 		}
 		switch name + " " + op.Action {
 		case "register set":
+			if block, err = op.laidOver(b, tx, block, func() (crdt.Entry, bool, error) { return crdt.RegisterValue(env) }); err != nil {
+				return nil, err
+			}
 			return one(crdt.RegisterSet(env, block))
 		case "once set":
 			return one(crdt.OnceSet(env, block))
@@ -114,7 +121,9 @@ func (s *AnySpace) applyOp(tx *Tx, op Op, made []history.OpRef) error {
 			return []crdt.Draft{{Action: crdt.ActionAdd, Payload: block}}, nil
 		case "list set":
 			pair, _ := op.Value.([]any)
-			return listSet(env, pair)
+			return listSet(env, pair, func(at uint64, block []byte) ([]byte, error) {
+				return op.laidOver(b, tx, block, func() (crdt.Entry, bool, error) { return elementAt(env, at) })
+			})
 		case "log append":
 			return []crdt.Draft{crdt.LogAppend(block)}, nil
 		case "fold do":

@@ -122,10 +122,13 @@ func (s *AnySpace) editOp(tx *Tx, b binding, op Op) error {
 }
 
 // listSet drafts a set named at run time: [position, value].
-func listSet(env *crdt.Env, pair []any) ([]crdt.Draft, error) {
+func listSet(env *crdt.Env, pair []any, lay func(at uint64, block []byte) ([]byte, error)) ([]crdt.Draft, error) {
 	if len(pair) == 2 {
 		if at, err := count(pair[0]); err == nil {
 			block, err := object.Encode(pair[1])
+			if err == nil {
+				block, err = lay(at, block)
+			}
 			if err != nil {
 				return nil, err
 			}

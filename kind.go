@@ -35,7 +35,9 @@ func (e *kindError) Error() string { return fmt.Sprintf("define kind %q: %v", e.
 func (e *kindError) Unwrap() error { return e.cause }
 
 // Define describes a kind. name is a domain of yours and a path, as
-// "example.org/chat"; version is 1 or more and grows when the fields change.
+// "example.org/chat"; version is 1 or more and grows when the fields change: the
+// founder's program of a higher version then upgrades spaces that exist, see
+// Space.Upgrade.
 //
 // Every field of R is a Register, Once, Set, GrowSet, Log, Counter, List, Text, Map or Fold, or
 // a record: a struct of such values. Its name in the manifest is the Go name

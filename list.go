@@ -62,17 +62,9 @@ func (l List[T]) Set(tx *Tx, pos int, v T) error {
 		if err != nil {
 			return nil, err
 		}
-		if l.b.program != nil {
-			block, err = laidOver(l.b.program.Knows(l.b.field, l.b.path), tx.Schema(l.b.field, l.b.path), block,
-				func() (e crdt.Entry, ok bool, err error) {
-					for e, err := range crdt.ListScan(env, uint64(pos), uint64(pos)+1) {
-						return e, err == nil, err
-					}
-					return e, false, nil
-				})
-			if err != nil {
-				return nil, err
-			}
+		block, err = l.b.laidOver(tx, block, func() (crdt.Entry, bool, error) { return elementAt(env, uint64(pos)) })
+		if err != nil {
+			return nil, err
 		}
 		return one(crdt.ListSet(env, uint64(pos), block))
 	})

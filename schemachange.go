@@ -111,18 +111,31 @@ func (s *AnySpace) SchemaChanges() ([]SchemaChange, error) {
 	return list, nil
 }
 
+// Fits tells whether a program with a kind given as data can open the space, as As
+// does: ErrKind where it is another kind, or a field of another type.
+func (s *AnySpace) Fits(m *authority.Manifest) error {
+	have, err := s.Manifest()
+	if err != nil {
+		return err
+	}
+	if err := authority.Fits(have, m); err != nil {
+		return fmt.Errorf("space %s: %w: %w", s.ID().Short(), err, ErrKind)
+	}
+	return nil
+}
+
 // open ties a program's kind to the space, and upgrades it if that is to be.
 func (s *AnySpace) open(m *authority.Manifest) (*replica.Program, error) {
 	have, err := s.Manifest()
 	if err != nil {
 		return nil, err
 	}
-	if have.Kind != m.Kind {
-		return nil, fmt.Errorf("space %s is a %s, not a %s: %w", s.ID().Short(), have.Kind, m.Kind, ErrKind)
+	if err := s.Fits(m); err != nil {
+		return nil, err
 	}
 	p, err := s.rep.Program(m)
 	if err != nil {
-		return nil, fmt.Errorf("space %s: %w: %w", s.ID().Short(), err, ErrKind)
+		return nil, err
 	}
 	if m.Version > have.Version && !s.node.opts.keepSchema && s.Founder() {
 		if _, err := s.UpgradeTo(context.Background(), m); err != nil {
@@ -135,6 +148,26 @@ func (s *AnySpace) open(m *authority.Manifest) (*replica.Program, error) {
 // WithoutUpgrade leaves the schema of spaces as it is until Space.Upgrade is
 // called, also when a founder's program of a higher version opens them.
 func WithoutUpgrade() Option { return func(o *options) { o.keepSchema = true } }
+
+// laidOver is a value as a typed program writes it.
+func (b binding) laidOver(tx *Tx, block []byte, shown func() (crdt.Entry, bool, error)) ([]byte, error) {
+	if b.program == nil {
+		return block, nil
+	}
+	return laidOver(b.program.Knows(b.field, b.path), tx.Schema(b.field, b.path), block, shown)
+}
+
+// laidOver is a value as a program says it that has a schema of its own.
+func (op *Op) laidOver(b binding, tx *Tx, block []byte, shown func() (crdt.Entry, bool, error)) ([]byte, error) {
+	if op.Known == nil {
+		return block, nil
+	}
+	knows, err := schema.Parse(op.Known)
+	if err != nil {
+		return nil, err
+	}
+	return laidOver(knows, tx.Schema(b.field, b.path), block, shown)
+}
 
 // laidOver is a value as it is written: over the one shown, where that holds what
 // the program that writes it does not know.
@@ -155,4 +188,12 @@ func laidOver(knows, field *schema.Schema, block []byte, shown func() (crdt.Entr
 		return nil, err
 	}
 	return object.Encode(schema.Keep(knows, field, was, written))
+}
+
+// elementAt reads one element of a list.
+func elementAt(env *crdt.Env, at uint64) (e crdt.Entry, ok bool, err error) {
+	for e, err := range crdt.ListScan(env, at, at+1) {
+		return e, err == nil, err
+	}
+	return e, false, nil
 }

@@ -356,12 +356,9 @@ func (r Register[T]) Set(tx *Tx, v T) error {
 		if err != nil {
 			return nil, err
 		}
-		if r.b.program != nil {
-			block, err = laidOver(r.b.program.Knows(r.b.field, r.b.path), tx.Schema(r.b.field, r.b.path), block,
-				func() (crdt.Entry, bool, error) { return crdt.RegisterValue(env) })
-			if err != nil {
-				return nil, err
-			}
+		block, err = r.b.laidOver(tx, block, func() (crdt.Entry, bool, error) { return crdt.RegisterValue(env) })
+		if err != nil {
+			return nil, err
 		}
 		return one(crdt.RegisterSet(env, block))
 	})

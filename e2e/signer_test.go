@@ -119,7 +119,7 @@ func TestSilentSigner(t *testing.T) {
 		"update": in(map[string]any{"ops": hello}), "read": in(map[string]any{"field": "messages", "query": map[string]any{}}), "names": in(nil),
 		"edit":    in(map[string]any{"field": "messages", "since": "never", "edits": []any{}}),
 		"receipt": in(map[string]any{"commits": []any{commit}}), "status": in(nil), "peers": in(nil),
-		"undo": in(nil), "redo": in(nil), "undoState": in(nil),
+		"undo": in(nil), "redo": in(nil), "undoState": in(nil), "schema": in(nil), "upgrade": in(map[string]any{"manifest": manifest}),
 		"version": in(nil), "history": in(nil), "diff": in(nil),
 		"fileExport": in(nil), "fileRead": {"file": 1}, "fileImport": {}, "fileWrite": {"file": 2, "data": []byte{}}, "fileEnd": {"file": 2, "stop": true},
 		"blobBegin": {}, "blobWrite": {"put": 1, "data": []byte("bytes")}, "blobEnd": {"put": 1}, "blobAbort": {"put": 1},
@@ -128,7 +128,7 @@ func TestSilentSigner(t *testing.T) {
 	}
 	order := exports(t)
 	slices.SortStableFunc(order, func(a, b string) int { return ending(a) - ending(b) })
-	refused := map[string]string{"lookup": "offline: ", "edit": "stale: "}
+	refused := map[string]string{"lookup": "offline: ", "upgrade": "kind_mismatch: ", "edit": "stale: "}
 	signs := []string{"create", "update", "undo", "redo", "setName"}
 	for i, method := range order {
 		if args[method] == nil {

@@ -26,7 +26,7 @@ Wherever a command takes SPACE, write its id, an end of the id (4 characters or 
 		Args:    noCommand,
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(a.createCommand(), a.listCommand(), a.showCommand(), a.joinCommand(), a.leaveCommand())
+	c.AddCommand(a.createCommand(), a.listCommand(), a.showCommand(), a.upgradeCommand(), a.joinCommand(), a.leaveCommand())
 	return c
 }
 
@@ -190,6 +190,13 @@ func (a *app) printSpace(i spaceInfo) {
 			a.printf("         %s: %s\n", f.Name, f.Type)
 		}
 		a.printf("Creator: %s\nCreated: %s\n", i.Creator, i.Created.Format(time.RFC3339))
+		for _, c := range i.Schema {
+			a.printf("Schema:  version %d since %s by %s: %s\n", c.Version, c.Time.Format(time.RFC3339),
+				strings.TrimSpace(c.Name+" ("+short(c.Identity)+")"), strings.Join(c.Fields, ", "))
+			for _, why := range c.Ignored {
+				a.printf("         ignored: %s\n", why)
+			}
+		}
 	} else {
 		a.printf("Kind:    not here yet: no peer has given the first commit\n")
 	}

@@ -70,6 +70,7 @@ type spaceInfo struct {
 	Creator  string         `json:"creator,omitempty"`
 	Created  *time.Time     `json:"created,omitempty"`
 	Fields   []fieldInfo    `json:"fields,omitempty"`
+	Schema   []schemaChange `json:"schema,omitempty"` // who changed it since
 	Heads    []string       `json:"heads"`
 	Commits  int            `json:"commits"`
 	Refused  map[string]int `json:"refused"` // batches since this process opened the space, by rule
@@ -156,6 +157,9 @@ func infoOf(space *hhs.AnySpace) (spaceInfo, error) {
 	for _, f := range m.Fields {
 		i.Fields = append(i.Fields, fieldInfo{f.Name, f.Type})
 	}
+	if i.Schema, err = schemaChanges(space); err != nil {
+		return i, err
+	}
 	creator, created, err := space.Creator()
 	i.Creator, i.Created = string(creator), &created
 	return i, err
@@ -178,17 +182,7 @@ type createArgs struct {
 }
 
 func createSpace(ctx context.Context, s *service, a createArgs) (spaceInfo, error) {
-	v, err := object.FromJSON(a.Manifest)
-	if err != nil {
-		return spaceInfo{}, failf("value", "the manifest is not DAG-JSON: %w", err)
-	}
-	m, err := authority.ParseManifest(v, func(f authority.Field) error {
-		if f.Schema == nil {
-			return nil
-		}
-		_, err := schema.Parse(f.Schema)
-		return err
-	})
+	m, err := parseManifest(a.Manifest)
 	if err != nil {
 		return spaceInfo{}, err
 	}
@@ -202,6 +196,21 @@ func createSpace(ctx context.Context, s *service, a createArgs) (spaceInfo, erro
 		return spaceInfo{}, err
 	}
 	return infoOf(space)
+}
+
+// parseManifest reads a kind from DAG-JSON.
+func parseManifest(text json.RawMessage) (*authority.Manifest, error) {
+	v, err := object.FromJSON(text)
+	if err != nil {
+		return nil, failf("value", "the manifest is not DAG-JSON: %w", err)
+	}
+	return authority.ParseManifest(v, func(f authority.Field) error {
+		if f.Schema == nil {
+			return nil
+		}
+		_, err := schema.Parse(f.Schema)
+		return err
+	})
 }
 
 type joinArgs struct {

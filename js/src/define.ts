@@ -8,11 +8,11 @@ import { type Fields, checkFields, isKindName, listed } from './shapes.js'
 const reserved: ReadonlySet<string> = new Set([
   'id', 'kind', 'update', 'link', 'words', 'status', 'subscribeStatus', 'ready', 'setName', 'names', 'peers', 'info', 'held', 'receipt',
   'addServers', 'leave', 'then', 'constructor', 'attach', 'get', 'toString', 'valueOf', 'toJSON', 'node', '__proto__',
-  'undo', 'redo', 'undoState', 'subscribeUndo',
+  'undo', 'redo', 'undoState', 'subscribeUndo', 'schema', 'upgrade', 'subscribeSchema',
   'version', 'history', 'at', 'atJudgedNow', 'diff', 'openBlob',
 ])
 
-/** A kind of space. `kind` is a name its author owns (`example.org/chat`); another `version` is another kind. */
+/** A kind of space. `kind` is a name its author owns (`example.org/chat`); a higher `version` adds to what spaces of it have. */
 export class SpaceKind<F extends Fields = Fields> {
   /** The manifest as a value, the same in every language. */
   readonly manifest: { [key: string]: Value }

@@ -4,7 +4,7 @@
  */
 export type ErrorCode =
   | 'invalid' | 'value' | 'overflow' | 'already_set' | 'schema' | 'unknown_kind' | 'kind_mismatch' | 'bad_link' | 'bad_words'
-  | 'not_found' | 'not_ready' | 'closed' | 'offline' | 'full' | 'locked' | 'newer' | 'corrupt' | 'read_only' | 'forked' | 'busy'
+  | 'not_found' | 'not_ready' | 'old_schema' | 'closed' | 'offline' | 'full' | 'locked' | 'newer' | 'corrupt' | 'read_only' | 'forked' | 'busy'
   | 'refused' | 'signature' | 'aborted' | 'file' | 'stale' | 'too_large' | 'internal' | 'fold'
   | 'engine_restarted' | 'engine_failed' | 'other_tab' | 'taken_over' | 'insecure' | 'unsupported'
 

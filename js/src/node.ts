@@ -49,7 +49,8 @@ export class HhsNode {
   private readonly stateListeners = new Listeners()
   private readonly errorListeners = new Set<(e: HhsError) => void>()
 
-  constructor(private readonly client: Client, opened: Data) {
+  /** `upgrade`: a founder's program of a higher version changes the schema of the spaces that it opens. */
+  constructor(private readonly client: Client, opened: Data, private readonly upgrade = true) {
     this.identity = opened.identity as string
     this.device = opened.device as string
     this.fresh = opened.fresh as boolean
@@ -79,7 +80,7 @@ export class HhsNode {
    */
   async join<F extends Fields>(kind: SpaceKind<F>, where: string | Candidate, options: JoinOptions = {}): Promise<Space<F>> {
     const link = typeof where === 'string' ? where : where.link
-    const { space } = await this.client.call('join', { link, kind: kind.kind, version: kind.version })
+    const { space } = await this.client.call('join', { link, manifest: kind.manifest })
     const joined = await this.space(space as string, kind)
     if (options.wait !== false) await joined.ready(options.signal)
     return joined
@@ -199,7 +200,7 @@ export class HhsNode {
     const known = this.open.get(id)
     if (known && known.kind === (kind as SpaceKind<any>)) return known as Space<F>
     if (known) throw new HhsError('kind_mismatch', `space ${id} is open already as ${known.kind.kind} version ${known.kind.version}`)
-    const made = new SpaceBase(this.client, id, kind) as Space<F>
+    const made = new SpaceBase(this.client, id, kind, this.upgrade) as Space<F>
     this.open.set(id, made)
     try {
       await made.begin()

@@ -15,6 +15,11 @@ export interface OpenOptions {
   endpoints?: string[]
   /** Names this device to the person. */
   label?: string
+  /**
+   * Leaves the schema of spaces as it is until `space.upgrade()` is called. By default a founder's program of a higher version changes it
+   * when it opens the space, so that it has the program's fields.
+   */
+  upgrade?: boolean
 }
 
 /** Starts a client on a host and opens the engine. */
@@ -25,7 +30,7 @@ export async function openOn(host: Host, o: OpenOptions, memory: boolean): Promi
   if (o.label !== undefined) args.label = o.label
   if (memory) args.memory = true
   const client = new Client(host, args)
-  const node = new HhsNode(client, await client.start())
+  const node = new HhsNode(client, await client.start(), o.upgrade !== false)
   await node.begin()
   return node
 }

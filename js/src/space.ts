@@ -2,6 +2,7 @@
 import { BlobHandle } from './blobs.js'
 import type { Client, Data, Event } from './client.js'
 import { type Handles, handle } from './composed.js'
+import { Declared } from './declared.js'
 import type { SpaceKind } from './define.js'
 import { HhsError } from './errors.js'
 import type { Access, Step } from './fields.js'
@@ -116,6 +117,29 @@ export interface Undone extends Receipt {
 
 const unknownStatus: Status = { state: 'offline', ready: false, toGo: 0, peers: 0, synced: 0, direct: 0, servers: 0, commits: 0 }
 
+/** A change of the schema of a space. */
+export interface SchemaChange {
+  readonly commit: string
+  readonly author: string
+  /** By the writer's clock, in milliseconds since 1970. */
+  readonly time: number
+  /** The version of the kind from then on. */
+  readonly version: number
+  /** The fields that it declares. */
+  readonly fields: string[]
+  /** What of it takes no effect, and why. */
+  readonly ignored: string[]
+}
+
+/** What a space declares, and who changed it. */
+export interface SchemaInfo {
+  readonly version: number
+  /** This person founded the space: founders change its schema. */
+  readonly founder: boolean
+  /** In the order in which they take effect. */
+  readonly changes: SchemaChange[]
+}
+
 /** What every space has; `Space` adds the fields of its kind. */
 export class SpaceBase<F extends Fields> {
   private current = unknownStatus
@@ -126,9 +150,13 @@ export class SpaceBase<F extends Fields> {
   private readonly blobChanges = new Listeners()
   private readonly fieldChanges = new Map<string, PathListeners>()
   private readonly errorListeners = new Set<(e: HhsError) => void>()
+  readonly #schemaChanges = new Listeners()
+  #declared: Declared | undefined
+  readonly #upgrades: boolean
   private stop: Unsubscribe = () => {}
 
-  constructor(private readonly client: Client, readonly id: string, readonly kind: SpaceKind<F>) {
+  constructor(private readonly client: Client, readonly id: string, readonly kind: SpaceKind<F>, upgrades: boolean) {
+    this.#upgrades = upgrades
     for (const [name, field] of Object.entries(kind.fields)) {
       this.fieldChanges.set(name, new PathListeners())
       Object.defineProperty(this, name, { value: handle(field, this.access(name, [], name)), enumerable: true })
@@ -139,7 +167,52 @@ export class SpaceBase<F extends Fields> {
   /** Begins to listen; called once by the node. */
   async begin(): Promise<void> {
     this.stop = await this.client.subscribe({ space: this.id }, e => this.event(e))
-    this.setStatus((await this.client.call('status', { space: this.id })) as unknown as Status)
+    const status = (await this.client.call('status', { space: this.id })) as unknown as Status
+    this.current = { ...this.current, ready: status.ready } // what follows is not learned twice
+    if (status.ready) await this.#learn()
+    this.setStatus(status)
+  }
+
+  /** Reads what the space declares, and brings it up to the program if that is to be. */
+  async #learn(): Promise<void> {
+    const { manifest, founder } = await this.client.call('schema', { space: this.id })
+    const there = manifest as Data
+    this.#declared = Declared.beside(there, this.kind.fields)
+    if (this.#declared && this.#upgrades && founder && this.kind.version > (there.version as number)) await this.upgrade()
+  }
+
+  /** Learns what the space declares now, outside of any call. */
+  #learnAgain(): void {
+    this.#learn().then(() => {
+      this.#schemaChanges.tell()
+      for (const l of this.fieldChanges.values()) l.tell()
+    }, (e: unknown) => this.failed(HhsError.from(e)))
+  }
+
+  /** What the space declares now, and who changed it. */
+  async schema(): Promise<SchemaInfo> {
+    const { manifest, founder, changes } = await this.client.call('schema', { space: this.id })
+    const list = (changes as Data[]).map(({ identity, ...rest }) => ({ author: identity, ...rest }) as unknown as SchemaChange)
+    return { version: (manifest as Data).version as number, founder: founder as boolean, changes: list }
+  }
+
+  /** Calls `fn` with what the space declares now and when that changes. */
+  subscribeSchema(fn: (schema: SchemaInfo) => void, options?: SubscribeOptions): Unsubscribe {
+    return observe(this.#schemaChanges.source, () => this.schema(), fn, this.heard(options))
+  }
+
+  /**
+   * Declares in the space what this program defines and the space has not, and returns the names of the fields it changed; with `dry`
+   * only those it would change. Founders can, and it happens by itself when a founder's program of a higher version opens the space,
+   * unless `open` was told not to. Programs of other versions go on: they keep what they do not know.
+   */
+  async upgrade(options: { dry?: boolean } = {}): Promise<string[]> {
+    const { fields } = await this.client.call('upgrade', { space: this.id, manifest: this.kind.manifest, ...(options.dry && { dry: true }) })
+    if (!options.dry) {
+      const { manifest } = await this.client.call('schema', { space: this.id })
+      this.#declared = Declared.beside(manifest as Data, this.kind.fields)
+    }
+    return (fields as Data[]).map(f => f.name as string)
   }
 
   /** Ends listening; called by the node. */
@@ -152,7 +225,7 @@ export class SpaceBase<F extends Fields> {
    * or nothing does. Rejects with `schema` or `value` and the path of what cannot be written.
    */
   async update(fn: (r: Writers<F>) => unknown, options: UpdateOptions = {}): Promise<Receipt> {
-    const { writers, done } = collect(this.kind.fields)
+    const { writers, done } = collect(this.kind.fields, this.#declared)
     let ops
     try {
       await fn(writers)
@@ -362,6 +435,7 @@ export class SpaceBase<F extends Fields> {
       failed: e => this.failed(e),
       read: query => this.client.call('read', { space: this.id, field, query, ...(steps.length > 0 ? { path: steps } : {}) }),
       edit: async (edits, since) => {
+        this.#declared?.has(field, steps, path)
         const done = await this.client.call('edit', { space: this.id, field, since, edits, ...(steps.length > 0 ? { path: steps } : {}) })
           .catch((e: unknown) => { throw new HhsError(HhsError.from(e).code, HhsError.from(e).message, path) })
         this.writes.tell()
@@ -377,6 +451,7 @@ export class SpaceBase<F extends Fields> {
         for (const name of e.fields as string[]) {
           const paths = (e.paths as Data | undefined)?.[name] as string[][] | undefined
           this.fieldChanges.get(name)?.tell(paths)
+          if (name === '$schema') this.#learnAgain()
         }
         return this.writes.tell()
       case 'status': return this.setStatus(e.status as unknown as Status)
@@ -390,6 +465,7 @@ export class SpaceBase<F extends Fields> {
         this.peerChanges.tell()
         this.blobChanges.tell()
         this.writes.tell()
+        if (this.current.ready) this.#learnAgain()
         // The new engine's first status follows its subscription by itself.
     }
   }
@@ -407,7 +483,7 @@ export class SpaceBase<F extends Fields> {
     const came = s.ready && !this.current.ready
     this.current = s
     this.statusChanges.tell()
-    if (came) for (const l of this.fieldChanges.values()) l.tell()
+    if (came) this.#learnAgain() // and then tells the subscribers
   }
 }
 

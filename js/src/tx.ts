@@ -2,10 +2,12 @@
 import type { Value } from './cbor.js'
 import { describe, isPlain, isWellFormed, joinPath } from './cbor.js'
 import type { Data } from './client.js'
+import type { Declared } from './declared.js'
 import { HhsError } from './errors.js'
 import type { Step } from './fields.js'
 import { Link } from './link.js'
 import { whole } from './sequences.js'
+import type { Schema } from './schema.js'
 import { type Field, type FieldType, type Fields, type FoldTypes, type Shape, checkKey, keyPath } from './shapes.js'
 
 /** Writes one register, or what is set once. */
@@ -128,9 +130,9 @@ function inside(p: Place, text: string, ...steps: Step[]): Place {
   return { field: p.field, steps: [...p.steps, ...steps], text }
 }
 
-/** Makes the writers of a kind's fields; `done` ends the collecting. */
-export function collect<F extends Fields>(fields: F): { writers: Writers<F>; done(): Ops } {
-  const c = new Collector()
+/** Makes the writers of a kind's fields; `done` ends the collecting. `declared` is what the space has where that is something else. */
+export function collect<F extends Fields>(fields: F, declared?: Declared): { writers: Writers<F>; done(): Ops } {
+  const c = new Collector(declared)
   const writers: { [name: string]: unknown } = { attach: (l: Link) => c.attach(l) }
   for (const [name, f] of Object.entries(fields)) writers[name] = c.writer(f, { field: name, steps: [], text: name })
   return { writers: writers as unknown as Writers<F>, done: () => c.done() }
@@ -141,6 +143,8 @@ type Call = (...args: any[]) => unknown
 class Collector {
   private readonly out: Ops = { ops: [], places: [], attach: [] }
   private open = true
+
+  constructor(private readonly declared: Declared | undefined) {}
 
   done(): Ops {
     this.open = false
@@ -159,7 +163,7 @@ class Collector {
     if (f.name === 'list') return this.list(f, p)
     if (f.name === 'text') return this.text(p)
     const writer: { [action: string]: Call } = {}
-    for (const action of actions[f.name]) writer[action] = value => this.push(p, action, fit(f, value, p.text))
+    for (const action of actions[f.name]) writer[action] = value => this.write(f, p, action, schema => fit(schema, value, p.text))
     return writer
   }
 
@@ -167,9 +171,18 @@ class Collector {
     if (!this.open) throw new HhsError('closed', 'this update is over; write inside the function given to update')
   }
 
+  /** Adds an op with a value of the schema of its place. Setting it keeps what the program does not know of the value there. */
+  private write(f: Shape, p: Place, action: string, value: (schema: Schema<unknown> | undefined) => Value): void {
+    const own = f.inside.schema
+    const schema = this.declared ? this.declared.schema(f, p.field, p.steps) : own
+    const i = this.push(p, action, value(schema))
+    if (own && schema !== own && action === 'set' && f.name !== 'once') this.out.ops[i]!.known = own.value
+  }
+
   /** Adds an op and returns its index. */
   private push(p: Place, action: string, value?: Value): number {
     this.guard()
+    this.declared?.has(p.field, p.steps, p.text)
     const op: Data = { field: p.field, action }
     if (p.steps.length > 0) op.path = p.steps
     if (value !== undefined) op.value = value
@@ -183,13 +196,12 @@ class Collector {
 
   private list(f: Shape, p: Place): ListWriter<unknown> {
     const insert = (at: number | null, values: unknown[]) => {
-      const list = values.map(v => fit(f, v, p.text))
-      if (list.length > 0) this.push(p, 'insert', [at, list])
+      if (values.length > 0) this.write(f, p, 'insert', schema => [at, values.map(v => fit(schema, v, p.text))])
     }
     return {
       insert: (at, ...values) => insert(whole(at, p.text), values),
       push: (...values) => insert(null, values),
-      set: (at, value) => { this.push(p, 'set', [whole(at, p.text), fit(f, value, p.text)]) },
+      set: (at, value) => { this.write(f, p, 'set', schema => [whole(at, p.text), fit(schema, value, p.text)]) },
       delete: (at, n = 1) => { this.push(p, 'delete', [whole(at, p.text), whole(n, p.text)]) },
     }
   }
@@ -271,8 +283,8 @@ function wellFormed(text: unknown, path: string): string {
 }
 
 /** Checks a value that is to be written and returns what is to be encoded. */
-function fit(f: Shape, v: unknown, path: string): Value {
-  if (f.inside.schema) return f.inside.schema.fit(v, path)
+function fit(schema: Schema<unknown> | undefined, v: unknown, path: string): Value {
+  if (schema) return schema.fit(v, path)
   if (typeof v === 'bigint' ? BigInt.asIntN(64, v) !== v : !Number.isSafeInteger(v)) {
     throw new HhsError('value', `a counter adds whole numbers of 64 bits, not ${describe(v)}`, path)
   }

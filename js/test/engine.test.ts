@@ -11,6 +11,7 @@ import { List, composed } from './composed.js'
 import { files } from './files.js'
 import { past } from './past.js'
 import { Notes, sequences, sequencesOfEngine } from './sequences.js'
+import { Room1, versions } from './versions.js'
 
 const file = process.env.HHS_WASM
 if (!file) throw new Error('HHS_WASM does not say where the engine is; go run ./internal/build test does')
@@ -24,3 +25,4 @@ describe('the past, with the engine', () => past(() => open(List)))
 describe('files, with the engine', () => files(() => open(List)))
 describe('editors, with the engine', () => editors(() => open(Notes)))
 describe('blobs, with the engine', () => blobs(() => open(List)))
+describe('programs of two versions, with the engine', () => versions(() => open(Room1)))

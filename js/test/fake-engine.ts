@@ -9,6 +9,7 @@ import { Values, type Written, fail } from './fake-values.js'
 interface Space {
   id: string
   manifest: Data
+  changes: Data[]
   servers: string[]
   values: Values
   history: { ops: Data[]; by: Written; undone: boolean }[]
@@ -129,7 +130,7 @@ export class FakeEngine {
   do_create(a: Data): Data {
     const id = `bafyspace${++this.count}`
     this.spaces.set(id, {
-      id, manifest: a.manifest as Data, servers: (a.servers as string[] | undefined) ?? this.servers, values: new Values((a.manifest as Data).fields!), history: [], redo: [], names: new Map(),
+      id, manifest: a.manifest as Data, servers: (a.servers as string[] | undefined) ?? this.servers, changes: [], values: new Values((a.manifest as Data).fields!), history: [], redo: [], names: new Map(),
       commits: 1, held: new Map(),
     })
     this.emit(undefined, { kind: 'spaces' })
@@ -139,7 +140,8 @@ export class FakeEngine {
   do_join(a: Data): Data {
     const id = /(bafyspace\d+)/.exec(a.link as string)?.[1] ?? fail('bad_link', 'not a link: its space id is not valid')
     const s = this.space(id)
-    if (a.kind !== undefined && a.kind !== s.manifest.kind) fail('kind_mismatch', `space is a ${String(s.manifest.kind)}`)
+    const kind = (a.manifest as Data | undefined)?.kind
+    if (kind !== undefined && kind !== s.manifest.kind) fail('kind_mismatch', `space is a ${String(s.manifest.kind)}`)
     return { space: id, ready: true }
   }
 
@@ -192,6 +194,24 @@ export class FakeEngine {
     for (const c of changed) (paths[c.field] ??= []).push(c.path)
     this.emit(s.id, { kind: 'change', space: s.id, fields: Object.keys(paths), paths })
     return { commit }
+  }
+
+  do_schema(a: Data): Data {
+    const s = this.space(a.space)
+    return { manifest: s.manifest, founder: true, changes: s.changes }
+  }
+
+  do_upgrade(a: Data): Data {
+    const s = this.space(a.space)
+    const wanted = a.manifest as Data
+    const have = new Set((s.manifest.fields as Data[]).map(f => f.name))
+    const fields = (wanted.fields as Data[]).filter(f => !have.has(f.name!))
+    if (!a.dry && fields.length > 0) {
+      s.manifest = { ...s.manifest, version: wanted.version!, fields: [...(s.manifest.fields as Data[]), ...fields] }
+      s.changes.push({ commit: `bafychange${s.changes.length}`, identity: me, time: 1, version: wanted.version!, fields: fields.map(f => f.name!), ignored: [] })
+      this.emit(s.id, { kind: 'change', space: s.id, fields: ['$schema'] })
+    }
+    return { fields }
   }
 
   do_undoState(a: Data): Data {

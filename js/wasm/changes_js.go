@@ -19,10 +19,15 @@ type place struct {
 // everywhere stands for all fields: changes were dropped.
 const everywhere = "*"
 
+// schemaChanged stands for the schema of the space.
+const schemaChanged = "$schema"
+
 func placeOf(c replica.Change) place {
 	switch {
 	case c.Resync:
 		return place{field: everywhere}
+	case c.Schema != nil:
+		return place{field: schemaChanged}
 	case c.Field == replica.ProfileField:
 		return place{field: "$names"}
 	}
@@ -64,7 +69,7 @@ func (c changed) event(s *hhs.AnySpace, space string) result {
 	}
 	order.By(names, strings.Compare)
 	if _, all := c[everywhere]; all {
-		names, inside = []string{"$names"}, nil
+		names, inside = []string{"$names", schemaChanged}, nil
 		if m, err := s.Manifest(); err == nil {
 			for _, f := range m.Fields {
 				names = append(names, f.Name)

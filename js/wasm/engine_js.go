@@ -42,6 +42,7 @@ var methods = map[string]method{
 	"info": (*engine).info, "link": (*engine).link, "addServers": (*engine).addServers, "update": (*engine).update,
 	"read": (*engine).read, "edit": (*engine).edit, "names": (*engine).names, "receipt": (*engine).receipt, "status": (*engine).status, "peers": (*engine).peers,
 	"undo": (*engine).undo, "redo": (*engine).redo, "undoState": (*engine).undoState,
+	"schema": (*engine).schema, "upgrade": (*engine).upgrade,
 	"version": (*engine).version, "history": (*engine).history, "diff": (*engine).diff,
 	"fileExport": (*engine).fileExport, "fileImport": (*engine).fileImport, "fileRead": (*engine).fileRead, "fileWrite": (*engine).fileWrite, "fileEnd": (*engine).fileEnd,
 	"blobBegin": (*engine).blobBegin, "blobWrite": (*engine).blobWrite, "blobEnd": (*engine).blobEnd, "blobAbort": (*engine).blobAbort,
@@ -238,7 +239,16 @@ func (e *engine) create(ctx context.Context, a *args) (result, error) {
 }
 
 func (e *engine) join(ctx context.Context, a *args) (result, error) {
-	link, kind, version := a.text("link"), a.optText("kind"), a.optInt("version", 0)
+	link := a.text("link")
+	var program *authority.Manifest
+	if v, given := a.m["manifest"]; given {
+		a.value("manifest")
+		m, err := parseManifest(v)
+		if err != nil {
+			return nil, err
+		}
+		program = m.m
+	}
 	n, err := e.running()
 	if err == nil {
 		err = a.end()
@@ -250,19 +260,19 @@ func (e *engine) join(ctx context.Context, a *args) (result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m, err := s.Manifest(); err == nil && kind != "" && (m.Kind != kind || version != 0 && m.Version != int64(version)) {
-		return nil, fmt.Errorf("space %s is a %s version %d: %w", s.ID().Short(), m.Kind, m.Version, hhs.ErrKind)
+	if err := fits(s, program); err != nil {
+		return nil, err
 	}
 	e.broadcast("", result{"kind": "spaces"})
 	if !s.Ready() {
-		go e.awaitReady(s, kind, version)
+		go e.awaitReady(s, program)
 	}
 	return result{"space": s.ID().String(), "ready": s.Ready()}, nil
 }
 
-// awaitReady tells when the first commit of a space has come, and when it is
-// of another kind than the caller expected.
-func (e *engine) awaitReady(s *hhs.AnySpace, kind string, version int) {
+// awaitReady tells when the first commit of a space has come, and when the
+// program that waits for it does not fit it.
+func (e *engine) awaitReady(s *hhs.AnySpace, program *authority.Manifest) {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	go func() {
@@ -276,8 +286,7 @@ func (e *engine) awaitReady(s *hhs.AnySpace, kind string, version int) {
 		return
 	}
 	e.broadcast("", result{"kind": "spaces"})
-	if m, err := s.Manifest(); err == nil && kind != "" && (m.Kind != kind || version != 0 && m.Version != int64(version)) {
-		err := fmt.Errorf("space %s is a %s version %d: %w", s.ID().Short(), m.Kind, m.Version, hhs.ErrKind)
+	if err := fits(s, program); err != nil {
 		e.broadcast(s.ID().String(), errorEvent(s.ID().String(), err))
 	}
 }

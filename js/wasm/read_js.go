@@ -46,9 +46,9 @@ func (e *engine) read(_ context.Context, a *args) (result, error) {
 	if err != nil {
 		return nil, err
 	}
-	read, err := readerOf(m, r.field, r.path)
-	if err != nil {
-		return nil, err
+	read := readerOf(m, r.field, r.path)
+	if read == nil { // a program may be newer than the space
+		return nothing(), nil
 	}
 	res, err := read(r)
 	if errors.Is(err, crdt.ErrNoRecord) && !r.q.has("cursor") && !r.q.has("position") { // on the way to the value
@@ -57,11 +57,11 @@ func (e *engine) read(_ context.Context, a *args) (result, error) {
 	return res, err
 }
 
-// readerOf finds what reads the value that a path leads to.
-func readerOf(m *authority.Manifest, field string, path []any) (func(reading) (result, error), error) {
+// readerOf finds what reads the value that a path leads to; nil: the space has nothing there.
+func readerOf(m *authority.Manifest, field string, path []any) func(reading) (result, error) {
 	f, ok := m.Field(field)
 	if !ok {
-		return nil, invalid(fmt.Sprintf("the kind %s has no field %q", m.Kind, field))
+		return nil
 	}
 	for _, step := range path {
 		name, named := step.(string)
@@ -72,29 +72,29 @@ func readerOf(m *authority.Manifest, field string, path []any) (func(reading) (r
 		default:
 			in := authority.Manifest{Fields: f.Fields}
 			if f, ok = in.Field(name); !ok {
-				return nil, invalid(fmt.Sprintf("there is nothing named %q in this value of field %q", name, field))
+				return nil
 			}
 		}
 	}
 	switch f.Type {
 	case "register", "once":
-		return reading.register, nil
+		return reading.register
 	case "counter":
-		return reading.counter, nil
+		return reading.counter
 	case "log":
-		return reading.log, nil
+		return reading.log
 	case "list":
-		return reading.list, nil
+		return reading.list
 	case "text":
-		return reading.text, nil
+		return reading.text
 	case "fold":
-		return reading.fold, nil
+		return reading.fold
 	case "map":
-		return reading.mapping, nil
+		return reading.mapping
 	case "record":
-		return reading.record, nil
+		return reading.record
 	}
-	return reading.set, nil
+	return reading.set
 }
 
 func (r reading) register() (result, error) {

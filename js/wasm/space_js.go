@@ -102,6 +102,10 @@ func (e *engine) update(ctx context.Context, a *args) (result, error) {
 		if op.Value, ok = m["value"]; ok || takesValue(op) {
 			op.Value = o.value("value")
 		}
+		op.Known = m["known"]
+		if op.Known != nil {
+			o.value("known")
+		}
 		if err := o.end(); err != nil {
 			return nil, fmt.Errorf("ops[%d]: %w", i, err)
 		}

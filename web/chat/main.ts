@@ -141,6 +141,7 @@ class Page {
           people.setNames(names)
         }),
         room.subscribeErrors(e => this.showError(problem(e))),
+        room.subscribeSchema(s => publish({ schema: s.version }), { onError: () => {} }), // there is none before the room is here
         room.subscribeStatus(s => {
           this.showStatus(s)
           if (!s.ready || entered) return

@@ -25,5 +25,5 @@ export async function showStored(node: HhsNode, room: Room): Promise<void> {
     await navigator.storage.persist()
     await showStored(node, room)
   }
-  publish({ refused: info.refused, persisted, changes: schema?.changes.length ?? 0 })
+  publish({ refused: info.refused, persisted, schemaChanges: schema?.changes.length ?? 0 })
 }

@@ -1,10 +1,6 @@
 package crdt
 
-import (
-	"fmt"
-
-	"github.com/hyperhyperspace/hhs-go/object"
-)
+import "github.com/hyperhyperspace/hhs-go/object"
 
 // lastValues are the values that one op inserted into a list: those next to each other are read one after the other.
 type lastValues struct {
@@ -50,19 +46,6 @@ func (l *lastValues) get(s *seq, e elem) (any, error) {
 		return nil, &Corrupt{Key: elemKey(e), Reason: "its op inserts less"}
 	}
 	return l.values[e.off], nil
-}
-
-// of is get as canonical bytes.
-func (l *lastValues) of(s *seq, e elem) ([]byte, error) {
-	v, err := l.get(s, e)
-	if err != nil {
-		return nil, err
-	}
-	b, err := object.Encode(v)
-	if err != nil {
-		return nil, fmt.Errorf("encode value: %w", err)
-	}
-	return b, nil
 }
 
 // value is the value that an element of a list has now, and the entry of the op that set it, if one did.

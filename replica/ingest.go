@@ -117,26 +117,24 @@ type entering struct {
 
 // door carries one batch through its checks.
 type door struct {
-	space       *Space
-	from        Source
-	fresh       []*entering // commits not here yet, in batch order
-	quiet       bool        // nobody watches
-	pending     map[object.ID]*entering
-	blocks      map[object.ID][]byte
-	tx          *store.Tx
-	records     store.Batch                   // what nothing reads through tx
-	snap        store.Snapshot                // under tx
-	chains      map[identity.PublicKey]*chain // as this batch extends them
-	kind        *kind                         // with all changes of the schema so far
-	before      *kind                         // as it was before this batch
-	last        kindFrom                      // see Space
-	lastKind    *kind                         // see Space
-	lastKindNum history.Num
-	bytes       int
-	totals      totals
-	headList    headList    // the heads with this batch
-	headIDs     []object.ID // of those, sorted
-	base        history.Num // numbers below it were here before
+	space    *Space
+	from     Source
+	fresh    []*entering // commits not here yet, in batch order
+	quiet    bool        // nobody watches
+	pending  map[object.ID]*entering
+	blocks   map[object.ID][]byte
+	tx       *store.Tx
+	records  store.Batch                   // what nothing reads through tx
+	snap     store.Snapshot                // under tx
+	chains   map[identity.PublicKey]*chain // as this batch extends them
+	kind     *kind                         // with all changes of the schema so far
+	before   *kind                         // as it was before this batch
+	last     kindFrom                      // see Space
+	bytes    int
+	totals   totals
+	headList headList    // the heads with this batch
+	headIDs  []object.ID // of those, sorted
+	base     history.Num // numbers below it were here before
 
 	besides beside // the last comparison of a version with an author's own past
 }

@@ -61,7 +61,7 @@ const (
 
 const (
 	defaultSeeds = 30
-	shortSeeds   = 4 // in a browser's engine and under the race detector, where each takes ten times as long
+	shortSeeds   = 4  // in a browser's engine and under the race detector, where each takes ten times as long
 	slowSeeds    = 10 // where reading takes long
 	steps        = 40
 )

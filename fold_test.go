@@ -2,12 +2,10 @@ package hhs_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	hhs "github.com/hyperhyperspace/hhs-go"
 	"github.com/hyperhyperspace/hhs-go/authority"

@@ -67,7 +67,7 @@ func importBlobs(ctx context.Context, in *export.Reader, space *replica.Space, x
 		if p.Root != before {
 			x.Blobs, before = x.Blobs+1, p.Root
 		}
-		c, err := keeping(ctx, space, p)
+		c, err := keeping(space, p)
 		if err != nil {
 			return err
 		}
@@ -89,10 +89,10 @@ func importBlobs(ctx context.Context, in *export.Reader, space *replica.Space, x
 }
 
 // keeping is the copy that a part of a blob goes into; nil if the space does not name the blob.
-func keeping(ctx context.Context, space *replica.Space, p export.BlobPart) (*replica.BlobCopy, error) {
+func keeping(space *replica.Space, p export.BlobPart) (*replica.BlobCopy, error) {
 	named, err := space.Named(p.Root)
 	if err != nil || !named {
 		return nil, err
 	}
-	return space.Blob(ctx, Blob{Root: p.Root, Size: p.Size})
+	return space.BlobFrom(Blob{Root: p.Root, Size: p.Size})
 }

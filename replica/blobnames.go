@@ -87,14 +87,27 @@ func (s *Space) eachNamed(r store.Reader, f func(root object.ID) error) error {
 	}
 }
 
-// holdBlobs notes that this node has, through this space, the blobs that an own commit names.
-func (d *door) holdBlobs(in *entering) {
+// holdBlobs notes that this node has, through this space, the blobs that an own commit is the first to name here. One that
+// another op named before may be no more than written back, with a value of which this device's program knows a part.
+func (d *door) holdBlobs(in *entering) error {
 	if in.commit.Env.Author != d.space.node.device() {
-		return
+		return nil
 	}
+	state := d.space.blobState(d.tx, nil)
 	for _, payload := range in.payloads {
 		for _, b := range blob.Find(payload) {
-			d.records.Put(heldKey(d.space.id, b.Root), []byte{})
+			from, before := rootKey(nil, b.Root), false
+			for _, err := range state.Scan(from, end(from), false) {
+				if err != nil {
+					return err
+				}
+				before = true
+				break
+			}
+			if !before {
+				d.records.Put(heldKey(d.space.id, b.Root), []byte{})
+			}
 		}
 	}
+	return nil
 }

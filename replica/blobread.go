@@ -14,37 +14,63 @@ import (
 type BlobCopy struct {
 	node *Node
 	blob blob.Blob
+	into *Space // through which it is here once its root was taken; nil where that is known
 }
 
 // Blob returns the copy of a blob. Where an op of this space that counts names it, its peers are served from now on what
 // this node has of it. The descriptor is not believed: a *blob.Malformed says that it is no blob.
 func (s *Space) Blob(ctx context.Context, b blob.Blob) (*BlobCopy, error) {
-	s.settled()
-	if err := b.Check(); err != nil {
-		return nil, fmt.Errorf("open blob: %w", err)
+	c, err := s.copyOf(b)
+	if err == nil {
+		err = s.hold(ctx, b.Root)
 	}
-	err := s.node.view(func(r store.Reader) error {
-		if rec, ok, err := readBlobRecord(r, b.Root); err != nil {
+	if err != nil {
+		return nil, fmt.Errorf("open blob %s: %w", b.Root.Short(), err)
+	}
+	return c, nil
+}
+
+// BlobFrom is Blob for bytes that a file brings. It is here through this space once the root came from that file: a file
+// that only names a blob does not have it served.
+func (s *Space) BlobFrom(b blob.Blob) (*BlobCopy, error) {
+	c, err := s.copyOf(b)
+	if err != nil {
+		return nil, fmt.Errorf("blob %s of a file: %w", b.Root.Short(), err)
+	}
+	c.into = s
+	return c, nil
+}
+
+func (s *Space) copyOf(b blob.Blob) (*BlobCopy, error) {
+	s.settled()
+	err := b.Check()
+	if err == nil {
+		err = s.node.view(func(r store.Reader) error {
+			rec, ok, err := readBlobRecord(r, b.Root)
+			if ok && rec.size != b.Size {
+				err = otherSize(b.Root, rec.size, b.Size)
+			}
 			return err
-		} else if ok && rec.size != b.Size {
-			return otherSize(b.Root, rec.size, b.Size)
-		}
-		named, err := s.named(r, b.Root)
+		})
+	}
+	return &BlobCopy{node: s.node, blob: b}, err
+}
+
+// hold notes that a blob is here through this space, if an op that counts names it.
+func (s *Space) hold(ctx context.Context, root object.ID) error {
+	return s.node.view(func(r store.Reader) error {
+		named, err := s.named(r, root)
 		if err != nil || !named {
 			return err
 		}
-		known, err := isHeld(r, s.id, b.Root)
+		known, err := isHeld(r, s.id, root)
 		if err != nil || known {
 			return err
 		}
 		var batch store.Batch
-		batch.Put(heldKey(s.id, b.Root), []byte{})
+		batch.Put(heldKey(s.id, root), []byte{})
 		return s.node.cfg.Store.Apply(ctx, &batch, store.Written)
 	})
-	if err != nil {
-		return nil, fmt.Errorf("open blob %s: %w", b.Root.Short(), err)
-	}
-	return &BlobCopy{s.node, b}, nil
 }
 
 // Blob is the descriptor.
@@ -115,7 +141,12 @@ func (c *BlobCopy) Missing(index int64) (b Block, ok bool, err error) {
 // Take keeps a block that Missing told, if data is that block: else it is a *blob.WrongBytes, or a *blob.Malformed when the
 // blob is none.
 func (c *BlobCopy) Take(ctx context.Context, b Block, data []byte) error {
-	return c.node.take(ctx, c.blob.Root, c.blob.Tree(), b.Place, b.ID, data)
+	t := c.blob.Tree()
+	err := c.node.take(ctx, c.blob.Root, t, b.Place, b.ID, data)
+	if err == nil && c.into != nil && b.Place == t.Root() && b.ID == c.blob.Root {
+		err = c.into.hold(ctx, b.ID)
+	}
+	return err
 }
 
 // Sync makes what was taken durable.

@@ -231,6 +231,8 @@ func TestBlobServed(t *testing.T) {
 	setTitle(t, theirs, b.Value())
 	pull(t, other, theirs, 1<<20)
 	serves("named by a peer", other, false)
+	setTitle(t, other, map[string]any{"written": "back", "file": b.Value()})
+	serves("written back", other, false)
 	openBlob(t, other, b)
 	serves("opened", other, true)
 	if _, err := s.ServeBlob(b.Root, 1, 2); !errors.Is(err, replica.ErrNotHere) {

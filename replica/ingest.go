@@ -394,7 +394,9 @@ func (d *door) store(in *entering, b *branch) error {
 	for _, part := range c.Parts {
 		d.bytes += len(part)
 	}
-	d.holdBlobs(in)
+	if err := d.holdBlobs(in); err != nil {
+		return fmt.Errorf("blobs of commit %s: %w", c.ID, err)
+	}
 	return d.attach(in, c.Attached())
 }
 

@@ -29,7 +29,7 @@ func (e *Unknown) Error() string {
 type CursorError struct{}
 
 func (*CursorError) Error() string {
-	return "crdt: not a cursor; take one that was made for this list or text"
+	return "not a cursor; take one that was made for this list or text"
 }
 
 // Corrupt is state that no Apply or Flip can have written. Rebuilding the field's state from its ops repairs it.

@@ -58,12 +58,12 @@ type RangeError struct {
 
 func (e *RangeError) Error() string {
 	if e.Within {
-		return fmt.Sprintf("crdt: offset %d of %d is within a code point, between the halves of a surrogate pair; take the one before or behind it", e.From, e.Len)
+		return fmt.Sprintf("offset %d of %d is within a code point, between the halves of a surrogate pair; take the one before or behind it", e.From, e.Len)
 	}
 	if e.From == e.To {
-		return fmt.Sprintf("crdt: position %d is beyond the end: there are %d elements; read the length first", e.From, e.Len)
+		return fmt.Sprintf("position %d is beyond the end: there are %d elements; read the length first", e.From, e.Len)
 	}
-	return fmt.Sprintf("crdt: from %d to %d of %d elements: there are not so many; read the length first", e.From, e.To, e.Len)
+	return fmt.Sprintf("from %d to %d of %d elements: there are not so many; read the length first", e.From, e.To, e.Len)
 }
 
 func (w *SeqWriter) beyond(from, to uint64) error {

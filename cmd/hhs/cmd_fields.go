@@ -160,7 +160,7 @@ func (a *app) setCommand() *cobra.Command {
 	var wait time.Duration
 	c := &cobra.Command{
 		Use:   "set SPACE FIELD [VALUE]",
-		Short: "Write a value: set, add, remove, append, insert or make",
+		Short: "Write a value: set, add, remove, append, make, clear or do",
 		Long: `Writes one value, as JSON, and prints the commit. Without --action a register or once is set, a value is added to a set or
 to a counter, appended to a log, a list or a text, and an op of a fold is done; --action remove takes a value out of a set,
 --action clear all of them.
@@ -207,7 +207,7 @@ running hhs serve or hhs chat; --wait waits until they have it and says how many
 	}
 	c.Flags().StringVar(&f.file, "file", "", "write a blob of this file")
 	c.Flags().StringVar(&f.media, "media", "", "with --file: its media type, such as image/png; else by the end of its name")
-	c.Flags().StringVar(&f.action, "action", "", "set, add, remove, append, make or clear")
+	c.Flags().StringVar(&f.action, "action", "", "set, add, remove, append, make, clear or do; else what the type has for adding")
 	c.Flags().Int64Var(&f.index, "index", 0, "in a list or text: where, from 0 on")
 	c.Flags().Int64Var(&f.count, "count", 0, "in a list or text: how many are deleted there")
 	c.Flags().DurationVar(&wait, "wait", 0, "connect, and wait this long until the peers have it")

@@ -112,7 +112,8 @@ func (a *app) diffCommand() *cobra.Command {
 		Use:   "diff SPACE FROM TO",
 		Short: "Show what is different between two versions",
 		Long: `Shows the values that one version of a space shows otherwise than another. A version is a commit id, as hhs log shows it, several
-with commas between them, or "now". Each is read by itself: as a copy showed it that had that commit and all before it.`,
+with commas between them, or "now". Each is read by itself: as a copy showed it that had that commit and all before it.
+Of a list or text it says who made the latest edit; hhs log --field says who made each.`,
 		Example: "  hhs diff 4kq2jsye bafyreif... now",
 		Args:    exactly(3, 3, "a space and two versions"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -122,11 +123,13 @@ with commas between them, or "now". Each is read by itself: as a copy showed it 
 			}
 			return a.emit(list, func() {
 				for _, d := range list {
-					place, by := dotted(fieldText(d.Field), d.Path), " by "+personText(d.Name, d.Identity)+" "+d.Time.Format(time.DateTime)
+					place, by := dotted(fieldText(d.Field), d.Path), "by "+personText(d.Name, d.Identity)+" "+d.Time.Format(time.DateTime)
 					if d.Edits == nil {
-						a.printf("%s: %s -> %s%s\n", place, valueText(d.Before), valueText(d.After), by)
+						a.printf("%s: %s -> %s %s\n", place, valueText(d.Before), valueText(d.After), by)
+						continue
 					}
-					a.printEdits(place, d.Edits, by)
+					a.printEdits(place, d.Edits, "") // several people's, perhaps
+					a.printf("%s: latest edit %s\n", place, by)
 				}
 				if len(list) == 0 {
 					a.notef("Both show the same.\n")

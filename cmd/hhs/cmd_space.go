@@ -38,10 +38,11 @@ func (a *app) createCommand() *cobra.Command {
 		Short: "Make a space",
 		Long: `Makes a space of a kind: a name, which should begin with a domain of yours, an optional version ("name@2", 1 without),
 and fields. A field is NAME=TYPE or NAME=TYPE:VALUE: the types are register, once, set, growset, log and list, and counter and
-text, which take no VALUE; the values string, integer, float, bool, identity, link, bytes, any, or a schema as JSON
+text, which take no VALUE; the values string, integer, float, bool, identity, link, bytes, blob, any, or a schema as JSON
 (docs/spec/schema.md); any without. NAME=map:TYPE:VALUE is a map of such values by key.
 
-With --manifest the whole kind is read from a file of DAG-JSON, as hhs.Define and defineSpace make it ("-": standard input).`,
+With --manifest the whole kind is read from a file of DAG-JSON, as hhs.Define and defineSpace make it ("-": standard input);
+docs/cli.md has one, with records.`,
 		Example: `  hhs space create example.org/shopping --field title=register:string --field items=set:string
   hhs space create --manifest kind.json`,
 		Args: exactly(0, 1, "at most one kind"),
@@ -149,11 +150,11 @@ func (a *app) listCommand() *cobra.Command {
 			}
 			return a.emit(list, func() {
 				for _, i := range list {
-					kind := "(not here yet)"
+					kind, state := "(not here yet)", "waiting"
 					if i.Ready {
-						kind = fmt.Sprintf("%s@%d", i.Kind, i.Version)
+						kind, state = fmt.Sprintf("%s@%d", i.Kind, i.Version), i.Status.State
 					}
-					a.printf("%s  %s  %d commits  %s\n", i.Space, kind, i.Commits, i.Status.State)
+					a.printf("%s  %s  %d commits  %s\n", i.Space, kind, i.Commits, state)
 				}
 				if len(list) == 0 {
 					a.notef("There is no space here yet. Make one with hhs chat or hhs space create, or join one with hhs space join 'LINK'.\n")

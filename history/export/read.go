@@ -39,6 +39,10 @@ type Reader struct {
 func NewReader(r io.Reader) (*Reader, error) {
 	in, err := car.NewReader(r)
 	if err != nil {
+		var e *car.Error
+		if errors.As(err, &e) && e.Offset == 0 {
+			e.Detail = "this is no file that hhs export wrote: " + e.Detail
+		}
 		return nil, err
 	}
 	x := &Reader{in: in}

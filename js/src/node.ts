@@ -76,7 +76,8 @@ export class HhsNode {
 
   /**
    * Opens a space by link, id or a candidate of `lookup`; one that is here already opens without a network. Waits until the space's
-   * first commit is here, unless told not to. Rejects with `bad_link`, `kind_mismatch` or `aborted`.
+   * first commit is here, unless told not to. Rejects with `bad_link`, `kind_mismatch`,
+   * `aborted`, or `unsupported` where no address of the link can be reached.
    */
   async join<F extends Fields>(kind: SpaceKind<F>, where: string | Candidate, options: JoinOptions = {}): Promise<Space<F>> {
     const link = typeof where === 'string' ? where : where.link

@@ -27,6 +27,7 @@ export interface Status {
   servers: number
   /** Commits in this copy when the rest was true. */
   commits: number
+  /** What stands in the way; `unsupported` where no peer can be reached, as under Node.js with servers and no endpoint. */
   error?: { code: string; message: string }
 }
 

@@ -11,6 +11,7 @@ import { List, composed } from './composed.js'
 import { files } from './files.js'
 import { past } from './past.js'
 import { Notes, sequences, sequencesOfEngine } from './sequences.js'
+import { unreachable } from './unreachable.js'
 import { Room1, versions } from './versions.js'
 
 const file = process.env.HHS_WASM
@@ -26,3 +27,4 @@ describe('files, with the engine', () => files(() => open(List)))
 describe('editors, with the engine', () => editors(() => open(Notes)))
 describe('blobs, with the engine', () => blobs(() => open(List)))
 describe('programs of two versions, with the engine', () => versions(() => open(Room1)))
+describe('peers that cannot be reached, with the engine', () => unreachable(() => open(List)))

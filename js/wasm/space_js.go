@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"syscall/js"
 	"time"
 
 	hhs "github.com/hyperhyperspace/hhs-go"
@@ -198,8 +199,26 @@ func heldBy(s *hhs.AnySpace, id object.ID) int64 {
 
 func statusOf(s *hhs.AnySpace) map[string]any {
 	st := s.Status()
-	return map[string]any{"state": string(st.State), "ready": s.Ready(), "toGo": int64(st.ToGo), "peers": int64(st.Peers),
+	status := map[string]any{"state": string(st.State), "ready": s.Ready(), "toGo": int64(st.ToGo), "peers": int64(st.Peers),
 		"synced": int64(st.Synced), "direct": int64(st.Direct), "servers": int64(st.Servers), "commits": int64(s.Replica().Len())}
+	if why := unreachable(s.Link()); why != "" && st.Peers == 0 {
+		status["error"] = map[string]any{"code": "unsupported", "message": why}
+	}
+	return status
+}
+
+// unreachable says why nobody at the addresses of a link can be reached from here, where WebRTC or WebSockets are not; "" if
+// somebody may be, or there are no addresses.
+func unreachable(l hhs.Link) string {
+	switch {
+	case len(l.Servers)+len(l.Endpoints) == 0:
+		return ""
+	case js.Global().Get("WebSocket").Type() != js.TypeFunction:
+		return "there is no WebSocket here, by which servers and peers are reached; Node.js has it from version 22"
+	case len(l.Endpoints) == 0 && !js.Global().Get("hhsRTC").Truthy():
+		return "under Node.js there are no direct connections: peers are reached at an endpoint, e= in the link, and this space has none"
+	}
+	return ""
 }
 
 func (e *engine) status(_ context.Context, a *args) (result, error) {

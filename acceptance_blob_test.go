@@ -183,14 +183,14 @@ func TestBlobTurnedAway(t *testing.T) {
 	}
 	eve.join(t, hers.ID(), "ws://ana")
 	var links []object.ID
-	root := eve.wants.Want(syncer.BlockAt{Root: b.Root}, b.Root, func(data []byte) (err error) {
+	root := eve.wants.Want(syncer.BlockAt{Root: b.Root}, b.Root, b.Size, func(data []byte) (err error) {
 		links, err = b.Tree().Check(b.Tree().Root(), b.Root, data)
 		return err
 	})
 	<-root.Done()
 	ok(t, root.Err())
 	away.Store(true)
-	next := eve.wants.Want(syncer.BlockAt{Root: b.Root, Depth: 1}, links[0], func([]byte) error { return nil })
+	next := eve.wants.Want(syncer.BlockAt{Root: b.Root, Depth: 1}, links[0], b.Size, func([]byte) error { return nil })
 	select {
 	case <-absent:
 	case <-next.Done():

@@ -165,7 +165,7 @@ func (r *BlobReader) fetch(ctx context.Context, i, ahead int64) error {
 // want asks the peers for a block.
 func (r *BlobReader) want(b replica.Block) *syncer.Want {
 	at := syncer.BlockAt{Root: b.Root, Depth: uint64(b.Depth), Index: uint64(b.Place.Index)}
-	return r.space.peer.blobs.Want(at, b.ID, func(data []byte) error {
+	return r.space.peer.blobs.Want(at, b.ID, r.tree.Size, func(data []byte) error {
 		err := r.copy.Take(context.WithoutCancel(r.ctx), b, data)
 		if err == nil {
 			r.space.tookBlock()

@@ -27,7 +27,13 @@ type blobs struct {
 	putting map[uint64]bool
 
 	nodesMu sync.Mutex
-	nodes   map[object.ID][]object.ID // links of nodes, by their ids
+	nodes   map[nodeAt][]object.ID // links of nodes that are here
+}
+
+// nodeAt is where a node is kept. Numbers are not used again, and blobs with equal nodes each keep their own.
+type nodeAt struct {
+	num   uint64 // of the blob
+	place blob.Place
 }
 
 // blobRecord says where a blob is and how much of it.
@@ -109,20 +115,26 @@ func (n *Node) putNumberLocked(b *store.Batch) {
 }
 
 // keepNode remembers the links of a node.
-func (b *blobs) keepNode(id object.ID, links []object.ID) {
+func (b *blobs) keepNode(at nodeAt, links []object.ID) {
 	b.nodesMu.Lock()
 	defer b.nodesMu.Unlock()
 	if b.nodes == nil || len(b.nodes) >= maxNodesKept {
-		b.nodes = map[object.ID][]object.ID{}
+		b.nodes = map[nodeAt][]object.ID{}
 	}
-	b.nodes[id] = links
+	b.nodes[at] = links
 }
 
-func (b *blobs) node(id object.ID) ([]object.ID, bool) {
+func (b *blobs) node(at nodeAt) ([]object.ID, bool) {
 	b.nodesMu.Lock()
 	defer b.nodesMu.Unlock()
-	links, ok := b.nodes[id]
+	links, ok := b.nodes[at]
 	return links, ok
+}
+
+func (b *blobs) dropNode(at nodeAt) {
+	b.nodesMu.Lock()
+	defer b.nodesMu.Unlock()
+	delete(b.nodes, at)
 }
 
 // blobReading is a blob as one reading of the store has it.
@@ -159,16 +171,17 @@ func (s *blobReading) id(p blob.Place) (object.ID, error) {
 
 // links reads a node.
 func (s *blobReading) links(p blob.Place) ([]object.ID, error) {
+	at := nodeAt{s.rec.num, p}
+	if links, ok := s.node.blobs.node(at); ok {
+		return links, nil
+	}
 	id, err := s.id(p)
 	if err != nil {
 		return nil, err
 	}
-	if links, ok := s.node.blobs.node(id); ok {
-		return links, nil
-	}
 	_, links, err := s.block(p, id)
 	if err == nil {
-		s.node.blobs.keepNode(id, links)
+		s.node.blobs.keepNode(at, links)
 	}
 	return links, err
 }
@@ -252,12 +265,14 @@ func (n *Node) forgetBlock(root object.ID, p blob.Place) error {
 	n.blobs.mu.Lock()
 	defer n.blobs.mu.Unlock()
 	var b store.Batch
+	at := nodeAt{place: p}
 	err := n.view(func(r store.Reader) error {
 		rec, ok, err := readBlobRecord(r, root)
 		if err != nil || !ok {
 			return err
 		}
 		s := &blobReading{n, r, root, rec, blob.Tree{Size: rec.size}}
+		at.num = rec.num
 		b.Delete(blockKey(rec.num, p))
 		if p.Level == 0 {
 			return s.mark(&b, p, false)
@@ -267,7 +282,9 @@ func (n *Node) forgetBlock(root object.ID, p blob.Place) error {
 	if err != nil || b.Len() == 0 {
 		return err
 	}
-	return closedError(n.cfg.Store.Apply(context.Background(), &b, store.Written))
+	err = closedError(n.cfg.Store.Apply(context.Background(), &b, store.Written))
+	n.blobs.dropNode(at)
+	return err
 }
 
 // mark notes that a chunk is here, or is not any more.
@@ -301,6 +318,7 @@ func (n *Node) take(ctx context.Context, root object.ID, t blob.Tree, p blob.Pla
 	n.blobs.mu.Lock()
 	defer n.blobs.mu.Unlock()
 	var b store.Batch
+	at := nodeAt{place: p}
 	err = n.view(func(r store.Reader) error {
 		rec, ok, err := readBlobRecord(r, root)
 		if err != nil {
@@ -326,6 +344,7 @@ func (n *Node) take(ctx context.Context, root object.ID, t blob.Tree, p blob.Pla
 			}
 			err = s.mark(&b, p, true)
 		}
+		at.num = s.rec.num
 		b.Put(blockKey(s.rec.num, p), data)
 		return err
 	})
@@ -333,7 +352,7 @@ func (n *Node) take(ctx context.Context, root object.ID, t blob.Tree, p blob.Pla
 		err = closedError(n.cfg.Store.Apply(ctx, &b, store.Written))
 	}
 	if err == nil && p.Level > 0 {
-		n.blobs.keepNode(id, links)
+		n.blobs.keepNode(at, links)
 	}
 	return err
 }

@@ -404,6 +404,33 @@ func TestBlobDamage(t *testing.T) {
 	}
 }
 
+// A node of a tree that is damaged while its links are remembered is removed, and fetched again.
+func TestBlobDamagedNode(t *testing.T) {
+	mem := store.NewMem()
+	n, m := newNode(t, 1), newNode(t, 2, func(c *replica.Config) { c.Store = mem })
+	s := create(t, n)
+	b := putBlob(t, n, noise(3*blob.ChunkSize+5))
+	setTitle(t, s, b.Value())
+	theirs, err := m.Join(context.Background(), s.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pull(t, theirs, s, 1<<20)
+	c := openBlob(t, theirs, b)
+	fetch(t, c, s, 0)
+	root, err := theirs.ServeBlob(b.Root, 0, 0)
+	if err != nil || rot(t, mem, []byte{'b'}, len(root)) != 1 {
+		t.Fatalf("nothing was damaged: %v", err)
+	}
+	if _, err := theirs.ServeBlob(b.Root, 0, 0); !errors.Is(err, replica.ErrNotHere) {
+		t.Errorf("a damaged node: %v", err)
+	}
+	fetch(t, c, s, 1)
+	if again, err := theirs.ServeBlob(b.Root, 0, 0); err != nil || !bytes.Equal(again, root) {
+		t.Errorf("what was read again is not served: %v", err)
+	}
+}
+
 // What no space brought here goes, after a while; what one named stays as long as the space.
 func TestBlobsCollected(t *testing.T) {
 	now := time.UnixMilli(1_700_000_000_000)

@@ -34,6 +34,7 @@ type Blobs struct {
 type wanted struct {
 	at   BlockAt
 	id   object.ID
+	size int64 // of the blob, as who waits was told
 	take func(data []byte) error
 	refs int
 	by   *blobPeer // who was asked, or whose answer is being taken
@@ -61,15 +62,16 @@ type Want struct {
 	once  sync.Once
 }
 
-// Want asks the peers for a block that has an id. take gets its bytes, which have that id, once, from some goroutine,
+// Want asks the peers for a block that has an id, of a blob of some size. Readers share what is asked for, but not with
+// those who were told another size: what is right for one descriptor is wrong for the other. take gets its bytes, which have that id, once, from some goroutine,
 // and keeps them before it returns; they are not valid afterwards. Who does not wait any more calls Drop.
-func (x *Blobs) Want(at BlockAt, id object.ID, take func(data []byte) error) *Want {
+func (x *Blobs) Want(at BlockAt, id object.ID, size int64, take func(data []byte) error) *Want {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	i := slices.IndexFunc(x.wanted, func(w *wanted) bool { return w.at == at && w.id == id })
+	i := slices.IndexFunc(x.wanted, func(w *wanted) bool { return w.at == at && w.id == id && w.size == size })
 	if i < 0 {
 		i = len(x.wanted)
-		x.wanted = append(x.wanted, &wanted{at: at, id: id, take: take, done: make(chan struct{})})
+		x.wanted = append(x.wanted, &wanted{at: at, id: id, size: size, take: take, done: make(chan struct{})})
 		x.wakeLocked()
 	}
 	x.wanted[i].refs++

@@ -104,7 +104,7 @@ func (r *reader) meet(n int, s *shelf) (cut func()) {
 }
 
 func (r *reader) want(i uint64) *Want {
-	return r.blobs.Want(BlockAt{blobRoot, 1, i}, blockID(i), func(data []byte) error {
+	return r.blobs.Want(BlockAt{blobRoot, 1, i}, blockID(i), 1, func(data []byte) error {
 		if !bytes.Equal(data, block(i)) {
 			return errors.New("other bytes")
 		}
@@ -272,8 +272,8 @@ func TestBlocksAfterCut(t *testing.T) {
 func TestDropped(t *testing.T) {
 	var x Blobs
 	p := x.join(testKey(1), func() {})
-	a := x.Want(BlockAt{blobRoot, 1, 1}, blockID(1), nil)
-	b := x.Want(BlockAt{blobRoot, 1, 1}, blockID(1), nil)
+	a := x.Want(BlockAt{blobRoot, 1, 1}, blockID(1), 1, nil)
+	b := x.Want(BlockAt{blobRoot, 1, 1}, blockID(1), 1, nil)
 	a.Drop()
 	a.Drop()
 	asks, _ := x.next(p, time.Unix(1, 0))
@@ -290,6 +290,31 @@ func TestDropped(t *testing.T) {
 	for _, m := range []*Block{{Number: 1, Data: block(1)}, {Number: 9}, {Status: BlobAbsent}} {
 		if err := x.answer(p, m, time.Unix(3, 0)); !errors.Is(err, err.(*MessageError)) || err.(*MessageError).Code != CodeProtocol {
 			t.Errorf("an answer to nothing: %v", err)
+		}
+	}
+}
+
+// A descriptor with a wrong size does not harm who reads the right one at the same time.
+func TestWantsOfTwoSizes(t *testing.T) {
+	var x Blobs
+	p := x.join(testKey(1), func() {})
+	at, wrong := BlockAt{blobRoot, 1, 1}, errors.New("another size")
+	lie := x.Want(at, blockID(1), 7, func([]byte) error { return wrong })
+	honest := x.Want(at, blockID(1), 5, func([]byte) error { return nil })
+	asks, _ := x.next(p, time.Unix(1, 0))
+	for _, a := range asks {
+		if err := x.answer(p, &Block{Number: a.Number, Data: block(1)}, time.Unix(1, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for want, told := range map[*Want]error{lie: wrong, honest: nil} {
+		select {
+		case <-want.Done():
+		default:
+			t.Fatal("not answered")
+		}
+		if err := want.Err(); !errors.Is(err, told) {
+			t.Errorf("%v, want %v", err, told)
 		}
 	}
 }
@@ -396,7 +421,7 @@ func FuzzBlobAnswers(f *testing.F) {
 			}
 			switch op >> 1 & 3 {
 			case 0:
-				list = append(list, x.Want(BlockAt{blobRoot, 1, uint64(arg)}, blockID(uint64(arg)), func([]byte) error { return nil }))
+				list = append(list, x.Want(BlockAt{blobRoot, 1, uint64(arg)}, blockID(uint64(arg)), 1, func([]byte) error { return nil }))
 			case 1:
 				data := block(uint64(arg))
 				_ = x.answer(peer, &Block{uint64(arg % 16), BlockStatus(arg % 3), data}, now)

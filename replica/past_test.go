@@ -3,12 +3,14 @@ package replica_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/hyperhyperspace/hhs-go/authority"
 	"github.com/hyperhyperspace/hhs-go/crdt"
 	"github.com/hyperhyperspace/hhs-go/crdt/crdttest"
 	"github.com/hyperhyperspace/hhs-go/history"
@@ -371,5 +373,64 @@ func TestPastIsBounded(t *testing.T) {
 	}
 	if len(lines(t, s)) != 50 {
 		t.Error("lines are missing")
+	}
+}
+
+// TestPastOfWhatIsRewritten: a text that is edited everywhere again and again has a past, which takes the memory that
+// the text does and not what was ever written of its pages.
+func TestPastOfWhatIsRewritten(t *testing.T) {
+	s, err := newNode(t, 1).Create(context.Background(), &authority.Manifest{Kind: "test/doc", Version: 1, Policy: authority.PolicyOpen,
+		Fields: []authority.Field{{Name: "body", Type: "text"}, {Name: "lines", Type: "log"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	line(t, s, "x")
+	edit := func(edits []byte, text string) {
+		t.Helper()
+		if _, err := s.Update(context.Background(), func(tx *replica.Tx) error {
+			tx.RawValue(history.Op{Field: "body", Action: crdt.ActionEdit}, enc(t, []any{edits, text}))
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	edit(binary.AppendUvarint([]byte{0}, 60_000), strings.Repeat("x", 60_000))
+	for range 200 {
+		var edits []byte
+		for range 15 {
+			edits = append(binary.AppendUvarint(edits, 4*4000), 1)
+		}
+		edit(edits, strings.Repeat("y", 15))
+	}
+	read := func(bytes int) (*crdt.Env, error) {
+		past := pastOf(t, s, s.Heads())
+		past.Leave(bytes)
+		v, err := past.View()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer v.Close()
+		return v.Env("body")
+	}
+	env, err := read(2 << 20) // some 7 MB are written
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, err := s.View()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer now.Close()
+	here, err := now.Env("body")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, errGot := crdt.TextSlice(env, 0, 1<<20)
+	want, errWant := crdt.TextSlice(here, 0, 1<<20)
+	if errors.Join(errGot, errWant) != nil || got != want || len(got) != 63_000 {
+		t.Errorf("%d bytes instead of %d: %v %v", len(got), len(want), errGot, errWant)
+	}
+	if _, err := read(100 << 10); !errors.Is(err, replica.ErrTooLarge) {
+		t.Errorf("what is larger than the room: %v", err)
 	}
 }

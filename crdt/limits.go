@@ -50,6 +50,11 @@ const (
 	// it, and a few bytes must not make a state of megabytes.
 	MaxDeleted = 16 << 10
 
+	// MaxStretches is how many stretches one op may delete: elements that one op inserted one after the other. Each is kept
+	// with the op, and found again when its verdict changes: a deletion is a few bytes, and must cost about what as many bytes
+	// cost that insert. A writer who deletes more writes several ops (SeqWriter).
+	MaxStretches = MaxEdits
+
 	// MaxTold is how much one change of a list tells, in bytes: a few bytes may delete MaxDeleted values of 64 KiB each, or
 	// bring them back, and who watches must not need memory for all of them.
 	MaxTold = 3 << 20

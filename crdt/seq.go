@@ -38,6 +38,7 @@ func (t seqType) Check(s *schema.Schema, op Op) error {
 type seqOp struct {
 	effective bool
 	targets   []span
+	full      bool // it deletes no more
 }
 
 // span is elements next to each other when they were inserted.
@@ -50,14 +51,19 @@ func seqOpKey(op *Op) []byte {
 	return join(spaceSeqOp, nil, appendOrdered(appendOrdered(nil, op.Num), uint64(op.Ref.Index)))
 }
 
-func (o *seqOp) add(e elem, n uint32) {
+// add adds elements to what an op deletes or sets; ok is false when that is MaxStretches already. Where pages are divided makes no
+// difference.
+func (o *seqOp) add(e elem, n uint32) (ok bool) {
 	if last := len(o.targets) - 1; last >= 0 {
 		if t := &o.targets[last]; t.num == e.num && t.index == e.index && t.off+t.n == e.off {
 			t.n += n
-			return
+			return true
 		}
 	}
-	o.targets = append(o.targets, span{e, n})
+	if o.full = len(o.targets) == MaxStretches; !o.full {
+		o.targets = append(o.targets, span{e, n})
+	}
+	return !o.full
 }
 
 func (s *seq) keep(op *Op, o *seqOp) error {
@@ -161,16 +167,18 @@ func (s *seq) edit(op *Op, edits []edit, o *seqOp, m measure) error {
 
 // deleteAt covers elements from a position on.
 func (s *seq) deleteAt(pos, n uint64, o *seqOp, m measure) error {
+	if o.full {
+		return nil
+	}
 	at, _, err := s.seek(pos, m)
-	for err == nil && n > 0 && !at.end() {
+	for err == nil && n > 0 && !at.end() && !o.full {
 		r := at.piece()
 		if m.view.hides(r.num) { // and there may be many
 			at, _, err = s.seek(pos, m)
 			continue
 		}
 		take := uint32(min(n, uint64(r.n-at.off)))
-		o.add(at.elem(), take)
-		if o.effective {
+		if o.add(at.elem(), take) && o.effective {
 			if at, err = s.cover(at, take, 1); err != nil {
 				return err
 			}

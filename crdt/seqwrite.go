@@ -19,6 +19,7 @@ type SeqWriter struct {
 	done  []Draft
 	size  int // about, of the op to come
 	del   uint64
+	parts int // of pages that the op deletes: it has no more stretches
 	typed uint64
 }
 
@@ -214,12 +215,16 @@ func (w *SeqWriter) measure() measure {
 
 // room begins another op when one is full.
 func (w *SeqWriter) room(size int, deletes uint64) error {
-	if len(w.edits) < MaxEdits && w.size+size < MaxValue*3/4 && w.del+deletes <= MaxDeleted {
-		w.size, w.del = w.size+size, w.del+deletes
+	part := 0
+	if deletes > 0 {
+		part = 1
+	}
+	if len(w.edits) < MaxEdits && w.size+size < MaxValue*3/4 && w.del+deletes <= MaxDeleted && w.parts+part <= MaxStretches {
+		w.size, w.del, w.parts = w.size+size, w.del+deletes, w.parts+part
 		return nil
 	}
 	err := w.finish()
-	w.size, w.del = size, deletes
+	w.size, w.del, w.parts = size, deletes, part
 	return err
 }
 

@@ -28,6 +28,7 @@ type seqModel struct {
 type element struct {
 	op          Fact
 	commit      int // of op, in seqModel.commits
+	off         int // among the elements of op
 	value       []byte
 	void        bool
 	deleted     bool
@@ -208,11 +209,17 @@ func (m *seqModel) edit(f Fact, list bool) {
 	}
 	commit := m.commitOf(f)
 	doc := m.seen(&f, commit)
+	var last *element // deleted
+	stretches, inserted := 0, 0
 	for _, c := range changes {
 		at := int(min(c.at, uint64(len(doc))))
 		if c.del {
 			for _, e := range doc[at:min(at+int(c.n), len(doc))] {
-				e.deleted = e.deleted || f.Effective
+				if last == nil || e.op.Ref != last.op.Ref || e.off != last.off+1 {
+					stretches++
+				}
+				last = e
+				e.deleted = e.deleted || f.Effective && stretches <= 256
 			}
 			continue
 		}
@@ -221,8 +228,8 @@ func (m *seqModel) edit(f Fact, list bool) {
 			a = doc[at-1]
 		}
 		for range c.n {
-			e := &element{op: f, commit: commit, value: values[0], void: !f.Effective}
-			values = values[1:]
+			e := &element{op: f, commit: commit, off: inserted, value: values[0], void: !f.Effective}
+			values, inserted = values[1:], inserted+1
 			if slices.ContainsFunc(a.right, func(o *element) bool { return m.sees(&f, commit, o) }) {
 				m.insertLeft(doc[at], e)
 			} else {

@@ -49,6 +49,16 @@ func TestStretchesAreBounded(t *testing.T) {
 	apply(t, env, typ, deletion, true)
 	rest := whole[crdt.MaxStretches:]
 	shows(rest)
+	var facts []crdttest.Fact
+	for _, op := range append(typed, deletion) {
+		facts = append(facts, crdttest.Fact{Op: op, Effective: true})
+	}
+	gen, _ := crdttest.For(typ)
+	if shown := gen.Model(facts, func(a, b history.OpRef) bool {
+		return past[a.Commit] < past[b.Commit] || a.Commit == b.Commit && a.Index < b.Index
+	}); len(shown) != len(rest) {
+		t.Errorf("the model shows %d elements instead of %d", len(shown), len(rest))
+	}
 	for _, effective := range []bool{false, true} {
 		if _, err := typ.Flip(env, know(env, deletion), effective); err != nil {
 			t.Fatal(err)

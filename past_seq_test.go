@@ -59,6 +59,9 @@ func TestHistoryOfSequences(t *testing.T) {
 	for range 400 {
 		update(t, s, func(tx *hhs.Tx, p page) error { return p.Items.Insert(tx, 0, "y") })
 	}
-	update(t, s, func(tx *hhs.Tx, p page) error { return p.Items.Delete(tx, 0, 400) })
-	said("items edit [map[delete:400]]; ")
+	update(t, s, func(tx *hhs.Tx, p page) error { return p.Items.Delete(tx, 0, 400) }) // 400 stretches, which one op cannot delete
+	gone := func(n int) string {
+		return "items edit [map[delete:[" + strings.TrimSpace(strings.Repeat("y ", n)) + "]]]; "
+	}
+	said(gone(256) + gone(144))
 }

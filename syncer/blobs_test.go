@@ -337,8 +337,8 @@ func TestAskersThatBreakRules(t *testing.T) {
 			x, y := newWires(nil, 0)
 			silent := holding(1)
 			silent.mute = true
-			var err error
-			r.wg.Go(func() { err = Run(r.ctx, x, r.self, Options{ServeBlob: silent.serve}) })
+			ended := make(chan error, 1)
+			r.wg.Go(func() { ended <- Run(r.ctx, x, r.self, Options{ServeBlob: silent.serve}) })
 			for _, m := range list {
 				_ = y.Send(r.ctx, Encode(m))
 			}
@@ -349,7 +349,7 @@ func TestAskersThatBreakRules(t *testing.T) {
 				t.Errorf("%s: the session goes on", name)
 				x.Close()
 			}
-			time.Sleep(2 * time.Hour) // of the bubble
+			err := <-ended
 			var closed *CloseError
 			if !errors.As(err, &closed) || closed.Code != CodeProtocol || closed.Remote {
 				t.Errorf("%s: %v", name, err)

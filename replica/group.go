@@ -97,8 +97,8 @@ func (s *Space) newGroup() (*group, error) {
 
 // ownTip finds the end of this device's own chain.
 func (s *Space) ownTip(g *group) error {
-	if !s.owed.IsZero() {
-		_, here, err := s.lookup(s.owed)
+	if s.owed.device == g.author().device {
+		_, here, err := s.lookup(s.owed.tip)
 		if err != nil {
 			return err
 		}
@@ -106,9 +106,9 @@ func (s *Space) ownTip(g *group) error {
 			return ErrForked // it may never come back, and a fresh key can go on
 		}
 		if !here {
-			return fmt.Errorf("%w: what this device wrote before it left (up to commit %s) has not come back; writing now would make two histories of one key", ErrPending, s.owed)
+			return fmt.Errorf("%w: what this device wrote before it left (up to commit %s) has not come back; writing now would make two histories of one key", ErrPending, s.owed.tip)
 		}
-		s.owed = object.ID{}
+		s.owed = owed{}
 	}
 	c, err := s.chainOf(g.author().device)
 	if err != nil || c == nil {

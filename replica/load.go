@@ -37,9 +37,17 @@ func (s *Space) load() error {
 	})
 }
 
+// owed is what a key of this node wrote last before it left the space and has not
+// come back. Under another key it is no matter.
+type owed struct {
+	device identity.PublicKey
+	tip    object.ID
+}
+
 // loadOwed reads what this device wrote last before it left the space.
 func (s *Space) loadOwed(r store.Reader) error {
-	v, err := r.Get(leftKey(s.id, s.node.device()))
+	device := s.node.device()
+	v, err := r.Get(leftKey(s.id, device))
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return nil
@@ -48,7 +56,7 @@ func (s *Space) loadOwed(r store.Reader) error {
 	case len(v) != 32:
 		return fmt.Errorf("what was written before leaving: %w", store.ErrCorrupt)
 	}
-	s.owed = object.IDFromDigest(object.DagCBOR, [32]byte(v))
+	s.owed = owed{device, object.IDFromDigest(object.DagCBOR, [32]byte(v))}
 	return nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/hyperhyperspace/hhs-go/identity"
-	"github.com/hyperhyperspace/hhs-go/object"
 	"github.com/hyperhyperspace/hhs-go/store"
 )
 
@@ -57,10 +56,10 @@ func (n *Node) Retire(ctx context.Context) error {
 // space, or what it lost.
 func (d *door) goesOn() bool {
 	s := d.space
-	if s.node.cfg.Renew == nil || d.from.here() || !s.owed.IsZero() || s.trouble.Load() != nil {
+	own := s.node.device()
+	if s.node.cfg.Renew == nil || d.from.here() || s.owed.device == own || s.trouble.Load() != nil {
 		return false
 	}
-	own := s.node.device()
 	for _, in := range d.fresh {
 		if in.commit.Env.Author == own {
 			return true
@@ -85,7 +84,8 @@ func (n *Node) renewSoon(old identity.PublicKey) {
 var errRenewed = fmt.Errorf("%w: the next edit is made under a fresh one; try again", ErrForked)
 
 // renew makes this node write under a fresh device key. Of calls at the same time
-// one does; old is the key that the caller saw.
+// one does; old is the key that the caller saw. An edit renews in its turn, for
+// which Leave waits with the node's mu: renew must not take that.
 func (n *Node) renew(ctx context.Context, old identity.PublicKey) error {
 	n.renewing.Lock()
 	defer n.renewing.Unlock()
@@ -105,19 +105,8 @@ func (n *Node) renew(ctx context.Context, old identity.PublicKey) error {
 	if err != nil {
 		return fmt.Errorf("%w, and no fresh one could be made: %w", ErrForked, err)
 	}
-	n.mu.Lock()
-	spaces := make([]*Space, 0, len(n.spaces))
-	for _, s := range n.spaces {
-		spaces = append(spaces, s)
-	}
-	n.mu.Unlock()
 	n.dev.Store(&fresh)
 	n.elsewhere.Store(false)
-	for _, s := range spaces {
-		s.mu.Lock()
-		s.owed = object.ID{} // that is the old key's
-		s.mu.Unlock()
-	}
 	if f := n.cfg.OnRenew; f != nil {
 		go f()
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/hyperhyperspace/hhs-go/identity"
 	"github.com/hyperhyperspace/hhs-go/replica"
@@ -127,6 +128,44 @@ func TestForkRenewsTheKey(t *testing.T) {
 	if len(a.Forks()) != 1 || one.made != 1 || two.made != 1 {
 		t.Errorf("forks %v, fresh keys %d and %d", a.Forks(), one.made, two.made)
 	}
+}
+
+// An edit renews the key in its turn; a space that is left meanwhile waits for the
+// turn, and the renewal not for it.
+func TestLeaveWhileRenewing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := store.NewMem()
+		one, two := newPerson(t, 1), newPerson(t, 1)
+		two.seed = 600
+		a := create(t, one.node(t, mem))
+		line(t, a, "before")
+		var n *replica.Node
+		left := make(chan error, 1)
+		refused, closing := errors.New("not yet"), false
+		n = newNode(t, 77, func(c *replica.Config) {
+			c.Store, c.Device = copied(t, mem), two.device
+			c.Renew = func(ctx context.Context) (identity.Device, error) {
+				if !closing {
+					return identity.Device{}, refused
+				}
+				go func() { left <- n.Leave(context.Background(), a.ID()) }()
+				synctest.Wait() // it waits for the turn
+				return two.renew(ctx)
+			}
+		})
+		line(t, a, "there")
+		b := mustSpace(t, n, a.ID())
+		pull(t, b, a, 1<<12)
+		synctest.Wait()
+		closing = true
+		line(t, b, "here")
+		if err := <-left; err != nil {
+			t.Error(err)
+		}
+		if two.made != 1 {
+			t.Errorf("%d fresh keys", two.made)
+		}
+	})
 }
 
 // What this device wrote before it left a space is no sign of another copy.

@@ -44,7 +44,7 @@ type Space struct {
 	headList headList // the heads by number
 	chains   chainCache
 	acks     map[identity.PublicKey][]history.Num // nil until asked for, see acknowledged
-	owed     object.ID                            // what this device wrote last before it left the space
+	owed     owed
 	rejects  rejects
 	totals   totals
 	acked    chan struct{} // closed at the next acknowledgement

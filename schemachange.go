@@ -20,13 +20,12 @@ import (
 var ErrOldSchema = replica.ErrOldSchema
 
 // ErrSchema is wrapped with why the schema of a space cannot be changed so: only
-// founders change it, nothing is removed or given another type, and a version is
-// never followed by a lower one.
+// founders change it, and nothing is removed or given another type.
 var ErrSchema = replica.ErrSchema
 
 // Upgrade declares in the space what the program defines and the space has not:
 // new fields, new properties, other schemas. The space's version becomes the
-// program's. It is done by itself when a founder's program of a higher version
+// program's, unless it is higher. It is done by itself when a founder's program of a higher version
 // opens the space, unless the node was opened WithoutUpgrade. It writes nothing
 // when there is nothing to change, and returns the fields it declared.
 //
@@ -42,7 +41,7 @@ func (s *AnySpace) UpgradeTo(ctx context.Context, m *authority.Manifest) (fields
 		if fields, err = planned(tx.Kind(), m); err != nil || len(fields) == 0 {
 			return err
 		}
-		return tx.ChangeSchema(m.Version, fields)
+		return tx.ChangeSchema(max(m.Version, tx.Kind().Manifest.Version), fields)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("upgrade space %s: %w", s.ID().Short(), err)
@@ -66,11 +65,7 @@ func planned(k *authority.Kind, m *authority.Manifest) ([]authority.Field, error
 	if err := authority.Fits(k.Manifest, m); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrKind, err)
 	}
-	fields := authority.Upgrade(k.Manifest, m)
-	if len(fields) > 0 && m.Version < k.Manifest.Version {
-		return nil, fmt.Errorf("%w: the space is at version %d, and the program defines version %d", ErrSchema, k.Manifest.Version, m.Version)
-	}
-	return fields, nil
+	return authority.Upgrade(k.Manifest, m), nil
 }
 
 // Founder tells whether this person founded the space: founders change its schema.

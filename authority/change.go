@@ -26,6 +26,7 @@ type Change struct {
 	Time    int64              // what their clock said, in ms; advisory
 	Version int64              // of the kind from then on
 	Fields  []Field
+	Size    int       // of its body, in bytes
 	After   []*Change // those that count in its own past, in order
 }
 
@@ -35,12 +36,6 @@ func (c *Change) order(d *Change) int {
 		return n
 	}
 	return object.ID.Compare(c.Op.Commit, d.Op.Commit)
-}
-
-// saw tells whether another change is in the past of this one.
-func (c *Change) saw(d *Change) bool {
-	_, ok := slices.BinarySearchFunc(c.After, d, (*Change).order)
-	return ok
 }
 
 // SchemaOp returns the op that changes a schema.
@@ -60,7 +55,7 @@ func ReadChange(c *history.Commit, author identity.PublicKey, after []*Change) (
 		if op.Field != "" || op.Action != ActionSchema {
 			continue
 		}
-		ch := &Change{Op: history.OpRef{Commit: c.ID, Index: uint32(i)}, Height: c.Height, By: author, Time: c.Env.Time, After: after}
+		ch := &Change{Op: history.OpRef{Commit: c.ID, Index: uint32(i)}, Height: c.Height, By: author, Time: c.Env.Time, Size: len(op.Body), After: after}
 		return ch, ch.read(op.Body)
 	}
 	return nil, nil
@@ -85,7 +80,7 @@ func (c *Change) read(body []byte, checks ...FieldCheck) error {
 	case len(fields) == 0:
 		return &ManifestError{Path: "fields", Reason: "it changes no field"}
 	}
-	p := &shapes{checks: checks}
+	p := &shapes{checks: checks, parse: true}
 	c.Version = version
 	c.Fields, err = p.fields("", "", fields, 1)
 	return err
@@ -100,17 +95,15 @@ func (k *Kind) Check(f *Founding, op *history.Op, author identity.PublicKey, che
 	if err := c.read(op.Body, checks...); err != nil {
 		return err
 	}
-	own := 0
+	var own used
 	for _, other := range k.Changes {
 		if other.By == author {
-			own++
+			own.add(other)
 		}
 	}
-	switch {
-	case own >= MaxChanges:
-		return &ManifestError{Reason: "its author has changed the schema " + strconv.Itoa(MaxChanges) + " times; another founder can"}
-	case c.Version < k.Manifest.Version:
-		return &ManifestError{Path: "version", Reason: fmt.Sprintf("the space is at version %d", k.Manifest.Version)}
+	if own.up() {
+		return &ManifestError{Reason: "its author has changed the schema " + strconv.Itoa(own.changes) + " times, with " + strconv.Itoa(own.bytes) +
+			" bytes, and may " + strconv.Itoa(MaxChanges) + " times or with " + strconv.Itoa(MaxChangesBytes) + " bytes; another founder can"}
 	}
 	if err := clash("", k.Manifest.Fields, c.Fields); err != nil {
 		return err
@@ -178,23 +171,37 @@ func InOrder(list []*Change) []*Change {
 	return list
 }
 
-// Counted are the changes that count among some, each once and in order: of each founder the first [MaxChanges]. A change that
-// does not count among them does not among more either.
+// used is what one founder has used up of the room for changes.
+type used struct{ changes, bytes int }
+
+func (u *used) add(c *Change) { u.changes, u.bytes = u.changes+1, u.bytes+c.Size }
+
+func (u *used) up() bool { return u.changes >= MaxChanges || u.bytes >= MaxChangesBytes }
+
+// Counted are the changes that count among some, each once and in order: of each founder those before which there are fewer
+// than [MaxChanges] with less than [MaxChangesBytes]. So they are the first ones, and a change that does not count among some
+// does not among more either.
 func Counted(lists ...[]*Change) []*Change {
 	var all []*Change
 	for _, l := range lists {
 		all = append(all, l...)
 	}
 	order.By(all, (*Change).order)
-	own := map[identity.PublicKey]int{}
+	own := map[identity.PublicKey]*used{}
 	var last *Change
 	return slices.DeleteFunc(all, func(c *Change) bool {
 		if last != nil && last.Op.Commit == c.Op.Commit {
 			return true
 		}
 		last = c
-		own[c.By]++
-		return own[c.By] > MaxChanges
+		u := own[c.By]
+		if u == nil {
+			u = &used{}
+			own[c.By] = u
+		}
+		full := u.up()
+		u.add(c)
+		return full
 	})
 }
 

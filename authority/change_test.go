@@ -88,7 +88,7 @@ func TestChangeRules(t *testing.T) {
 		}},
 		"concurrently it stands": {`G -> G1 {schema}
 			G -> H1 {founder} {schema}`, func(n int) (int64, []Field) { return 2, []Field{leaf("due", []string{"register", "log"}[n])} }},
-		"a lower version": {"G -> G1 {schema} -> G2 {schema} !schema", func(n int) (int64, []Field) { return int64(3 - n), []Field{leaf("due", "register")} }},
+		"a lower version": {"G -> G1 {schema} -> G2 {schema}", func(n int) (int64, []Field) { return int64(3 - n), []Field{leaf("due", "register")} }},
 		"no field":        {"G -> G1 {schema} !schema", func(int) (int64, []Field) { return 2, nil }},
 		"an unknown type": {"G -> G1 {schema} !schema", func(int) (int64, []Field) { return 2, []Field{leaf("due", "tree")} }},
 		"a reserved name": {"G -> G1 {schema} !schema", func(int) (int64, []Field) { return 2, []Field{leaf("undo", "register")} }},

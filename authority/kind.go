@@ -35,118 +35,153 @@ func Merge(f *Founding, changes []*Change) *Kind {
 	if len(changes) == 0 {
 		return &Kind{Manifest: f.Manifest}
 	}
-	k := &Kind{Changes: changes}
-	m := merger{added: map[identity.PublicKey]int{}}
-	all := []declared{{fields: f.Manifest.Fields}}
+	m := merger{changes: changes, room: map[identity.PublicKey]int{}}
+	root := &node{}
+	m.declare(root, "", f.Manifest.Fields, -1, true)
 	version := f.Manifest.Version
-	for _, c := range changes {
-		all = append(all, declared{c.Fields, c})
+	for i, c := range changes {
+		m.declare(root, "", c.Fields, i, false)
 		version = max(version, c.Version)
 	}
-	k.Manifest = &Manifest{Kind: f.Manifest.Kind, Version: version, Policy: f.Manifest.Policy, Fields: m.fields("", all)}
-	k.Ignored = m.ignored
-	return k
+	return &Kind{Changes: changes, Ignored: m.ignored,
+		Manifest: &Manifest{Kind: f.Manifest.Kind, Version: version, Policy: f.Manifest.Policy, Fields: m.fields(root)}}
 }
 
-// declared are fields as one change, or the first commit (by is nil), declares them.
-type declared struct {
-	fields []Field
-	by     *Change
+// node is a value as it is put together, change by change, so that a later one takes nothing from those before it. Of a
+// kind as a whole it has the fields alone.
+type node struct {
+	field    *Field // as it was declared first
+	skeleton string
+	added    bool
+	said     []declaration // of a leaf
+	of       *node
+	fields   []*node
+	named    map[string]*node
 }
 
-// declaration is one of them.
+// declaration is what one change, by its place in the order, says of a leaf; -1 is the first commit.
 type declaration struct {
 	field *Field
-	by    *Change
+	by    int
 }
 
 type merger struct {
-	added   map[identity.PublicKey]int // shapes that changes of each founder added
+	changes []*Change
+	room    map[identity.PublicKey]int // shapes that changes of each founder added
+	saw     [][]uint64                 // of each change, a bit for each one in its past
 	ignored []Ignored
 }
 
-func (m *merger) ignore(d declaration, path, reason string) {
-	m.ignored = append(m.ignored, Ignored{d.by.Op, path, reason})
+// declare takes in the fields of a kind, or the properties of a record. What is inside of something new is counted with it.
+func (m *merger) declare(owner *node, path string, fields []Field, by int, counted bool) {
+	for i := range fields {
+		f := &fields[i]
+		at, n, inside := under(path, f.Name), owner.named[f.Name], counted
+		if n == nil {
+			if !counted && !m.add(f, at, by) {
+				continue
+			}
+			n, inside = newNode(f, by), true
+			if owner.named == nil {
+				owner.named = map[string]*node{}
+			}
+			owner.named[f.Name], owner.fields = n, append(owner.fields, n)
+		} else if skeleton := f.Skeleton(); skeleton != n.skeleton {
+			m.ignore(by, at, "it is declared as a "+n.skeleton+" before, and here as a "+skeleton)
+			continue
+		}
+		m.into(n, at, f, by, inside)
+	}
 }
 
-// fields puts the fields of a kind, or the properties of a record, together.
-func (m *merger) fields(path string, lists []declared) []Field {
-	var names []string
-	of := map[string][]declaration{}
-	for _, l := range lists {
-		for i := range l.fields {
-			name := l.fields[i].Name
-			if of[name] == nil {
-				names = append(names, name)
-			}
-			of[name] = append(of[name], declaration{&l.fields[i], l.by})
-		}
+func newNode(f *Field, by int) *node {
+	return &node{field: f, skeleton: f.Skeleton(), added: by >= 0}
+}
+
+// add counts a shape that a change adds, with all that is inside of it.
+func (m *merger) add(f *Field, path string, by int) bool {
+	founder, n := m.changes[by].By, f.count()
+	if m.room[founder]+n > MaxFields {
+		m.ignore(by, path, "with it its author would have added more than "+strconv.Itoa(MaxFields)+" fields")
+		return false
 	}
-	fields := make([]Field, 0, len(names))
-	for _, name := range names {
-		if f, ok := m.one(under(path, name), of[name]); ok {
-			fields = append(fields, f)
+	m.room[founder] += n
+	return true
+}
+
+func (m *merger) ignore(by int, path, reason string) {
+	m.ignored = append(m.ignored, Ignored{m.changes[by].Op, path, reason})
+}
+
+// into takes in a declaration of a value that is there with the same skeleton.
+func (m *merger) into(n *node, path string, f *Field, by int, counted bool) {
+	switch f.Type {
+	case TypeMap:
+		if n.of == nil {
+			n.of = newNode(f.Of, by)
 		}
+		m.into(n.of, path+"[...]", f.Of, by, counted)
+	case TypeRecord:
+		m.declare(n, path, f.Fields, by, counted)
+	default:
+		n.said = append(n.said, declaration{f, by})
+	}
+}
+
+func (m *merger) fields(owner *node) []Field {
+	fields := make([]Field, 0, len(owner.fields))
+	for _, n := range owner.fields {
+		fields = append(fields, m.value(n))
 	}
 	return fields
 }
 
-// one puts a value together from its declarations, the first of which decides its type.
-func (m *merger) one(path string, list []declaration) (f Field, ok bool) {
-	first := list[0]
-	skeleton := first.field.Skeleton()
-	list = slices.DeleteFunc(list, func(d declaration) bool {
-		other := d.field.Skeleton()
-		if other != skeleton {
-			m.ignore(d, path, "it is declared as a "+skeleton+" before, and here as a "+other)
-		}
-		return other != skeleton
-	})
-	f = Field{Name: first.field.Name, Type: first.field.Type, Added: first.by != nil, Fold: first.field.Fold, Version: first.field.Version}
-	if f.Added {
-		if m.added[first.by.By]++; m.added[first.by.By] > MaxFields {
-			m.ignore(first, path, "its author has added more than "+strconv.Itoa(MaxFields)+" fields")
-			return f, false
-		}
+func (m *merger) value(n *node) Field {
+	f := Field{Name: n.field.Name, Type: n.field.Type, Added: n.added, Fold: n.field.Fold, Version: n.field.Version}
+	switch {
+	case n.of != nil:
+		of := m.value(n.of)
+		f.Of = &of
+	case f.Type == TypeRecord:
+		f.Fields = m.fields(n)
+	default:
+		f.Schema = m.joined(n.said)
 	}
-	switch f.Type {
-	case TypeMap:
-		of := make([]declaration, len(list))
-		for i, d := range list {
-			of[i] = declaration{d.field.Of, d.by}
-		}
-		inside, ok := m.one(path+"[...]", of)
-		f.Of = &inside
-		return f, ok
-	case TypeRecord:
-		lists := make([]declared, len(list))
-		for i, d := range list {
-			lists[i] = declared{d.field.Fields, d.by}
-		}
-		f.Fields = m.fields(path, lists)
-		return f, len(f.Fields) > 0
-	}
-	f.Schema = joined(list)
-	return f, true
+	return f
 }
 
-// joined is the schema of a leaf.
-func joined(list []declaration) any {
-	var last []declaration
-	for i, d := range list {
-		if !slices.ContainsFunc(list[i+1:], func(e declaration) bool { return d.by == nil || e.by.saw(d.by) }) {
-			last = append(last, d)
+// joined is the schema of a leaf: of the declarations that no later one has in its past.
+func (m *merger) joined(list []declaration) any {
+	if len(list) == 1 {
+		return list[0].field.Schema
+	}
+	m.look()
+	seen := make([]uint64, len(m.changes)/64+1)
+	var last []*Field
+	for _, d := range slices.Backward(list) {
+		if d.by < 0 {
+			break // whoever declares it anew has the first commit in their past
+		}
+		if seen[d.by/64]&(1<<(d.by%64)) == 0 {
+			last = append(last, d.field)
+		}
+		for i, bits := range m.saw[d.by] {
+			seen[i] |= bits
 		}
 	}
 	if len(last) == 1 {
-		return last[0].field.Schema
+		return last[0].Schema
 	}
+	slices.Reverse(last)
 	var schemas []*schema.Schema
-	for _, d := range last {
-		if d.field.Schema == nil {
+	for _, f := range last {
+		if f.Schema == nil {
 			return nil
 		}
-		s, err := schema.Parse(d.field.Schema)
+		s, err := f.parsed, error(nil)
+		if s == nil {
+			s, err = schema.Parse(f.Schema)
+		}
 		if err != nil {
 			return nil // no change with such a schema is let in
 		}
@@ -156,4 +191,24 @@ func joined(list []declaration) any {
 		return s.Value()
 	}
 	return nil
+}
+
+// look finds once which changes are in the past of which.
+func (m *merger) look() {
+	if m.saw != nil {
+		return
+	}
+	m.saw = make([][]uint64, len(m.changes))
+	for i, c := range m.changes {
+		bits, j := make([]uint64, len(m.changes)/64+1), 0
+		for _, past := range c.After {
+			for j < i && m.changes[j] != past && m.changes[j].order(past) < 0 {
+				j++
+			}
+			if j < i && (m.changes[j] == past || m.changes[j].order(past) == 0) {
+				bits[j/64] |= 1 << (j % 64)
+			}
+		}
+		m.saw[i] = bits
+	}
 }

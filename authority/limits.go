@@ -24,12 +24,17 @@ const (
 	// MaxFounders is how many identities found a space: they are copied into every replica's memory.
 	MaxFounders = 16
 
-	// MaxChanges is how many changes of the schema count of each founder: one a week for two years. Each founder has room of
+	// MaxChanges is how many changes of the schema count of each founder: one a month for five years. Each founder has room of
 	// their own, so that one who floods the space takes none from the others.
-	MaxChanges = 128
+	MaxChanges = 64
 
-	// MaxChange is the longest body of a change, in bytes: what a program adds at once. With MaxChanges it bounds what a
-	// replica reads to know what holds at a commit.
+	// MaxChangesBytes is how long the bodies of a founder's changes are before the one that is the last to count: five hundred
+	// bytes for each one, which is a handful of fields. Whoever may write can bring any of them together anew in
+	// each commit, so they bound what a replica does for one commit: to put 48 KiB of declarations together takes it
+	// few milliseconds.
+	MaxChangesBytes = 32 << 10
+
+	// MaxChange is the longest body of a change, in bytes: what a program adds at once.
 	MaxChange = 16 << 10
 
 	// SaltSize is the length of the first commit's salt, in bytes: two spaces made of equal parts at

@@ -3,6 +3,8 @@ package authority
 import (
 	"slices"
 	"strconv"
+
+	"github.com/hyperhyperspace/hhs-go/schema"
 )
 
 // The types that are made of others.
@@ -71,6 +73,8 @@ type Field struct {
 	// Added says that a change of the schema declared it and not the first commit, so that there may be others of its name,
 	// of other types (see [Kind]). It is no part of the value.
 	Added bool
+
+	parsed *schema.Schema // of a change that was read
 }
 
 // Skeleton is what two shapes of one name have in common that are the same replicated value: the type, of a map what it
@@ -130,6 +134,7 @@ func fieldValues(fields []Field) []any {
 // shapes reads the shapes of one manifest and counts them.
 type shapes struct {
 	checks []FieldCheck
+	parse  bool // schemas, too, once and for all
 	count  int
 }
 
@@ -213,6 +218,9 @@ func (p *shapes) shape(r *record, f *Field, label string, depth int) error {
 		if err := checkFold(r.path, f); err != nil {
 			return err
 		}
+	}
+	if p.parse && f.Schema != nil {
+		f.parsed, _ = schema.Parse(f.Schema) // checks say what is wrong with it
 	}
 	for _, check := range p.checks {
 		if err := check(*f); err != nil {

@@ -239,7 +239,7 @@ func (g *group) append(ops []history.Op, parts [][]byte) (*history.Commit, error
 	c.Height = g.height
 	change, err := authority.ReadChange(c, g.author().person, g.kind.holds.Changes)
 	if err == nil && change != nil {
-		g.kind, err = g.space.with(g.kind, nil, []*authority.Change{change})
+		g.kind, err = g.space.with(g.kind, nil, nil, []*authority.Change{change})
 	}
 	if err != nil {
 		return nil, err

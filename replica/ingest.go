@@ -130,6 +130,7 @@ type door struct {
 	kind     *kind                         // with all changes of the schema so far
 	before   *kind                         // as it was before this batch
 	last     kindFrom                      // see Space
+	known    built                         // kinds this batch came by
 	bytes    int
 	totals   totals
 	headList headList    // the heads with this batch
@@ -299,6 +300,7 @@ func (d *door) admit(ctx context.Context) ([]Change, error) {
 			changes = make([]Change, 0, max(len(ch), len(d.fresh)))
 		}
 		changes = append(changes, ch...)
+		in.kind = in.kind.bare()
 		s.node.cfg.Pace()
 	}
 	turned, err := a.turn()

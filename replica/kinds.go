@@ -44,13 +44,16 @@ const presentKind = math.MaxUint64
 // their changes. All are of durable commits.
 type kinds struct {
 	mu      sync.Mutex
-	known   map[string]*kind
+	known   built
 	changes map[history.Num]*authority.Change
 }
 
+// built are kinds by the record that names their changes, some of those that were put together.
+type built map[string]*kind
+
 // maxKinds and maxChangesKept bound what is remembered.
 const (
-	maxKinds       = 64
+	maxKinds       = 16
 	maxChangesKept = 4096
 )
 
@@ -109,16 +112,15 @@ func (s *Space) newKind(f *authority.Founding, holds *authority.Kind, base *kind
 }
 
 // with is the kind with changes that count among its own and others. find gives
-// their numbers.
-func (s *Space) with(k *kind, find func(object.ID) (history.Num, bool, error), others ...[]*authority.Change) (*kind, error) {
-	base := k.unchanged()
+// their numbers, known is where it is looked for and kept.
+func (s *Space) with(k *kind, find func(object.ID) (history.Num, bool, error), known *built, others ...[]*authority.Change) (*kind, error) {
 	changes := authority.Counted(append(others, k.holds.Changes)...)
 	if len(changes) == 0 {
-		return base, nil
+		return k.unchanged(), nil
 	}
-	next, err := s.newKind(k.founding, authority.Merge(k.founding, changes), base)
-	if err != nil || find == nil {
-		return next, err
+	next := &kind{founding: k.founding, holds: &authority.Kind{Changes: changes}, base: k.unchanged()}
+	if find == nil {
+		return s.newKind(k.founding, authority.Merge(k.founding, changes), next.base)
 	}
 	for _, c := range changes {
 		n, ok, err := find(c.Op.Commit)
@@ -128,11 +130,49 @@ func (s *Space) with(k *kind, find func(object.ID) (history.Num, bool, error), o
 		next.nums = append(next.nums, n)
 	}
 	slices.Sort(next.nums)
+	return s.whole(next, known)
+}
+
+// bare is the kind without what can be put together anew: a batch may have as
+// many as commits.
+func (k *kind) bare() *kind {
+	if k.base == nil {
+		return k
+	}
+	return &kind{founding: k.founding, holds: &authority.Kind{Changes: k.holds.Changes}, nums: k.nums, base: k.base}
+}
+
+// whole is a kind that may be bare.
+func (s *Space) whole(k *kind, known *built) (*kind, error) {
+	if k.fields != nil {
+		return k, nil
+	}
+	record := string(k.encode())
+	if have := (*known)[record]; have != nil {
+		return have, nil
+	}
+	next, err := s.newKind(k.founding, authority.Merge(k.founding, k.holds.Changes), k.base)
+	if err != nil {
+		return nil, err
+	}
+	next.nums = k.nums
+	known.keep(record, next)
 	return next, nil
 }
 
 // kindAt is what holds at a durable commit.
 func (s *Space) kindAt(r store.Reader, n history.Num) (*kind, error) {
+	k, err := s.bareAt(r, n)
+	if err != nil {
+		return nil, err
+	}
+	s.kinds.mu.Lock()
+	defer s.kinds.mu.Unlock()
+	return s.whole(k, &s.kinds.known)
+}
+
+// bareAt is kindAt for who asks for its changes alone.
+func (s *Space) bareAt(r store.Reader, n history.Num) (*kind, error) {
 	present := s.kind.Load()
 	if !present.changed() {
 		return present, nil
@@ -144,7 +184,9 @@ func (s *Space) kindAt(r store.Reader, n history.Num) (*kind, error) {
 	if err != nil || v == nil {
 		return present.unchanged(), err
 	}
-	return s.kindOf(r, present.unchanged(), v)
+	s.kinds.mu.Lock()
+	defer s.kinds.mu.Unlock()
+	return s.bareOf(r, present.unchanged(), v)
 }
 
 // kindRecord finds the record that says what holds at a commit; nil: no change does.
@@ -160,11 +202,20 @@ func (s *Space) kindRecord(r store.Reader, n history.Num) ([]byte, error) {
 
 // kindOf is the kind with the changes that a record names.
 func (s *Space) kindOf(r store.Reader, base *kind, record []byte) (*kind, error) {
+	s.kinds.mu.Lock()
+	defer s.kinds.mu.Unlock()
+	k, err := s.bareOf(r, base, record)
+	if err != nil {
+		return nil, err
+	}
+	return s.whole(k, &s.kinds.known)
+}
+
+// bareOf is kindOf for who asks for its changes alone. It needs the mutex of kinds.
+func (s *Space) bareOf(r store.Reader, base *kind, record []byte) (*kind, error) {
 	if len(record) == 0 {
 		return base, nil
 	}
-	s.kinds.mu.Lock()
-	defer s.kinds.mu.Unlock()
 	if k := s.kinds.known[string(record)]; k != nil {
 		return k, nil
 	}
@@ -178,21 +229,14 @@ func (s *Space) kindOf(r store.Reader, base *kind, record []byte) (*kind, error)
 			return nil, fmt.Errorf("change %d of the schema: %w", n, err)
 		}
 	}
-	changes = authority.Counted(changes)
-	k, err := s.newKind(base.founding, authority.Merge(base.founding, changes), base)
-	if err != nil {
-		return nil, err
-	}
-	k.nums = nums
-	s.kinds.keep(string(record), k)
-	return k, nil
+	return &kind{founding: base.founding, holds: &authority.Kind{Changes: authority.Counted(changes)}, nums: nums, base: base}, nil
 }
 
-func (t *kinds) keep(record string, k *kind) {
-	if t.known == nil || len(t.known) >= maxKinds {
-		t.known = map[string]*kind{}
+func (t *built) keep(record string, k *kind) {
+	if *t == nil || len(*t) >= maxKinds {
+		*t = built{}
 	}
-	t.known[record] = k
+	(*t)[record] = k
 }
 
 // change reads a change of the schema. It needs the mutex of kinds.
@@ -275,13 +319,22 @@ func (s *Space) loadKind(r store.Reader, base *kind) error {
 
 // kindAt is what holds at a commit that is here or earlier in the batch.
 func (d *door) kindAt(n history.Num) (*kind, error) {
+	k, err := d.bareAt(n)
+	if err != nil {
+		return nil, err
+	}
+	return d.space.whole(k, &d.known)
+}
+
+// bareAt is kindAt for who asks for its changes alone.
+func (d *door) bareAt(n history.Num) (*kind, error) {
 	switch {
 	case n >= d.base:
 		return d.fresh[n-d.base].kind, nil
 	case !d.before.changed():
 		return d.kind.unchanged(), nil
 	}
-	return d.space.kindAt(d.snap, n)
+	return d.space.bareAt(d.snap, n)
 }
 
 // Kind implements authority.Past: what holds in the past of a commit.
@@ -304,7 +357,7 @@ func (d *door) kindBefore(c *history.Commit) (*kind, error) {
 		if err != nil || !ok {
 			return nil, errors.Join(err, missingRef(history.OpRef{Commit: e}, ok))
 		}
-		k, err := d.kindAt(n)
+		k, err := d.bareAt(n)
 		if err != nil {
 			return nil, err
 		}
@@ -312,28 +365,26 @@ func (d *door) kindBefore(c *history.Commit) (*kind, error) {
 			found = append(found, k)
 		}
 	}
-	return d.space.merged(found, d.find)
+	return d.space.merged(found, d.find, &d.known)
 }
 
 // merged is what holds where several versions come together.
-func (s *Space) merged(list []*kind, find func(object.ID) (history.Num, bool, error)) (*kind, error) {
+func (s *Space) merged(list []*kind, find func(object.ID) (history.Num, bool, error), known *built) (*kind, error) {
 	if len(list) == 1 {
-		return list[0], nil
+		return s.whole(list[0], known)
 	}
 	lists := make([][]*authority.Change, len(list))
 	for i, k := range list {
 		lists[i] = k.holds.Changes
 	}
-	k, err := s.with(list[0], find, lists...)
-	if err != nil {
-		return nil, err
-	}
-	for _, other := range list {
-		if k.same(other) {
-			return other, nil
-		}
-	}
-	return k, nil
+	return s.with(list[0], find, known, lists...)
+}
+
+// mergedHere is merged of what is durable.
+func (s *Space) mergedHere(list []*kind) (*kind, error) {
+	s.kinds.mu.Lock()
+	defer s.kinds.mu.Unlock()
+	return s.merged(list, s.lookup, &s.kinds.known)
 }
 
 // takeKind takes in what a commit that was given its number does to what holds. It
@@ -353,12 +404,12 @@ func (d *door) takeKind(in *entering) (*authority.Change, error) {
 	if change != nil {
 		one := []*authority.Change{change}
 		present, past := d.kind, in.kind
-		if in.kind, err = s.with(past, d.find, one); err != nil {
+		if in.kind, err = s.with(past, d.find, &d.known, one); err != nil {
 			return nil, err
 		}
 		d.kind = in.kind
 		if !present.same(past) {
-			if d.kind, err = s.with(present, d.find, one); err != nil {
+			if d.kind, err = s.with(present, d.find, &d.known, one); err != nil {
 				return nil, err
 			}
 		}
@@ -387,5 +438,5 @@ func (s *Space) kindOfVersion(r store.Reader, nums []history.Num) (*kind, error)
 			found = append(found, k)
 		}
 	}
-	return s.merged(found, s.lookup)
+	return s.mergedHere(found)
 }

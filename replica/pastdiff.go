@@ -47,7 +47,7 @@ func (s *Space) diff(ctx context.Context, from, to []object.ID) (list []Change, 
 			return err
 		}
 		s.mu.Lock()
-		k, err := s.merged([]*kind{a.kind, b.kind}, s.lookup)
+		k, err := s.mergedHere([]*kind{a.kind, b.kind})
 		s.mu.Unlock()
 		if err != nil {
 			return err

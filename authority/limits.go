@@ -28,11 +28,11 @@ const (
 	// their own, so that one who floods the space takes none from the others.
 	MaxChanges = 64
 
-	// MaxChangesBytes is how long the bodies of a founder's changes are before the one that is the last to count: five hundred
-	// bytes for each one, which is a handful of fields. Whoever may write can bring any of them together anew in
-	// each commit, so they bound what a replica does for one commit: to put 48 KiB of declarations together takes it
-	// few milliseconds.
-	MaxChangesBytes = 32 << 10
+	// MaxChangesBytes is how long the bodies of a founder's changes are before the one that is the last to count: a thousand
+	// bytes for each one, which is a dozen fields. Whoever may write can bring any of them together anew in
+	// each commit, so they bound what a replica does for one commit: to put 80 KiB of declarations together takes it
+	// some ten milliseconds.
+	MaxChangesBytes = 64 << 10
 
 	// MaxChange is the longest body of a change, in bytes: what a program adds at once.
 	MaxChange = 16 << 10

@@ -292,6 +292,33 @@ func (n *Node) Note(id object.ID) ([]byte, error) {
 	return e.Note, err
 }
 
+// lockPaused takes mu while nothing is made in the space that get, which has mu,
+// returns, if any. The turn of its edits comes first: who has that may be asking
+// the node for something.
+func (n *Node) lockPaused(ctx context.Context, get func() (*Space, error)) (s *Space, unlock func(), err error) {
+	for {
+		n.mu.Lock()
+		if s, err = get(); err != nil {
+			n.mu.Unlock()
+			return nil, nil, err
+		}
+		if s == nil {
+			return nil, n.mu.Unlock, nil
+		}
+		n.mu.Unlock()
+		resume, err := s.pause(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		unlock := func() { n.mu.Unlock(); resume() }
+		n.mu.Lock()
+		if now, err := get(); err == nil && now == s {
+			return s, unlock, nil
+		}
+		unlock() // it was left or rebuilt meanwhile
+	}
+}
+
 // Leave forgets a space: its copy is deleted from this node in one
 // transaction. The objects it attached stay on the node: other spaces may
 // attach them, too. What this device wrote last of what others hold is
@@ -299,24 +326,21 @@ func (n *Node) Note(id object.ID) ([]byte, error) {
 // another chain beside that one (see Update). When Leave fails the space is here
 // as before.
 func (n *Node) Leave(ctx context.Context, id object.ID) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.closed {
-		return ErrClosed
-	}
-	e, err := n.entry(id)
+	var e Entry
+	s, unlock, err := n.lockPaused(ctx, func() (s *Space, err error) {
+		if e, err = n.entry(id); err != nil {
+			return nil, err
+		}
+		s, err = n.spaceLocked(id)
+		if errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrNotFound) {
+			return nil, nil // what is damaged can still be deleted
+		}
+		return s, err
+	})
 	if err != nil {
 		return fmt.Errorf("leave space %s: %w", id.Short(), err)
 	}
-	s, err := n.spaceLocked(id)
-	if errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrNotFound) {
-		s = nil // what is damaged can still be deleted
-	} else if err != nil {
-		return fmt.Errorf("leave space %s: %w", id.Short(), err)
-	}
-	if s != nil {
-		defer s.pause()()
-	}
+	defer unlock()
 	if s != nil { // nothing enters while it is deleted, and nothing of it is lost if that fails
 		s.mu.Lock()
 		defer s.mu.Unlock()

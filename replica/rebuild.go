@@ -197,15 +197,20 @@ func (b *rebuild) report() Report {
 // replace makes the new keyspace the space's. Nothing enters meanwhile.
 func (b *rebuild) replace(ctx context.Context) error {
 	n := b.node
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.closed {
-		return ErrClosed
+	live, unlock, err := n.lockPaused(ctx, func() (*Space, error) {
+		if n.closed {
+			return nil, ErrClosed
+		}
+		return n.spaces[b.entry.Space], nil
+	})
+	if err != nil {
+		return err
 	}
-	return b.replaceLocked(ctx, n.spaces[b.entry.Space])
+	defer unlock()
+	return b.replaceLocked(ctx, live)
 }
 
-// replaceLocked needs the node's mu; live is the space in use, if it is.
+// replaceLocked needs the node's mu; live is the space in use, if it is, and paused.
 func (b *rebuild) replaceLocked(ctx context.Context, live *Space) error {
 	n, id := b.node, b.entry.Space
 	e, err := n.entry(id)
@@ -216,7 +221,6 @@ func (b *rebuild) replaceLocked(ctx context.Context, live *Space) error {
 		return fmt.Errorf("%w: it was left and joined again meanwhile", ErrUnknownSpace)
 	}
 	if live != nil {
-		defer live.pause()()
 		live.mu.Lock()
 		defer live.mu.Unlock()
 	}

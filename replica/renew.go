@@ -84,8 +84,7 @@ func (n *Node) renewSoon(old identity.PublicKey) {
 var errRenewed = fmt.Errorf("%w: the next edit is made under a fresh one; try again", ErrForked)
 
 // renew makes this node write under a fresh device key. Of calls at the same time
-// one does; old is the key that the caller saw. An edit renews in its turn, for
-// which Leave waits with the node's mu: renew must not take that.
+// one does; old is the key that the caller saw.
 func (n *Node) renew(ctx context.Context, old identity.PublicKey) error {
 	n.renewing.Lock()
 	defer n.renewing.Unlock()

@@ -168,6 +168,45 @@ func TestLeaveWhileRenewing(t *testing.T) {
 	})
 }
 
+// Nothing is made in a space while it is left; what is being made may ask the
+// node, and is not waited for longer than who leaves it wants to.
+func TestLeaveWhileEditing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := create(t, newNode(t, 1))
+		n := a.Node()
+		other := create(t, n)
+		left, asked, editing, hurry := make(chan error), make(chan struct{}), make(chan struct{}), make(chan struct{})
+		go a.Update(context.Background(), func(*replica.Tx) error {
+			close(editing)
+			<-asked
+			if _, err := n.Space(other.ID()); err != nil {
+				t.Error(err)
+			}
+			<-hurry
+			return nil
+		})
+		<-editing
+		ctx, cancel := context.WithCancel(context.Background())
+		go func() { left <- n.Leave(ctx, a.ID()) }()
+		synctest.Wait()
+		close(asked)
+		synctest.Wait()
+		cancel()
+		if err := <-left; !errors.Is(err, context.Canceled) {
+			t.Errorf("given up: %v", err)
+		}
+		go func() { left <- n.Leave(context.Background(), a.ID()) }()
+		synctest.Wait()
+		close(hurry)
+		if err := <-left; err != nil {
+			t.Error(err)
+		}
+		if _, err := n.Space(a.ID()); !errors.Is(err, replica.ErrUnknownSpace) {
+			t.Errorf("after leaving: %v", err)
+		}
+	})
+}
+
 // What this device wrote before it left a space is no sign of another copy.
 func TestLeaveKeepsTheKey(t *testing.T) {
 	one := newPerson(t, 1)

@@ -11,10 +11,14 @@ import (
 
 // pause lets no more be made until resume is called, and admits what was
 // acknowledged. What waits for a signer is not waited for: it may never come.
-func (s *Space) pause() (resume func()) {
-	s.lane.turn <- struct{}{}
-	s.settled()
-	return s.endTurn
+func (s *Space) pause(ctx context.Context) (resume func(), err error) {
+	select {
+	case s.lane.turn <- struct{}{}:
+		s.settled()
+		return s.endTurn, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // settled makes a reader see what was acknowledged in memory.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -171,6 +172,31 @@ func TestBlocksFromSeveral(t *testing.T) {
 			if n != 1 {
 				t.Errorf("block %d was taken %d times", i, n)
 			}
+		}
+	})
+}
+
+// A block is wanted already and the peer's hello is here when a session has not said its own: it must not ask before that,
+// which the peer would hold against its device.
+func TestHelloBeforeAsks(t *testing.T) {
+	bubble(t, func(t *testing.T, r *reader) {
+		release := make(chan struct{})
+		var asked atomic.Int32
+		r.self.slow = func() {
+			if asked.Add(1) == 2 { // the first time is the driver's own
+				<-release
+			}
+		}
+		w := r.want(0)
+		r.meet(1, holding(0))
+		if r.wait(time.Second, w) != 0 {
+			t.Fatal("it came before the session began")
+		}
+		close(release)
+		if r.wait(time.Second, w) != 1 {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			t.Errorf("it did not come; the session: %v", r.ended[1])
 		}
 	})
 }

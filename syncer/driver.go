@@ -82,6 +82,7 @@ func (d *driver) run(parent context.Context) error {
 	d.seen = d.replica.Heads()
 	d.blobs.peer = d.opts.Blobs.join(d.opts.Source.Device, func() { poke(d.blobs.wake) })
 	defer d.opts.Blobs.leave(d.blobs.peer)
+	d.step(ctx, Start{}) // before all else: our hello is the first message, also where much is wanted and the peer's is here at once
 	var wg, doors sync.WaitGroup
 	wg.Go(func() { d.receive(ctx) })
 	wg.Go(func() { d.send(ctx) })
@@ -90,7 +91,6 @@ func (d *driver) run(parent context.Context) error {
 	wg.Go(func() { d.ask(ctx) })
 	wg.Go(func() { d.answer(ctx) })
 
-	d.step(ctx, Start{})
 	for d.closed == nil {
 		d.step(ctx, d.next(parent))
 	}

@@ -34,6 +34,7 @@ type fake struct {
 	asked  int                                       // chains listed
 	door   error                                     // refuse everything with it
 	filter func([]*history.Commit) []*history.Commit // a lying replica
+	slow   func()                                    // before the heads are said; may be nil
 }
 
 func newFake(t testing.TB, name string) *fake {
@@ -161,6 +162,9 @@ func (f *fake) heads() []object.ID {
 }
 
 func (f *fake) Heads() []object.ID {
+	if f.slow != nil {
+		f.slow()
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.heads()

@@ -217,3 +217,56 @@ func TestDeletionTooLargeToTell(t *testing.T) {
 		t.Errorf("their difference is told: %v", err)
 	}
 }
+
+// TestDiffOfLargeEdits: what comes of many large edits is told, however much came and went between the two versions; it takes the
+// room of what is different, and of the state once.
+func TestDiffOfLargeEdits(t *testing.T) {
+	const room, times = 2 << 20, 60
+	s, err := newNode(t, 1).Create(context.Background(), &authority.Manifest{Kind: "hhs.test/text", Version: 1, Policy: authority.PolicyOpen,
+		Fields: []authority.Field{{Name: "body", Type: "text"}, {Name: "title", Type: "register"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit := func(text, title string) (id object.ID) {
+		t.Helper()
+		c, err := s.Update(context.Background(), func(tx *replica.Tx) error {
+			env, err := tx.Env("body")
+			if err != nil {
+				return err
+			}
+			w, err := crdt.NewTextWriter(env, false)
+			if err == nil {
+				err = errors.Join(w.Delete(0, w.Len()), w.Insert(0, text))
+			}
+			if err != nil {
+				return err
+			}
+			drafts, err := w.Drafts()
+			for _, d := range drafts {
+				if err == nil {
+					err = tx.Do("body", d)
+				}
+			}
+			return errors.Join(err, tx.Do("title", crdt.Draft{Action: crdt.ActionSet, Payload: enc(t, title)}))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Commit
+	}
+	first := edit("one", "one")
+	for i := range times { // each tells of 2 * 16 kB of text, writes them as pages, and a title of 20 kB
+		edit(strings.Repeat(string(rune('a'+i%26)), 16_000), strings.Repeat("t", 20_000))
+	}
+	last := edit("two", "two")
+	replica.CutPast(t, room)
+	for _, way := range [][2]object.ID{{first, last}, {last, first}} {
+		list, err := s.Diff(context.Background(), way[:1], way[1:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(list) != 2 || len(list[0].Edits) != 1 || list[0].Edits[0].Deleted.Len() != 3 || list[0].Edits[0].Inserted.Len() != 3 {
+			t.Errorf("the difference is %+v", list)
+		}
+	}
+}

@@ -17,6 +17,13 @@ func CutReadmission(t testing.TB, commits, size, tail int) {
 	t.Cleanup(func() { readmitCut = before })
 }
 
+// CutPast leaves past versions so many bytes of memory until the test ends.
+func CutPast(t testing.TB, bytes int) {
+	before := maxPast
+	maxPast = bytes
+	t.Cleanup(func() { maxPast = before })
+}
+
 // Raw adds an op as a modified client would, which looks at nothing before.
 func (tx *Tx) Raw(op history.Op) {
 	tx.ops = append(tx.ops, txOp{op: op, shown: true})

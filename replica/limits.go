@@ -77,9 +77,6 @@ const (
 	// maxLost bounds the damaged commits whose ids are looked for: a copy with
 	// more of them is to be fetched as a whole.
 	maxLost = 1 << 16
-	// maxPast is how many bytes of memory reading one past version may take: some
-	// hundred thousand entries of logs and sets.
-	maxPast = 128 << 20
 	// maxLogScan is how many commits one page of Space.Log looks at, when few of
 	// them are about what is asked for: some ten milliseconds.
 	maxLogScan = 20_000
@@ -109,6 +106,10 @@ const (
 	// maxAsides bounds the damaged copies of one space that are kept beside it.
 	maxAsides = 4
 )
+
+// maxPast is how many bytes of memory reading one past version may take: some
+// hundred thousand entries of logs and sets.
+var maxPast = 128 << 20
 
 // readmitCut bounds what a rebuild holds of one space when nothing vouches for
 // its last commits: the door has let them in, in a batch of history.MaxBatchSize at

@@ -13,19 +13,21 @@ type fieldBuild struct {
 	ctx   context.Context
 	space *Space
 	field *field
+	from  store.Reader // where it began, if not from nothing
 	mem   *store.Mem
 	tx    *store.Tx
 	env   *crdt.Env
 	read  commits
 	left  *room
 	free  int // what was left when it began
-	clean int // and when nothing but the state had been spent
+	spent int // of that by the state
+	clean int // and what that was when it had been copied
 }
 
 // begin starts from a state in memory; nil: from nothing.
 func (b *fieldBuild) begin(ctx context.Context, s *Space, f *field, r, from store.Reader, left *room) error {
 	b.ctx, b.space, b.field, b.read, b.left = ctx, s, f, commits{keys: s.keys, r: r}, left
-	b.free, b.clean = left.left, left.left
+	b.free, b.from = left.left, from
 	if from == nil {
 		b.mem = store.NewMem()
 		empty, err := b.mem.Snapshot()
@@ -42,7 +44,7 @@ func (b *fieldBuild) begin(ctx context.Context, s *Space, f *field, r, from stor
 func (b *fieldBuild) over(from store.Reader) {
 	s := b.space
 	b.tx = store.NewTx(from)
-	b.env = b.field.env(s, countedState{&fieldState{prefix: b.field.prefix, r: b.tx, tx: b.tx}, b.left}, viewPast{s}, s.opsFrom(b.read.r))
+	b.env = b.field.env(s, countedState{&fieldState{prefix: b.field.prefix, r: b.tx, tx: b.tx}, b}, viewPast{s}, s.opsFrom(b.read.r))
 }
 
 // maxBuild is after how many writes they are put into the state: some
@@ -68,7 +70,11 @@ func (b *fieldBuild) pace() error {
 // tidy makes room when it runs short: what is written again, as the pages of a text are, stays in memory until the state is copied.
 // A state of up to three quarters of the room is copied once for each eighth of it that is written.
 func (b *fieldBuild) tidy() error {
-	if b.mem == nil || b.left.left >= b.free/4 || b.clean-b.left.left < b.free/8 {
+	if b.left.left >= b.free/4 || b.spent-b.clean < b.free/8 {
+		return nil
+	}
+	if b.mem == nil {
+		b.copyOver()
 		return nil
 	}
 	from, err := b.end()
@@ -93,13 +99,34 @@ func (b *fieldBuild) tidy() error {
 	if err := to.Apply(b.ctx, batch, store.Written); err != nil {
 		return err
 	}
-	b.mem, b.left.left = to, b.free-took
-	b.clean = b.left.left
+	b.mem = to
+	b.copied(took)
 	state, err := to.Snapshot()
 	if err == nil {
 		b.over(state)
 	}
 	return err
+}
+
+// copyOver copies what was written over the state it began with.
+func (b *fieldBuild) copyOver() {
+	wrote, took := b.tx.Batch(), 0
+	b.over(b.from)
+	wrote.Each(func(op store.Op, key, value []byte) {
+		took += entryCost + len(key) - len(b.field.prefix) + len(value)
+		if op == store.OpDelete {
+			b.tx.Delete(key)
+		} else {
+			b.tx.Put(key, value)
+		}
+	})
+	b.copied(took)
+}
+
+// copied says what the state takes now.
+func (b *fieldBuild) copied(took int) {
+	b.left.left += b.spent - took
+	b.spent, b.clean = took, took
 }
 
 // apply takes the ops of commits in, each with what undos say of its commit. tell hears of what changed; nil: nobody does.
@@ -200,7 +227,7 @@ func (b *fieldBuild) end() (store.Snapshot, error) {
 // countedState is a state that takes up room.
 type countedState struct {
 	*fieldState
-	left *room
+	build *fieldBuild
 }
 
 // entryCost is about what a key takes besides its bytes.
@@ -208,7 +235,9 @@ const entryCost = 96
 
 // Put implements crdt.State.
 func (s countedState) Put(key, value []byte) error {
-	if err := s.left.spend(entryCost + len(key) + len(value)); err != nil {
+	n := entryCost + len(key) + len(value)
+	s.build.spent += n
+	if err := s.build.left.spend(n); err != nil {
 		return err
 	}
 	return s.fieldState.Put(key, value)

@@ -172,16 +172,27 @@ func (d *differ) way(f *field, ground store.Reader, places map[string]*differenc
 				return err
 			}
 		}
+		was := at.size(side)
 		at.ends[side], at.moved[side], at.last = bytes.Clone(c.After), true, c
+		at.last.Before, at.last.After, at.last.Edits = nil, nil, nil
 		if c.Edits != nil {
 			at.edits[side].Add(c.Edits)
 		}
-		return d.room.spend(len(c.After) + crdt.Size(c.Edits))
+		return d.room.spend(at.size(side) - was)
 	}
 	if err := b.flip(flipped, undone, tell); err != nil {
 		return err
 	}
-	return b.apply(nums, undone, tell)
+	if err := b.apply(nums, undone, tell); err != nil {
+		return err
+	}
+	b.copied(0) // it is not needed any more
+	return nil
+}
+
+// size is what the end of a way takes: what is written again and again is there once, and what came and went not at all.
+func (at *difference) size(side int) int {
+	return len(at.ends[side]) + at.edits[side].Size() + len(at.last.Op.Payload)
 }
 
 func (d *differ) add(f *field, places map[string]*difference) error {

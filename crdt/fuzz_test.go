@@ -65,6 +65,7 @@ func FuzzMapOfOnce(f *testing.F)     { fuzzShape(f, "map of once") }
 func FuzzMapOfRecord(f *testing.F)   { fuzzShape(f, "map of record") }
 func FuzzDeepMap(f *testing.F)       { fuzzShape(f, "deep map") }
 func FuzzRecord(f *testing.F)        { fuzzShape(f, "record") }
+func FuzzSequences(f *testing.F)     { fuzzShape(f, "record of sequences") }
 
 // FuzzHostilePath gives every composed shape one op of any payload, which names an op that made nothing.
 func FuzzHostilePath(f *testing.F) {

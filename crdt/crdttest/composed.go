@@ -28,6 +28,8 @@ func Shapes() map[string]*crdt.Shape {
 			crdt.Property{Name: "tags", Shape: tags}))})),
 		"record": record(crdt.Property{Name: "title", Shape: text}, crdt.Property{Name: "votes", Shape: tally},
 			crdt.Property{Name: "items", Shape: mapOf(record(crdt.Property{Name: "done", Shape: text}))}),
+		"record of sequences": record(crdt.Property{Name: "body", Shape: leaf("text")}, crdt.Property{Name: "steps", Shape: leaf("list")},
+			crdt.Property{Name: "notes", Shape: mapOf(record(crdt.Property{Name: "text", Shape: leaf("text")}, crdt.Property{Name: "lines", Shape: leaf("list")}))}),
 	}
 }
 
@@ -42,7 +44,7 @@ func leaf(name string) *crdt.Shape {
 
 // Composed returns the generator of a map or record of built-in leaves.
 func Composed(shape *crdt.Shape) Gen {
-	return Gen{
+	g := Gen{
 		Env: func(env *crdt.Env) { env.Shape = shape },
 		Draft: func(r *rand.Rand, env *crdt.Env, me identity.PublicKey) (crdt.Draft, bool) {
 			d, ok := draftInside(r, env, shape, me)
@@ -57,6 +59,74 @@ func Composed(shape *crdt.Shape) Gen {
 		},
 		Check: func(env *crdt.Env, shown []Shown) error { return checkKeys(env, shape, nil, shown) },
 	}
+	if hasSeq(shape) {
+		g.State, g.Keep, g.Long = withoutPages, true, 1000
+	}
+	return g
+}
+
+// isSeq tells whether a shape is a list or a text.
+func isSeq(s *crdt.Shape) bool {
+	return s.Type != nil && (s.Type.Name() == "list" || s.Type.Name() == "text")
+}
+
+// hasSeq tells whether a shape is one, or has one in it.
+func hasSeq(s *crdt.Shape) bool {
+	return isSeq(s) || s.Of != nil && hasSeq(s.Of) || slices.ContainsFunc(s.Fields, func(p crdt.Property) bool { return hasSeq(p.Shape) })
+}
+
+// withoutPages is a state but for how its sequences are put into pages.
+func withoutPages(env *crdt.Env) (string, error) {
+	var b strings.Builder
+	for kv, err := range env.State.Scan(nil, nil, false) {
+		if err != nil {
+			return "", err
+		}
+		if !crdt.ByArrival(kv.Key) {
+			fmt.Fprintf(&b, "%x = %x\n", kv.Key, kv.Value)
+		}
+	}
+	return b.String(), nil
+}
+
+// together is what a list or a text inside another value shows, as one value: a list of its elements, with the ops that wrote them.
+func together(shown []Shown) []Shown {
+	if len(shown) == 0 {
+		return nil
+	}
+	one := Shown{Entry: shown[0].Entry}
+	one.Key, one.Cursor = nil, nil
+	values := make([][]byte, 0, len(shown))
+	for _, s := range shown {
+		values, one.Others = append(values, s.Value), append(one.Others, s.Ref)
+	}
+	one.Value = joined(values)
+	return []Shown{one}
+}
+
+// joined is the list of some values, apart are those of such a list; what is none has none.
+func joined(values [][]byte) []byte {
+	list := make([]any, 0, len(values))
+	for _, b := range values {
+		v, err := object.Decode(b)
+		if err != nil {
+			return nil // the comparison fails
+		}
+		list = append(list, v)
+	}
+	return encoded(list)
+}
+
+func apart(b []byte) (values [][]byte) {
+	v, err := object.Decode(b)
+	list, ok := v.([]any)
+	if err != nil || !ok {
+		return nil
+	}
+	for _, v := range list {
+		values = append(values, encoded(v))
+	}
+	return values
 }
 
 // keys are few, so that they meet; in some orders of bytes with escapes they would stand elsewhere.
@@ -69,6 +139,9 @@ func draftInside(r *rand.Rand, env *crdt.Env, shape *crdt.Shape, me identity.Pub
 	case shape.Type != nil:
 		g, _ := For(shape.Type)
 		d, ok := g.Draft(r, env, me)
+		if isSeq(shape) {
+			return d, ok // their writers know where they are
+		}
 		return wrapped(env, d, ok)
 	case shape.Of == nil:
 		p := shape.Fields[r.IntN(len(shape.Fields))]
@@ -158,6 +231,9 @@ func readPlaces(env *crdt.Env, shape *crdt.Shape, facts []Fact) ([]Shown, error)
 			shown, err = g.Read(in)
 			if err == nil && g.Check != nil {
 				err = g.Check(in, shown)
+			}
+			if isSeq(p.shape) {
+				shown = together(shown)
 			}
 		}
 		if err != nil {

@@ -138,7 +138,9 @@ func modelPlaces(shape *crdt.Shape, facts []Fact, before func(a, b history.OpRef
 			shown = modelKey(p.facts, writes(p.facts, "set", history.MaxRefs), before)
 		default:
 			g, _ := For(p.shape.Type)
-			shown = g.Model(p.facts, before)
+			if shown = g.Model(p.facts, before); isSeq(p.shape) {
+				shown = together(shown)
+			}
 		}
 		all = append(all, p.show(shown, true)...)
 	}

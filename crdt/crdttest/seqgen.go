@@ -40,7 +40,7 @@ var words = []string{"a", "bc", "def", "ghij", "é", "日本", "😀x😀", "klm
 // draftSeq edits in up to three places.
 func draftSeq(r *rand.Rand, env *crdt.Env, list bool) (crdt.Draft, bool) {
 	if r.IntN(10) == 0 {
-		return wildEdits(r, list), true
+		return wrapped(env, wildEdits(r, list), true)
 	}
 	w, err := crdt.NewTextWriter(env, false)
 	if list {
@@ -51,7 +51,7 @@ func draftSeq(r *rand.Rand, env *crdt.Env, list bool) (crdt.Draft, bool) {
 	}
 	if n := w.Len(); list && n > 0 && r.IntN(3) == 0 {
 		d, err := crdt.ListSet(env, r.Uint64N(n), value(r))
-		return d, err == nil
+		return wrapped(env, d, err == nil)
 	}
 	for range 1 + r.IntN(3) {
 		n := w.Len()

@@ -31,6 +31,17 @@ export function past(open: () => Promise<HhsNode>): void {
     assert.equal(told, 'one')
   })
 
+  test('more versions are read at once than are kept', async () => {
+    const s = await node.create(List)
+    const versions: string[] = []
+    for (let v = 1; v <= 4; v++) {
+      await s.update(r => { for (let i = 0; i < 100; i++) r.cfg.lines.append(`${v} ${i}`) })
+      versions.push(await s.version())
+    }
+    const past = await Promise.all([...versions, ...versions].map(v => s.at(v)))
+    assert.deepEqual(await Promise.all(past.map(p => p.cfg.lines.size())), [100, 200, 300, 400, 100, 200, 300, 400])
+  })
+
   test('judged now, what was taken back since is not there', async () => {
     const s = await node.create(List)
     await s.update(r => r.cfg.lines.append('kept'))

@@ -74,33 +74,29 @@ type keptOne struct {
 	key    string
 	value  any
 	forget *time.Timer
-	cancel context.CancelFunc // what was begun with the value ends when it is forgotten
 }
 
-// get gives what is kept under a key, or makes it.
-func (k *kept) get(key string, make func(ctx context.Context) (any, error)) (any, error) {
+// get gives what is kept under a key, or makes it. Who was given something goes on with it when it is forgotten.
+func (k *kept) get(key string, make func() (any, error)) (any, error) {
 	k.mu.Lock()
-	for i, one := range k.list {
-		if one.key == key {
-			k.list = append(append(k.list[:i:i], k.list[i+1:]...), one)
-			one.forget.Reset(keepFor)
-			k.mu.Unlock()
-			return one.value, nil
-		}
-	}
+	one := k.find(key)
 	k.mu.Unlock()
-	ctx, cancel := context.WithCancel(context.Background())
-	value, err := make(ctx)
+	if one != nil {
+		return one.value, nil
+	}
+	value, err := make()
 	if err != nil {
-		cancel()
 		return nil, err
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if one = k.find(key); one != nil { // somebody else has made it meanwhile
+		return one.value, nil
+	}
 	for len(k.list) >= maxKept {
 		k.drop(k.list[0])
 	}
-	one := &keptOne{key: key, value: value, cancel: cancel}
+	one = &keptOne{key: key, value: value}
 	one.forget = time.AfterFunc(keepFor, func() {
 		k.mu.Lock()
 		defer k.mu.Unlock()
@@ -110,10 +106,21 @@ func (k *kept) get(key string, make func(ctx context.Context) (any, error)) (any
 	return value, nil
 }
 
+// find gives what is kept under a key and keeps it on, nil for nothing; it needs mu.
+func (k *kept) find(key string) *keptOne {
+	i := slices.IndexFunc(k.list, func(one *keptOne) bool { return one.key == key })
+	if i < 0 {
+		return nil
+	}
+	one := k.list[i]
+	k.list = append(slices.Delete(k.list, i, i+1), one)
+	one.forget.Reset(keepFor)
+	return one
+}
+
 // drop forgets a value; it needs mu.
 func (k *kept) drop(one *keptOne) {
 	one.forget.Stop()
-	one.cancel()
 	k.list = slices.DeleteFunc(k.list, func(x *keptOne) bool { return x == one })
 }
 
@@ -135,11 +142,11 @@ func (e *engine) past(s *hhs.AnySpace, version []object.ID, now bool) (*hhs.AnyP
 	if now {
 		key += " now " + strconv.Itoa(s.Replica().Len())
 	}
-	v, err := e.kept.get(key, func(ctx context.Context) (any, error) {
+	v, err := e.kept.get(key, func() (any, error) {
 		if now {
-			return s.AtJudgedNow(ctx, version...)
+			return s.AtJudgedNow(context.Background(), version...)
 		}
-		return s.At(ctx, version...)
+		return s.At(context.Background(), version...)
 	})
 	if err != nil {
 		return nil, err
@@ -267,7 +274,7 @@ type difference struct {
 	changes  []hhs.Change
 }
 
-func (e *engine) diff(_ context.Context, a *args) (result, error) {
+func (e *engine) diff(ctx context.Context, a *args) (result, error) {
 	from, to, skip := a.version("from"), a.version("to"), a.optInt("skip", 0)
 	s, err := e.space(a)
 	if err == nil {
@@ -282,7 +289,7 @@ func (e *engine) diff(_ context.Context, a *args) (result, error) {
 		}
 	}
 	d := difference{from: versionText(from), to: versionText(to)}
-	made, err := e.kept.get("diff "+s.ID().String()+" "+d.from+" "+d.to, func(ctx context.Context) (any, error) {
+	made, err := e.kept.get("diff "+s.ID().String()+" "+d.from+" "+d.to, func() (any, error) {
 		list, err := s.Diff(ctx, from, to)
 		d.changes = list
 		return d, err

@@ -186,7 +186,7 @@ type PastCommit struct {
 	Device   string
 	Time     time.Time // by the writer's clock; advisory
 	Ops      []PastOp
-	UndoneBy []object.ID // the commits whose undo takes it back
+	UndoneBy []object.ID // the commits whose undo takes it back, the first 16
 }
 
 // PastOp is one op of a PastCommit.

@@ -75,6 +75,20 @@ func TestAtJudgedNow(t *testing.T) {
 	}
 }
 
+// TestUndoneOften: of the undos of one commit no more are told than somebody reads.
+func TestUndoneOften(t *testing.T) {
+	s := must(hhs.Create(within(t), offline(t), Notebook))(t)
+	first := write(t, s, "one").Commit
+	for range 20 {
+		_, err := s.Replica().Update(within(t), func(tx *replica.Tx) error { return tx.Undo(first) })
+		ok(t, err)
+	}
+	page := must(s.History(within(t), hhs.HistoryQuery{Field: "lines"}))(t)
+	if one := page.Commits[0]; len(page.Commits) != 1 || len(one.UndoneBy) != 16 || one.Ops[0].Effect != replica.EffectUndone {
+		t.Errorf("%+v", page)
+	}
+}
+
 // TestHistory: who wrote what, newest first, in pages, with what became of it.
 func TestHistory(t *testing.T) {
 	n := offline(t)

@@ -83,6 +83,9 @@ const (
 	// maxLogBytes is after how many bytes, values included, a page of Space.Log ends,
 	// whatever was asked for: a page is held in memory, and a screen shows less.
 	maxLogBytes = 1 << 20
+	// maxUndoneBy bounds the undos that are told of one commit: one of them matters, and a person
+	// can take back any number of own commits any number of times.
+	maxUndoneBy = 16
 	// maxTouches bounds what the journal keeps of one value, some 100 bytes each:
 	// past it two neighbours become one, and a reader goes back further than needed.
 	maxTouches = 256

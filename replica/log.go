@@ -41,7 +41,7 @@ type Logged struct {
 	Seq      uint64
 	Height   uint64
 	Ops      []LoggedOp
-	UndoneBy []history.OpRef // the undos that take it back
+	UndoneBy []history.OpRef // the undos that take it back, at most maxUndoneBy
 }
 
 // LoggedOp is one op. Effect is one of the Effect constants.
@@ -318,6 +318,9 @@ func (l *logReader) undoneBy(n history.Num) (refs []history.OpRef, err error) {
 			return nil, err
 		}
 		refs = append(refs, history.OpRef{Commit: by.id, Index: binary.BigEndian.Uint32(rest[8:])})
+		if len(refs) == maxUndoneBy {
+			break
+		}
 	}
 	return refs, nil
 }

@@ -40,7 +40,7 @@ export interface HistoryEntry {
   /** By the writer's clock, in milliseconds since 1970. */
   readonly time: number
   readonly ops: HistoryOp[]
-  /** The commits whose undo takes it back; empty while it counts. */
+  /** The commits whose undo takes it back, the first 16; empty while it counts. */
   readonly undoneBy: string[]
   /** It has more ops than are shown at once. */
   readonly more?: true

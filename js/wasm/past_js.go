@@ -178,15 +178,9 @@ type room int
 
 // take tells whether a value fits, and takes the room if so.
 func (r *room) take(v any) bool {
-	n := 64
-	if v != nil {
-		block, err := object.Encode(v)
-		if err != nil {
-			return false
-		}
-		n += 2 * len(block)
-	}
-	if n > int(*r) {
+	block, err := object.Encode(v)
+	n := 64 + 2*len(block)
+	if err != nil || n > int(*r) {
 		return false
 	}
 	*r -= room(n)
@@ -237,7 +231,10 @@ func (e *engine) history(ctx context.Context, a *args) (result, error) {
 // commit is a commit as an answer has it; cut tells that not all of it fits.
 func (r *room) commit(c *hhs.PastCommit) (one result, cut bool) {
 	one = result{"commit": c.Commit.String(), "identity": string(c.Identity), "device": c.Device, "time": c.Time.UnixMilli()}.opt("name", c.Name)
-	r.take(nil)
+	if len(c.UndoneBy) > 0 {
+		one["undoneBy"] = idTexts(c.UndoneBy)
+	}
+	cut = !r.take(map[string]any(one))
 	ops := []any{}
 	for i := range c.Ops {
 		op := &c.Ops[i]
@@ -262,9 +259,6 @@ func (r *room) commit(c *hhs.PastCommit) (one result, cut bool) {
 		ops = append(ops, map[string]any(m))
 	}
 	one["ops"] = ops
-	if len(c.UndoneBy) > 0 {
-		one["undoneBy"] = idTexts(c.UndoneBy)
-	}
 	return one, cut
 }
 

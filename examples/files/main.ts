@@ -39,7 +39,7 @@ async function put(file: File): Promise<void> {
   $('#files').prepend(row)
   $('button.keep', row).hidden = $('button.look', row).hidden = true
   const value = await node.putBlob(file, {
-    onprogress: (done, size) => {
+    onProgress: (done, size) => {
       $<HTMLProgressElement>('progress', row).value = size === 0 ? 1 : done / size
       $('span', row).textContent = `${megabytes(done)} of ${megabytes(size)} are kept`
     },

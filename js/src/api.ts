@@ -20,5 +20,5 @@ export {
 } from './schema.js'
 export { type Field, type FieldType, type Fields, type FoldTypes, counter, fold, growset, list, log, map, once, record, register, set, text } from './shapes.js'
 export type { ListHandle, ListRange, Side, TextEdit, TextHandle, TextNews } from './sequences.js'
-export type { Invitation, Peer, Receipt, Space, SpaceInfo, Status, UndoOptions, UndoState, Undone, UpdateOptions } from './space.js'
+export type { Invitation, Peer, Receipt, SchemaChange, SchemaInfo, Space, SpaceInfo, Status, UndoOptions, UndoState, Undone, UpdateOptions } from './space.js'
 export type { CounterWriter, FoldWriter, GrowSetWriter, Initial, ListWriter, LogWriter, MapWriter, RegisterWriter, SetWriter, TextWriter, Writer, Writers } from './tx.js'

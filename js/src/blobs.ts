@@ -12,7 +12,7 @@ export interface PutBlobOptions {
   /** Such as `image/png`; default: that of the Blob. */
   media?: string
   /** Told how many bytes are kept, of how many. */
-  onprogress?: (done: number, size: number) => void
+  onProgress?: (done: number, size: number) => void
   /** Stops. What was kept is not written again when the same bytes are put again, within a day. */
   signal?: AbortSignal
 }
@@ -49,7 +49,7 @@ async function putOnce(client: Client, source: Blob, options: PutBlobOptions): P
       const data = new Uint8Array(await source.slice(at, at + blobChunk).arrayBuffer())
       await written
       options.signal?.throwIfAborted()
-      written = client.call('blobWrite', { put: put!, data }).then(() => options.onprogress?.(at + data.length, source.size))
+      written = client.call('blobWrite', { put: put!, data }).then(() => options.onProgress?.(at + data.length, source.size))
       // It is awaited one slice later; until then its failure is nobody's.
       written.catch(() => {})
     }
@@ -104,7 +104,9 @@ export class BlobHandle {
   stream(options: ReadBlobOptions = {}): ReadableStream<Uint8Array> {
     let at = 0
     const stop = new AbortController()
-    const signal = options.signal ? AbortSignal.any([stop.signal, options.signal]) : stop.signal
+    const { signal } = stop
+    if (options.signal?.aborted) stop.abort()
+    options.signal?.addEventListener('abort', () => stop.abort(), { signal })
     return new ReadableStream<Uint8Array>({
       pull: async controller => {
         if (at < this.size) {
@@ -112,7 +114,9 @@ export class BlobHandle {
           at += piece.length
           controller.enqueue(piece)
         }
-        if (at >= this.size) controller.close()
+        if (at < this.size) return
+        stop.abort() // what listens to the caller's signal is let go
+        controller.close()
       },
       cancel: () => stop.abort(),
     }, { highWaterMark: 0 })

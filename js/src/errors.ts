@@ -5,7 +5,7 @@
 export type ErrorCode =
   | 'invalid' | 'value' | 'overflow' | 'already_set' | 'schema' | 'unknown_kind' | 'kind_mismatch' | 'bad_link' | 'bad_words'
   | 'not_found' | 'not_ready' | 'old_schema' | 'closed' | 'offline' | 'full' | 'locked' | 'newer' | 'corrupt' | 'read_only' | 'forked' | 'busy'
-  | 'refused' | 'signature' | 'aborted' | 'file' | 'stale' | 'too_large' | 'internal' | 'fold'
+  | 'refused' | 'signature' | 'aborted' | 'file' | 'stale' | 'too_large' | 'blob' | 'internal' | 'fold'
   | 'engine_restarted' | 'engine_failed' | 'other_tab' | 'taken_over' | 'insecure' | 'unsupported'
 
 /** Every error this package throws or rejects with: branch on `code`, show `message`. */

@@ -132,7 +132,7 @@ export interface BlobValue {
   name?: string
 }
 
-/** Bytes of any size: a file, a picture. They are fetched when read, `space.blob(value)`. */
+/** Bytes of any size: a file, a picture. They are fetched when read, through `space.openBlob(value)`. */
 export function blob(): Schema<BlobValue> {
   return make('blob')
 }

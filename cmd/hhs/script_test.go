@@ -41,6 +41,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("HOME", env.Getenv("WORK")+"/home")
 			env.Setenv("XDG_DATA_HOME", "")
 			env.Setenv("HHS_PASSPHRASE", "")
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // under the race detector each hhs would end with a second of sleep
 			golden, err := filepath.Abs("../../testdata/stores")
 			if err != nil {
 				return err
@@ -135,7 +136,7 @@ func cmdRun(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	p := &process{cmd: exec.Command(bin, args[1:]...), exited: make(chan struct{}), more: make(chan struct{})}
 	p.cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"HHS_DIR", "HOME", "XDG_DATA_HOME", "HHS_PASSPHRASE", "PATH", "TMPDIR", "WORK"} {
+	for _, name := range []string{"HHS_DIR", "HOME", "XDG_DATA_HOME", "HHS_PASSPHRASE", "PATH", "TMPDIR", "WORK", "GORACE"} {
 		p.cmd.Env = append(p.cmd.Env, name+"="+ts.Getenv(name))
 	}
 	p.cmd.Stdout, p.cmd.Stderr = p, p

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/hyperhyperspace/hhs-go/blob"
 	"github.com/hyperhyperspace/hhs-go/object"
@@ -125,6 +127,7 @@ type Collected struct {
 // CollectBlobs removes the blobs that are here through no space, an hour or more after they were put, and puts that ended
 // a day or more ago before their blob was whole. What a space has named stays: its history is kept, and what it names.
 func (n *Node) CollectBlobs(ctx context.Context) (c Collected, err error) {
+	n.settled()
 	now := n.cfg.Now()
 	err = n.eachBlob(func(root object.ID, rec blobRecord) error {
 		if rec.time > now.Add(-blobGrace).UnixMilli() {
@@ -159,6 +162,16 @@ func (n *Node) CollectBlobs(ctx context.Context) (c Collected, err error) {
 		err = fmt.Errorf("collect blobs: %w", err)
 	}
 	return c, err
+}
+
+// settled has every space take in what was acknowledged.
+func (n *Node) settled() {
+	n.mu.Lock()
+	spaces := slices.Collect(maps.Values(n.spaces))
+	n.mu.Unlock()
+	for _, s := range spaces {
+		s.settled()
+	}
 }
 
 // collectBlob removes a blob that is here through no space.

@@ -106,6 +106,7 @@ func (d *door) holdBlobs(in *entering) error {
 			}
 			if !before {
 				d.records.Put(heldKey(d.space.id, b.Root), []byte{})
+				d.holds = true
 			}
 		}
 	}

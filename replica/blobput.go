@@ -176,6 +176,9 @@ func (p *BlobPut) keep(b blob.Blob) error {
 	}
 	n.blobs.mu.Lock()
 	defer n.blobs.mu.Unlock()
+	if p.resumed {
+		p.cut(t)
+	}
 	err := n.view(func(r store.Reader) error {
 		old, ok, err := readBlobRecord(r, b.Root)
 		if ok {
@@ -189,6 +192,14 @@ func (p *BlobPut) keep(b blob.Blob) error {
 	p.batch.Put(blobKey(b.Root), blobRecord{p.num, b.Size, b.Size, n.cfg.Now().UnixMilli()}.encode())
 	p.batch.Delete(putKey(p.num))
 	return closedError(n.cfg.Store.Apply(p.ctx, &p.batch, store.Synced))
+}
+
+// cut removes what a longer put that this one went on with has left beyond the tree: the end of each level, and the levels above.
+func (p *BlobPut) cut(t blob.Tree) {
+	for level := 0; level <= t.Height(); level++ {
+		p.batch.DeleteRange(blockKey(p.num, blob.Place{Level: level, Index: t.Blocks(level)}), blockKey(p.num, blob.Place{Level: level + 1}))
+	}
+	p.batch.DeleteRange(blockKey(p.num, blob.Place{Level: t.Height() + 1}), pageKey(p.num, 0))
 }
 
 // Abort removes what was written.

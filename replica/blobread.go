@@ -58,6 +58,8 @@ func (s *Space) copyOf(b blob.Blob) (*BlobCopy, error) {
 
 // hold notes that a blob is here through this space, if an op that counts names it.
 func (s *Space) hold(ctx context.Context, root object.ID) error {
+	s.node.blobs.mu.Lock()
+	defer s.node.blobs.mu.Unlock()
 	return s.node.view(func(r store.Reader) error {
 		named, err := s.named(r, root)
 		if err != nil || !named {

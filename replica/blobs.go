@@ -21,7 +21,7 @@ var ErrNotHere = errors.New("not on this device")
 
 // blobs is what a node knows of blobs besides the store.
 type blobs struct {
-	mu      sync.Mutex // held while a record is changed
+	mu      sync.Mutex // held while a record is changed, and while a blob is noted to be here through a space
 	loaded  bool
 	next    uint64 // local number
 	putting map[uint64]bool

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hyperhyperspace/hhs-go/blob"
@@ -173,6 +174,43 @@ func TestBlobPutResumes(t *testing.T) {
 	} else if c, err := openBlob(t, create(t, n), o).Chunk(11); err != nil || !bytes.Equal(c, other[11*blob.ChunkSize:]) {
 		t.Error("what was left of another put is read")
 	}
+}
+
+// A put that goes on with a longer one, and ends before it, leaves nothing of that.
+func TestBlobPutShorter(t *testing.T) {
+	data := noise(9 * blob.ChunkSize)
+	for _, size := range []int{blob.ChunkSize, 3*blob.ChunkSize + 1} {
+		mem := store.NewMem()
+		n := newNode(t, 1, func(c *replica.Config) { c.Store = mem })
+		if _, err := n.PutBlob(context.Background(), &failing{bytes.NewReader(data), 8 * blob.ChunkSize}, "", "", nil); !errors.Is(err, errTorn) {
+			t.Fatal(err)
+		}
+		if stored := blocksIn(t, mem); stored != 8 {
+			t.Fatalf("%d blocks are left of the longer one", stored)
+		}
+		putBlob(t, n, data[:size])
+		blocks, _ := blobRoot(t, data[:size])
+		if stored := blocksIn(t, mem); stored != blocks+1 { // and the map of what is here
+			t.Errorf("%d values are stored for %d blocks", stored, blocks)
+		}
+	}
+}
+
+// blocksIn counts what a store has of blobs, beside their records.
+func blocksIn(t testing.TB, st store.Store) (n int) {
+	t.Helper()
+	snap, err := st.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer snap.Close()
+	for _, err := range snap.Scan([]byte{'b'}, []byte{'b' + 1}, false) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	return n
 }
 
 func blobRoot(t testing.TB, data []byte) (int, object.ID) {
@@ -462,7 +500,85 @@ func TestBlobsCollected(t *testing.T) {
 		t.Fatal(err)
 	}
 	collect(replica.Collected{Blobs: 1, Bytes: named.Size})
-	if size := rot(t, mem, []byte{'b'}, blob.ChunkSize); size != 0 {
-		t.Error("chunks are left")
+	if blocksIn(t, mem) != 0 {
+		t.Error("blocks are left")
 	}
+}
+
+// onHold is a store that lets something happen just before a blob is noted to be here through a space.
+type onHold struct {
+	store.Store
+	before func()
+}
+
+func (o *onHold) Apply(ctx context.Context, b *store.Batch, level store.Durability) error {
+	held := false
+	b.Each(func(_ store.Op, key, _ []byte) { held = held || key[0] == 'K' })
+	if f := o.before; held && f != nil {
+		o.before = nil
+		f()
+	}
+	return o.Store.Apply(ctx, b, level)
+}
+
+// Nothing is collected between the look whether a space has a blob and the moment from which one does.
+func TestBlobsCollectedMeanwhile(t *testing.T) {
+	for _, opened := range []bool{false, true} {
+		now := time.UnixMilli(1_700_000_000_000)
+		st := &onHold{Store: store.NewMem()}
+		n, m := newNode(t, 1, func(c *replica.Config) { c.Now, c.Store = func() time.Time { return now }, st }), newNode(t, 2)
+		s := create(t, n)
+		b := putBlob(t, n, noise(2*blob.ChunkSize))
+		now = now.Add(61 * time.Minute)
+		if opened { // what another one named
+			theirs, err := m.Join(context.Background(), s.ID())
+			if err != nil {
+				t.Fatal(err)
+			}
+			pull(t, theirs, s, 1<<20)
+			setTitle(t, theirs, b.Value())
+			pull(t, s, theirs, 1<<20)
+		}
+		collected := make(chan replica.Collected, 1)
+		st.before = func() {
+			collect := func() {
+				c, err := n.CollectBlobs(context.Background())
+				if err != nil {
+					t.Error(err)
+				}
+				collected <- c
+			}
+			if n.Collectable() {
+				collect()
+			} else {
+				go collect()
+			}
+		}
+		if opened {
+			openBlob(t, s, b)
+		} else {
+			setTitle(t, s, b.Value())
+		}
+		if c := <-collected; c != (replica.Collected{}) {
+			t.Errorf("opened %v: collected %+v", opened, c)
+		}
+		if _, err := openBlob(t, s, b).Chunk(1); err != nil {
+			t.Errorf("opened %v: %v", opened, err)
+		}
+	}
+}
+
+// What an edit names that was acknowledged in memory stays.
+func TestBlobsNamedInMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t, 1, func(c *replica.Config) { c.Now, c.Durable = time.Now, store.Memory })
+		s := create(t, n)
+		b := putBlob(t, n, noise(2*blob.ChunkSize))
+		time.Sleep(61 * time.Minute) // of the bubble's clock
+		setTitle(t, s, b.Value())
+		if c, err := n.CollectBlobs(context.Background()); c != (replica.Collected{}) || err != nil {
+			t.Errorf("collected %+v, %v", c, err)
+		}
+		n.Close()
+	})
 }

@@ -29,6 +29,15 @@ func (tx *Tx) Raw(op history.Op) {
 	tx.ops = append(tx.ops, txOp{op: op, shown: true})
 }
 
+// Collectable tells that nothing keeps a collection of blobs from going on.
+func (n *Node) Collectable() bool {
+	free := n.blobs.mu.TryLock()
+	if free {
+		n.blobs.mu.Unlock()
+	}
+	return free
+}
+
 // Number is the local number of a commit.
 func (s *Space) Number(t testing.TB, id object.ID) uint64 {
 	s.mu.Lock()

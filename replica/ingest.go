@@ -135,6 +135,7 @@ type door struct {
 	totals   totals
 	headList headList    // the heads with this batch
 	headIDs  []object.ID // of those, sorted
+	holds    bool        // it notes blobs as here
 	base     history.Num // numbers below it were here before
 
 	besides beside // the last comparison of a version with an author's own past
@@ -458,6 +459,10 @@ func (d *door) attached(key []byte, id object.ID) (block []byte, known bool, err
 // write makes the whole batch one transaction of the store.
 func (d *door) write(ctx context.Context, level store.Durability) error {
 	s := d.space
+	if d.holds { // none of them is removed meanwhile
+		s.node.blobs.mu.Lock()
+		defer s.node.blobs.mu.Unlock()
+	}
 	for run := range s.graph.Dirty() {
 		d.tx.Put(s.keys.run(run.Start), history.AppendRun(nil, run))
 	}

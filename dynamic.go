@@ -1,6 +1,7 @@
 package hhs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -129,7 +130,7 @@ func (s *AnySpace) applyOp(tx *Tx, op Op, made []history.OpRef) error {
 		case "fold do":
 			return []crdt.Draft{crdt.FoldDo(block)}, nil
 		default:
-			return nil, fmt.Errorf("a %s has no action %q", name, op.Action)
+			return nil, noAction(name, op.Action)
 		}
 	})
 }
@@ -142,7 +143,14 @@ func draftKey(env *crdt.Env, action string) ([]crdt.Draft, error) {
 	case crdt.ActionRemove:
 		return crdt.MapRemove(env)
 	}
-	return nil, fmt.Errorf("a map or record has no action %q; a path leads to a value in it", action)
+	return nil, fmt.Errorf("a key of a map of records has no action %q; it has make and remove, and a path leads to a value in the record", action)
+}
+
+// noAction says which actions a type has.
+func noAction(typ, action string) error {
+	has := map[string]string{"register": "set", "once": "set", "set": "add, remove, clear", "growset": "add", "log": "append", "counter": "add",
+		"list": "insert, delete, splice, set", "text": "insert, delete, splice", "fold": "do"}[typ]
+	return fmt.Errorf("a %s has no action %q; it has %s", typ, action, cmp.Or(has, "none: a path leads to a value in it"))
 }
 
 // at binds the value that a path leads to.
@@ -172,7 +180,7 @@ func (s *AnySpace) at(field string, path []any, made []history.OpRef) (b binding
 			}
 			step.Maker = made[s]
 		default:
-			return b, &crdt.PathError{Reason: fmt.Sprintf("step %d is a %T", i, s)}
+			return b, &crdt.PathError{Reason: fmt.Sprintf("step %d is of the type %T", i, s)}
 		}
 		b.path = append(b.path, step)
 	}

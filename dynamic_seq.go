@@ -95,7 +95,7 @@ func (s *AnySpace) editOp(tx *Tx, b binding, op Op) error {
 		}
 	}
 	if f.Type != "list" && f.Type != "text" {
-		return fmt.Errorf("a %s has no action %q", f.Type, op.Action)
+		return noAction(f.Type, op.Action)
 	}
 	list := f.Type == "list"
 	cuts, err := cutsOf(op, list)

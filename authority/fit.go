@@ -7,7 +7,7 @@ import "github.com/hyperhyperspace/hhs-go/schema"
 // empty. The error names the field.
 func Fits(space, program *Manifest) error {
 	if space.Kind != program.Kind {
-		return &ManifestError{Path: "kind", Reason: "the space is a " + space.Kind + ", not a " + program.Kind}
+		return &ManifestError{Path: "kind", Reason: "the space is of the kind " + space.Kind + ", not of " + program.Kind}
 	}
 	return clash("", space.Fields, program.Fields)
 }

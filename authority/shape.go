@@ -3,6 +3,7 @@ package authority
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/hyperhyperspace/hhs-go/schema"
 )
@@ -56,6 +57,11 @@ func FieldTypes() []string {
 		names = append(names, t.name)
 	}
 	return names
+}
+
+// inMap are those that a map may hold.
+func inMap() []string {
+	return slices.DeleteFunc(FieldTypes(), func(name string) bool { t, _ := typeNamed(name); return !t.inMap })
 }
 
 // Field is the shape of one replicated value: a field of a kind, a property of a record, or what a map holds. As a value it
@@ -189,7 +195,7 @@ func (p *shapes) shape(r *record, f *Field, label string, depth int) error {
 		f.Fold, f.Version = r.text("fold"), r.int("version")
 	}
 	if r.err == nil && !known {
-		r.fail("type", "type "+strconv.Quote(f.Type)+" is not known here")
+		r.fail("type", "field "+label+": type "+strconv.Quote(f.Type)+" is not known here, where there are "+strings.Join(FieldTypes(), ", "))
 	}
 	if err := r.end(); err != nil {
 		return err
@@ -254,7 +260,7 @@ func (p *shapes) of(path string, f *Field, label string, v any, depth int) error
 		return err
 	}
 	if t, _ := typeNamed(f.Of.Type); !t.inMap {
-		return &ManifestError{Path: path + ".type", Reason: "a map holds no " + f.Of.Type + "; put it into a record"}
+		return &ManifestError{Path: path + ".type", Reason: "field " + label + "[...]: a map holds no " + f.Of.Type + "; put it into a record. A map holds " + strings.Join(inMap(), ", ")}
 	}
 	return nil
 }

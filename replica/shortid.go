@@ -1,6 +1,8 @@
 package replica
 
 import (
+	"encoding/binary"
+	"math"
 	"strings"
 
 	"github.com/hyperhyperspace/hhs-go/object"
@@ -43,6 +45,30 @@ func (s *Space) CommitsLike(prefix string, limit int) (ids []object.ID, err erro
 				if ids = append(ids, rec.id); len(ids) == limit {
 					return nil
 				}
+			}
+		}
+		return nil
+	})
+	return ids, err
+}
+
+// CommitsEnding returns commits whose ids end so as text, the latest first, at most limit. No index is by the end of an id:
+// it reads the space's commits until it has as many.
+func (s *Space) CommitsEnding(end string, limit int) (ids []object.ID, err error) {
+	err = s.node.view(func(r store.Reader) error {
+		for kv, err := range r.Scan(s.keys.commit(0), s.keys.commit(math.MaxUint64), true) {
+			if err != nil {
+				return err
+			}
+			rec, err := cutRecord(binary.BigEndian.Uint64(kv.Key[len(kv.Key)-8:]), kv.Value)
+			if err != nil {
+				return err
+			}
+			if !strings.HasSuffix(rec.id.String(), end) {
+				continue
+			}
+			if ids = append(ids, rec.id); len(ids) == limit {
+				return nil
 			}
 		}
 		return nil

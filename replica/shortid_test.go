@@ -52,3 +52,42 @@ func TestCommitsLike(t *testing.T) {
 		}
 	}
 }
+
+// TestCommitsEnding: the end of an id finds all commits that end so, the latest first, and no others.
+func TestCommitsEnding(t *testing.T) {
+	s := create(t, newNode(t, 1))
+	all := []object.ID{s.ID()}
+	for i := range 40 {
+		line(t, s, fmt.Sprint(i))
+		all = append(all, s.Heads()...)
+	}
+	slices.Reverse(all)
+	several := 0
+	for _, id := range all {
+		text := id.String()
+		for n := range len(text) {
+			var want []object.ID
+			for _, other := range all {
+				if strings.HasSuffix(other.String(), text[n:]) {
+					want = append(want, other)
+				}
+			}
+			got, err := s.CommitsEnding(text[n:], 100)
+			if err != nil || !slices.Equal(got, want) {
+				t.Fatalf("%q finds %v and not %v, error %v", text[n:], got, want, err)
+			}
+			if len(want) > 1 {
+				several++
+				if got, err := s.CommitsEnding(text[n:], 1); err != nil || !slices.Equal(got, want[:1]) {
+					t.Fatalf("%q with a limit of 1 finds %v, error %v", text[n:], got, err)
+				}
+			}
+		}
+	}
+	if several == 0 { // 41 ids, and at most 32 letters to end with
+		t.Error("no end was one of several")
+	}
+	if got, err := s.CommitsEnding("nothing-ends-so", 2); err != nil || len(got) > 0 {
+		t.Errorf("finds %v, error %v", got, err)
+	}
+}

@@ -33,5 +33,5 @@ func Example() {
 func ExampleParse_unknownKeyword() {
 	_, err := schema.Parse(map[string]any{"type": "string", "pattern": "a+"})
 	fmt.Println(err)
-	// Output: schema at pattern: not a keyword here
+	// Output: schema at pattern: not a keyword here, where there are type, min, max, maxBytes
 }

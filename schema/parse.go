@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/object"
@@ -49,7 +50,7 @@ func (p *parser) schema(v any, path string, depth int) (*Schema, error) {
 	name, ok := m["type"].(string)
 	i := slices.Index(typeNames[:], name)
 	if !ok || i < 0 || name == "" {
-		return nil, bad(object.PathKey(path, "type"), "not a type of schema/1")
+		return nil, bad(object.PathKey(path, "type"), "not a type of schema/1, which are %s", strings.Join(named(), ", "))
 	}
 	s := &Schema{kind: kind(i)}
 	if err := onlyKeys(m, path, append([]string{"type"}, keywords[s.kind]...)...); err != nil {
@@ -77,7 +78,7 @@ func (p *parser) schema(v any, path string, depth int) (*Schema, error) {
 func onlyKeys(m map[string]any, path string, allowed ...string) error {
 	for _, k := range sortedKeys(m) {
 		if !slices.Contains(allowed, k) {
-			return bad(object.PathKey(path, k), "not a keyword here")
+			return bad(object.PathKey(path, k), "not a keyword here, where there are %s", strings.Join(allowed, ", "))
 		}
 	}
 	return nil

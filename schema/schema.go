@@ -37,6 +37,11 @@ var typeNames = [...]string{
 	kindList: "list", kindObject: "object", kindUnion: "union",
 }
 
+// named are the names that "type" may have, in the order in which people are told.
+func named() []string {
+	return slices.DeleteFunc(slices.Clone(typeNames[:]), func(name string) bool { return name == "" })
+}
+
 // Schema is a parsed schema. It never changes after it is made and may be shared. The nil *Schema accepts
 // every value.
 type Schema struct {

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -36,6 +37,11 @@ const (
 // run is one invocation.
 func (a *app) run(ctx context.Context, args []string) int {
 	root := a.root()
+	for i, arg := range args { // in JSON, as commands of one directory talk to each other, other bytes would become other text
+		if !utf8.ValidString(arg) {
+			return a.fail(usagef("argument %d, %q, is not UTF-8 text", i+1, arg))
+		}
+	}
 	args = normalise(root, args)
 	for _, arg := range args { // so that also a wrong command line is answered in JSON
 		a.json = a.json || arg == "--json" || arg == "--json=true"

@@ -30,15 +30,15 @@ keys with what is under them. A fold is a type of an application's own, whose fu
 are shown. A value inside a map or
 record has a path, such as items.milk.title or items["7.5 l"].title. Reading needs no network.
 
-With --at a past version is read, as a copy showed it that had nothing else: a commit id as hhs log shows it, several with
-commas between them where people wrote at the same time.
+With --at a past version is read, as a copy showed it that had nothing else: a commit as hhs log shows it (its id or an end of
+one), several with commas between them where people wrote at the same time.
 
 With --bytes the bytes of the blob that FIELD holds are written to standard output; --wait fetches what is not here from peers.
 Where FIELD holds several, --blob chooses one by the end of its root.
 
 With --closure the argument is the id of an object on this node: it is written to standard output as a CAR file, with
 every object here that it links to, directly or not.`,
-		Example: "  hhs get 4kq2jsye\n  hhs get 4kq2jsye items -json\n  hhs get 4kq2jsye items.milk.title\n  hhs get 4kq2jsye --at bafyreif...\n  hhs get 4kq2jsye cover --bytes --wait 5m > cover.png\n  hhs get bafyreif... --closure > object.car",
+		Example: "  hhs get 4kq2jsye\n  hhs get 4kq2jsye items -json\n  hhs get 4kq2jsye items.milk.title\n  hhs get 4kq2jsye --at m3xw5qte\n  hhs get 4kq2jsye cover --bytes --wait 5m > cover.png\n  hhs get bafyreif... --closure > object.car",
 		Args:    exactly(1, 2, "a space and possibly a field"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if closure {
@@ -168,8 +168,10 @@ to a counter, appended to a log, a list or a text, and an op of a fold is done; 
 In a list or text --index N inserts the value before element (character) N, counted from 0; --count M deletes M from there on,
 instead of which a VALUE comes if there is one. --action set --index N gives an element of a list another value.
 
-A value inside a map or record has a path, such as votes.yes or items.milk.title. A record of a map is made by its path
-without a VALUE; --action remove, without a VALUE too, takes a key out of a map of registers or records.
+A value inside a map or record has a path, such as votes.yes, items.milk.title or items["7.5 l"].title. A record of a map is made by
+its path without a VALUE, or with its first values as a JSON object, all in one commit; a record that is there already gives way to it.
+An object for a map, or for a record that is no key of one, writes what it has, as hhs get shows it. --action remove, without a
+VALUE, takes a key out of a map of registers or records.
 
 With --file the value is a blob of that file, of any size: it is copied into the data directory, and fetched by others when they
 read it (hhs get --bytes). Cut short, the same command goes on where it stopped.
@@ -183,16 +185,15 @@ running hhs serve or hhs chat; --wait waits until they have it and says how many
   hhs set 4kq2jsye votes.yes 1
   hhs set 4kq2jsye cover --file cover.png
   hhs set 4kq2jsye stock.milk                  # makes a record
-  hhs set 4kq2jsye stock.milk.title '"Milk"'`,
+  hhs set 4kq2jsye stock.milk.title '"Milk"'
+  hhs set 4kq2jsye stock.salt '{"title":"Salt","count":3}'   # makes one with values`,
 		Args: exactly(2, 3, "a space, a field and a value as JSON (write -- before a negative number)"),
 		RunE: func(c *cobra.Command, args []string) error {
 			op, err := a.setOp(c, args, &f)
 			if err != nil {
 				return err
 			}
-			var done applied
-			err = a.call(c.Context(), "apply", applyArgs{Space: args[0], Ops: []opArg{op}, Wait: wait}, role{online: wait > 0},
-				func(body json.RawMessage) error { return json.Unmarshal(body, &done) })
+			done, err := askOnline[applied](c.Context(), a, "apply", applyArgs{Space: args[0], Ops: []opArg{op}, Wait: wait}, wait)
 			if err != nil {
 				return err
 			}
@@ -210,7 +211,7 @@ running hhs serve or hhs chat; --wait waits until they have it and says how many
 	c.Flags().StringVar(&f.action, "action", "", "set, add, remove, append, make, clear or do; else what the type has for adding")
 	c.Flags().Int64Var(&f.index, "index", 0, "in a list or text: where, from 0 on")
 	c.Flags().Int64Var(&f.count, "count", 0, "in a list or text: how many are deleted there")
-	c.Flags().DurationVar(&wait, "wait", 0, "connect, and wait this long until the peers have it")
+	waitFlag(c, &wait)
 	return c
 }
 

@@ -18,8 +18,10 @@ func (a *app) logCommand() *cobra.Command {
 		Long: `Shows the commits of a space, newest first, with their ops and what became of each: an op is marked when it is ignored,
 with the reason, or was taken back by an undo. No commit is shown before one that was written with knowledge of it.
 
---field shows only commits about one field, or a path such as items.milk; --at only a version and what was before it: commit ids as they are shown here, with
-commas between several; of each the first characters will do. Only the page that is shown is read; the end says how to go on.`,
+A commit is shown by the end of its id, which names it wherever a commit is asked for; -json has whole ids.
+
+--field shows only commits about one field, or a path such as items.milk; --at only a version and what was before it: commits as
+they are shown here, with commas between several. Only the page that is shown is read; the end says how to go on.`,
 		Example: "  hhs log 4kq2jsye\n  hhs log 4kq2jsye --field title -json",
 		Args:    exactly(1, 1, "one space"),
 		RunE: func(c *cobra.Command, names []string) error {
@@ -36,18 +38,18 @@ commas between several; of each the first characters will do. Only the page that
 	}
 	c.Flags().StringVar(&args.Field, "field", "", "only commits about this field or path")
 	c.Flags().StringVar(&args.At, "at", "", "only what was there at this version")
-	c.Flags().StringVar(&args.Before, "before", "", "go on after this commit")
+	c.Flags().StringVar(&args.Before, "before", "", "only what is older than this commit in the list")
 	c.Flags().IntVar(&args.Limit, "limit", 20, "how many commits")
 	return c
 }
 
 func (a *app) printLog(l logged) {
 	for _, c := range l.Commits {
-		a.printf("%s  %s  %s\n", c.Commit, c.Time.Format(time.DateTime), personText(c.Name, c.Identity))
+		a.printf("%s  %s  %s\n", short(c.Commit), c.Time.Format(time.DateTime), personText(c.Name, c.Identity))
 		for _, op := range c.Ops {
 			what := "  " + dotted(fieldText(op.Field), op.Path) + " " + op.Action
-			if len(op.Commits) > 0 {
-				what += " " + strings.Join(op.Commits, " ")
+			for _, id := range op.Commits {
+				what += " " + short(id)
 			}
 			if edits := editText(op); edits != "" {
 				what += " " + edits
@@ -63,11 +65,11 @@ func (a *app) printLog(l logged) {
 			a.printf("%s\n", "  "+strings.TrimSpace(what))
 		}
 		for _, by := range c.UndoneBy {
-			a.printf("  taken back by %s\n", by)
+			a.printf("  taken back by %s\n", short(by))
 		}
 	}
 	if l.Next != "" {
-		a.notef("Older ones: --before %s\n", l.Next)
+		a.notef("Older ones: --before %s\n", short(l.Next))
 	}
 }
 
@@ -111,10 +113,10 @@ func (a *app) diffCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "diff SPACE FROM TO",
 		Short: "Show what is different between two versions",
-		Long: `Shows the values that one version of a space shows otherwise than another. A version is a commit id, as hhs log shows it, several
-with commas between them, or "now". Each is read by itself: as a copy showed it that had that commit and all before it.
+		Long: `Shows the values that one version of a space shows otherwise than another. A version is a commit, as hhs log shows it (its id or an end of
+one), several with commas between them, or "now". Each is read by itself: as a copy showed it that had that commit and all before it.
 Of a list or text it says who made the latest edit; hhs log --field says who made each.`,
-		Example: "  hhs diff 4kq2jsye bafyreif... now",
+		Example: "  hhs diff 4kq2jsye m3xw5qte now",
 		Args:    exactly(3, 3, "a space and two versions"),
 		RunE: func(c *cobra.Command, args []string) error {
 			list, err := ask[[]differing](c.Context(), a, "diff", diffArgs{args[0], args[1], args[2]})

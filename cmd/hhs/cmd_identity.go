@@ -219,5 +219,5 @@ func (a *app) versionCommand() *cobra.Command {
 	}
 }
 
-// short is the end of a did:key, as names are shown with.
-func short(identity string) string { return hhs.Identity(identity).Short() }
+// short is the end of a did:key, as names are shown with, or of the id of a commit.
+func short(id string) string { return hhs.Identity(id).Short() }

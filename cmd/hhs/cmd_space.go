@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hyperhyperspace/hhs-go/authority"
+	"github.com/hyperhyperspace/hhs-go/internal/plain"
 	"github.com/hyperhyperspace/hhs-go/object"
 )
 
@@ -38,11 +39,11 @@ func (a *app) createCommand() *cobra.Command {
 		Short: "Make a space",
 		Long: `Makes a space of a kind: a name, which should begin with a domain of yours, an optional version ("name@2", 1 without),
 and fields. A field is NAME=TYPE or NAME=TYPE:VALUE: the types are register, once, set, growset, log and list, and counter and
-text, which take no VALUE; the values string, integer, float, bool, identity, link, bytes, blob, any, or a schema as JSON
+text, which take no VALUE; the values string, integer, float, bool, identity, link, bytes, blob, ref, any, or a schema as JSON
 (docs/spec/schema.md); any without. NAME=map:TYPE:VALUE is a map of such values by key.
 
 With --manifest the whole kind is read from a file of DAG-JSON, as hhs.Define and defineSpace make it ("-": standard input);
-docs/cli.md has one, with records.`,
+hhs space show --manifest prints that of a space, and docs/cli.md has one with records.`,
 		Example: `  hhs space create example.org/shopping --field title=register:string --field items=set:string
   hhs space create --manifest kind.json`,
 		Args: exactly(0, 1, "at most one kind"),
@@ -107,26 +108,42 @@ func parseField(arg string) (authority.Field, error) {
 
 // parseShape reads TYPE, TYPE:VALUE, or map: and one of these.
 func parseShape(name, text string) (authority.Field, error) {
-	kind, value, _ := strings.Cut(text, ":")
+	kind, value, valued := strings.Cut(text, ":")
 	f := authority.Field{Type: kind}
 	switch {
+	case kind == authority.TypeRecord, kind == authority.TypeFold:
+		return f, usagef("the field %s: a %s is more than a --field can say; write the kind into a file for --manifest (docs/cli.md has one)", name, kind)
+	case !slices.Contains(authority.FieldTypes(), kind):
+		return f, usagef("the field %s: there is no type %q; the types are %s", name, kind, strings.Join(authority.FieldTypes(), ", "))
+	case kind == authority.TypeMap && !valued:
+		return f, usagef("the field %s: a map of what? Write %s=map:TYPE:VALUE, such as %s=map:counter or %[2]s=map:register:string", name, name, name)
 	case kind == authority.TypeMap:
 		of, err := parseShape(name, value)
 		f.Of = &of
 		return f, err
+	case kind == "counter" || kind == "text":
+		if valued {
+			return f, usagef("the field %s: a %s has values of one type only; write it without %q", name, kind, ":"+value)
+		}
+		return f, nil
 	case strings.HasPrefix(value, "{"):
 		v, err := object.FromJSON([]byte(value))
 		if err != nil {
 			return f, failf("value", "the schema of the field %s is not JSON: %w", name, err)
 		}
 		f.Schema = v
-	case value != "":
-		f.Schema = map[string]any{"type": value}
-	case kind != "counter" && kind != "text": // which have none
-		f.Schema = map[string]any{"type": "any"}
+		return f, nil
+	case !valued:
+		value = "any"
+	case !slices.Contains(plainValues, value):
+		return f, usagef("the field %s: there is no value %q; the values are %s, or a schema as JSON, such as '{\"type\":\"string\",\"max\":80}'", name, value, strings.Join(plainValues, ", "))
 	}
+	f.Schema = map[string]any{"type": value}
 	return f, nil
 }
+
+// plainValues are the types of values that need no more said of them than their name.
+var plainValues = []string{"string", "integer", "float", "bool", "identity", "link", "bytes", "blob", "ref", "any"}
 
 // cutLast is strings.Cut at the last separator.
 func cutLast(s, sep string) (before, after string, found bool) {
@@ -165,15 +182,27 @@ func (a *app) listCommand() *cobra.Command {
 }
 
 func (a *app) showCommand() *cobra.Command {
-	return &cobra.Command{
+	var manifest bool
+	c := &cobra.Command{
 		Use:   "show SPACE",
 		Short: "Show a space: kind, heads, peers, what was refused",
 		Long: `Shows what is known of a space: its kind, who made it, the heads of its history, its connections, its link and words,
 and how many batches from peers were refused, by rule, with the latest reasons. Refusals are counted since the
-process that has the directory open began, so they are of interest beside hhs serve or hhs chat.`,
-		Example: "  hhs space show 4kq2jsye",
+process that has the directory open began, so they are of interest beside hhs serve or hhs chat.
+
+With --manifest the kind alone is printed, as DAG-JSON, with what was added to the space since: what hhs space create and
+upgrade read with their --manifest.`,
+		Example: "  hhs space show 4kq2jsye\n  hhs space show 4kq2jsye --manifest > kind.json",
 		Args:    exactly(1, 1, "one space"),
 		RunE: func(c *cobra.Command, args []string) error {
+			if manifest {
+				text, err := ask[json.RawMessage](c.Context(), a, "space.manifest", spaceArgs{args[0]})
+				if err != nil {
+					return err
+				}
+				_, err = a.out.Write(append(plain.JSON(text), '\n'))
+				return err
+			}
 			i, err := ask[spaceInfo](c.Context(), a, "space.show", spaceArgs{args[0]})
 			if err != nil {
 				return err
@@ -181,6 +210,8 @@ process that has the directory open began, so they are of interest beside hhs se
 			return a.emit(i, func() { a.printSpace(i) })
 		},
 	}
+	c.Flags().BoolVar(&manifest, "manifest", false, "print the kind as DAG-JSON")
+	return c
 }
 
 func (a *app) printSpace(i spaceInfo) {

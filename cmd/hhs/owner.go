@@ -165,7 +165,7 @@ func (a *app) call(ctx context.Context, method string, args any, r role, recv fu
 
 // readsOnly are the methods with one result that may be asked again when the
 // process that worked on them was killed.
-var readsOnly = map[string]bool{"id": true, "space.list": true, "space.show": true, "get": true, "log": true, "diff": true, "peers": true, "status": true}
+var readsOnly = map[string]bool{"id": true, "space.list": true, "space.show": true, "space.manifest": true, "get": true, "log": true, "diff": true, "peers": true, "status": true}
 
 // call makes a call within the process, through the same encoding.
 func (o *owner) call(ctx context.Context, method string, args any, recv func(json.RawMessage) error) error {
@@ -188,6 +188,11 @@ func (o *owner) call(ctx context.Context, method string, args any, recv func(jso
 
 // ask is call with one result of type T.
 func ask[T any](ctx context.Context, a *app, method string, args any) (result T, err error) {
-	err = a.call(ctx, method, args, role{}, func(body json.RawMessage) error { return json.Unmarshal(body, &result) })
+	return askOnline[T](ctx, a, method, args, 0)
+}
+
+// askOnline is ask of a command that writes and may be told to wait until the peers have it.
+func askOnline[T any](ctx context.Context, a *app, method string, args any, wait time.Duration) (result T, err error) {
+	err = a.call(ctx, method, args, role{online: wait > 0}, func(body json.RawMessage) error { return json.Unmarshal(body, &result) })
 	return result, err
 }

@@ -2,26 +2,31 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/hyperhyperspace/hhs-go/authority"
+	"github.com/hyperhyperspace/hhs-go/object"
 )
 
-// place is a value inside a kind: what a path on the command line leads to, such as items.milk.title. A key or name that
-// has a dot or is no plain word is written in quotes: items["7.5 l"].title.
+// place is a value inside a kind: what a path on the command line leads to, such as items.milk.title. A path is the name of a
+// field and then any number of steps, each a dot with a key or name that has no dot and no bracket, or any key in brackets, as
+// a JSON string: items["7.5 l"].title.
 type place struct {
 	label string // the path as it was written
 	field string
 	path  []any            // see hhs.Op
 	shape *authority.Field // of the value
 	keyed bool             // it is a key of a map of records
+	inMap bool             // it is a key of a map
 }
 
 // placeOf follows a path through the kind.
 func placeOf(m *authority.Manifest, label string) (p place, err error) {
-	steps, ok := pathSteps(label)
-	if !ok {
-		return p, failf("invalid", "%s is not a path, such as items.milk.title or items[\"7.5 l\"].title", label)
+	steps, err := pathSteps(label)
+	if err != nil {
+		return p, failf("invalid", "%s is not a path: %w; one is written like items.milk.title or items[\"7.5 l\"].title", label, err)
 	}
 	f, ok := m.Field(steps[0])
 	if !ok {
@@ -31,28 +36,31 @@ func placeOf(m *authority.Manifest, label string) (p place, err error) {
 	for _, step := range steps[1:] {
 		if p.shape.Type == authority.TypeMap {
 			p.path, p.shape = append(p.path, step), p.shape.Of
-			p.keyed = p.shape.Type == authority.TypeRecord
+			p.inMap, p.keyed = true, p.shape.Type == authority.TypeRecord
 			continue
 		}
-		var next *authority.Field
-		names := ""
-		for i := range p.shape.Fields {
-			names += " " + p.shape.Fields[i].Name
-			if p.shape.Fields[i].Name == step {
-				next = &p.shape.Fields[i]
-			}
-		}
+		next := property(p.shape, step)
 		switch {
-		case next == nil && names != "":
-			return p, failf("not_found", "%s: the record has no property %q; it has:%s", label, step, names)
+		case next == nil && p.shape.Type == authority.TypeRecord:
+			return p, failf("not_found", "%s: the record has no property %q; it has: %s", label, step, fieldNames(p.shape.Fields))
 		case next == nil:
 			return p, failf("not_found", "%s: there is nothing inside a %s", label, p.shape.Type)
 		case p.keyed:
 			p.path = append(p.path, nil) // the record shown there
 		}
-		p.path, p.shape, p.keyed = append(p.path, step), next, false
+		p.path, p.shape, p.keyed, p.inMap = append(p.path, step), next, false, false
 	}
 	return p, nil
+}
+
+// property is that of a record, nil where there is none of the name.
+func property(record *authority.Field, name string) *authority.Field {
+	for i := range record.Fields {
+		if record.Fields[i].Name == name {
+			return &record.Fields[i]
+		}
+	}
+	return nil
 }
 
 // keys are the keys and names of the path, without the records between them.
@@ -66,34 +74,46 @@ func (p *place) keys() (keys []string) {
 }
 
 // pathSteps takes a path apart. There is at least one step, and none is empty.
-func pathSteps(path string) (steps []string, ok bool) {
-	for rest := path; ; {
+func pathSteps(path string) (steps []string, err error) {
+	first, rest := cutStep(path)
+	if first == "" {
+		return nil, errors.New("it begins with the name of a field")
+	}
+	for steps = []string{first}; rest != ""; {
 		var step string
-		if strings.HasPrefix(rest, `["`) {
-			text := json.NewDecoder(strings.NewReader(rest[1:]))
-			if text.Decode(&step) != nil {
-				return nil, false
-			}
-			if rest, ok = strings.CutPrefix(rest[1+text.InputOffset():], "]"); !ok {
-				return nil, false
-			}
-		} else {
-			n := strings.IndexAny(rest+".", ".[")
-			step, rest = rest[:n], rest[n:]
+		if key, dot := strings.CutPrefix(rest, "."); dot {
+			step, rest = cutStep(key)
+		} else if step, rest, err = cutKey(rest); err != nil {
+			return nil, err
 		}
 		if step == "" {
-			return nil, false
+			return nil, fmt.Errorf("a step after %s is empty", dotted("", steps))
 		}
 		steps = append(steps, step)
-		switch {
-		case rest == "":
-			return steps, true
-		case rest[0] == '.':
-			rest = rest[1:]
-		case !strings.HasPrefix(rest, `["`):
-			return nil, false
-		}
 	}
+	return steps, nil
+}
+
+// cutStep takes a key or name up to the next dot or bracket.
+func cutStep(path string) (step, rest string) {
+	n := strings.IndexAny(path+".", ".[")
+	return path[:n], path[n:]
+}
+
+// cutKey takes a key in brackets.
+func cutKey(path string) (key, rest string, err error) {
+	var raw json.RawMessage
+	quoted := json.NewDecoder(strings.NewReader(path[1:]))
+	if !strings.HasPrefix(path, `["`) || quoted.Decode(&raw) != nil {
+		return "", "", errors.New("a key in brackets is a JSON string, such as [\"7.5 l\"]")
+	}
+	rest, closed := strings.CutPrefix(path[1+quoted.InputOffset():], "]")
+	if !closed || rest != "" && rest[0] != '.' && rest[0] != '[' {
+		return "", "", fmt.Errorf("after the key %s comes a ], and then a dot or a [ if it goes on", raw)
+	}
+	v, err := object.FromJSON(raw) // refuses what is no text, such as half a surrogate pair
+	key, _ = v.(string)
+	return key, rest, err
 }
 
 // dotted writes a path as placeOf reads it.
@@ -113,4 +133,13 @@ func dotted(field string, keys []string) string {
 		field += "[" + string(quoted) + "]"
 	}
 	return field
+}
+
+// fieldNames lists fields or properties by name.
+func fieldNames(fields []authority.Field) string {
+	names := make([]string, len(fields))
+	for i := range fields {
+		names[i] = fields[i].Name
+	}
+	return strings.Join(names, ", ")
 }

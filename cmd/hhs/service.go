@@ -51,7 +51,7 @@ type method func(ctx context.Context, s *service, c *control.Call) error
 func methods() map[string]method {
 	return map[string]method{
 		"id": answer(identityOf), "id.name": answer(setName), "id.protect": answer(protect),
-		"space.create": answer(createSpace), "space.list": answer(listSpaces), "space.show": answer(showSpace), "space.upgrade": answer(upgradeSpace),
+		"space.create": answer(createSpace), "space.list": answer(listSpaces), "space.show": answer(showSpace), "space.manifest": answer(manifestNow), "space.upgrade": answer(upgradeSpace),
 		"space.join": answer(joinSpace), "space.leave": answer(leaveSpace),
 		"get": answer(getFields), "log": answer(logSpace), "diff": answer(diffSpace), "apply": answer(applyOps), "peers": answer(listPeers),
 		"undo": answer(undoEdits), "redo": answer(redoEdits),

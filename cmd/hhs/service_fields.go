@@ -11,8 +11,6 @@ import (
 	"github.com/hyperhyperspace/hhs-go/authority"
 	"github.com/hyperhyperspace/hhs-go/crdt"
 	"github.com/hyperhyperspace/hhs-go/internal/control"
-	"github.com/hyperhyperspace/hhs-go/object"
-	"github.com/hyperhyperspace/hhs-go/schema"
 )
 
 // entry is a value with where it comes from.
@@ -111,11 +109,7 @@ func getFields(ctx context.Context, s *service, a getArgs) ([]fieldValue, error)
 }
 
 func unknownField(m *authority.Manifest, name string) error {
-	names := ""
-	for _, f := range m.Fields {
-		names += " " + f.Name
-	}
-	return failf("not_found", "a %s has no field %q; its fields are:%s", m.Kind, name, names)
+	return failf("not_found", "the kind %s has no field %q; its fields are: %s", m.Kind, name, fieldNames(m.Fields))
 }
 
 func readPlace(space reader, p place, limit int) (fieldValue, error) {
@@ -214,155 +208,6 @@ func entries(space reader, raw []hhs.AnyEntry) ([]entry, error) {
 			Commit: e.Commit.String(), Index: e.Index})
 	}
 	return list, nil
-}
-
-type applyArgs struct {
-	Space string  `json:"space"`
-	Ops   []opArg `json:"ops"`
-	// Wait is how long to wait until all connected peers hold the commit.
-	Wait time.Duration `json:"wait"`
-}
-
-type opArg struct {
-	Field  string          `json:"field"`            // or the path of a value in one
-	Action string          `json:"action,omitempty"` // "": the one that its type has for adding
-	Value  json.RawMessage `json:"value,omitempty"`  // nil: none
-	Index  *int64          `json:"index,omitempty"`  // of a list or text: where; nil: at the end
-	Count  int64           `json:"count,omitempty"`  // how many elements are deleted there
-}
-
-type applied struct {
-	Space  string `json:"space"`
-	Commit string `json:"commit"`
-	Held   int    `json:"held"` // other devices known to hold it
-}
-
-func applyOps(ctx context.Context, s *service, a applyArgs) (applied, error) {
-	space, err := s.find(a.Space)
-	if err != nil {
-		return applied{}, err
-	}
-	m, err := space.Manifest()
-	if err != nil {
-		return applied{}, err
-	}
-	ops := make([]hhs.Op, len(a.Ops))
-	for i, o := range a.Ops {
-		if ops[i], err = opOf(m, o); err != nil {
-			return applied{}, err
-		}
-	}
-	receipt, err := space.Apply(ctx, ops)
-	if err != nil {
-		return applied{}, opFailure(err, a.Ops)
-	}
-	if a.Wait > 0 {
-		wait, cancel := context.WithTimeout(ctx, a.Wait)
-		defer cancel()
-		if waitSynced(wait, space) == nil {
-			// Not reaching everybody in time is no error: Held says how many did.
-			_ = space.Flush(wait)
-		}
-	}
-	held := 0
-	if !receipt.Commit.IsZero() {
-		if held, err = receipt.Held(); err != nil {
-			return applied{}, err
-		}
-	}
-	result := applied{Space: space.ID().String(), Held: held}
-	if !receipt.Commit.IsZero() {
-		result.Commit = receipt.Commit.String()
-	}
-	return result, nil
-}
-
-// opOf reads an op by the schema of its value, since JSON has one kind of number.
-func opOf(m *authority.Manifest, o opArg) (hhs.Op, error) {
-	p, err := placeOf(m, o.Field)
-	if err != nil {
-		return hhs.Op{}, err
-	}
-	action := o.Action
-	if action == "" {
-		action = map[string]string{"register": "set", "once": "set", "set": "add", "growset": "add", "log": "append", "counter": "add", "fold": "do"}[p.shape.Type]
-		if p.keyed {
-			action = "make"
-		}
-	}
-	op := hhs.Op{Field: p.field, Path: p.path, Action: action, CodePoints: true}
-	sequence := p.shape.Type == "list" || p.shape.Type == "text"
-	if !sequence && (o.Index != nil || o.Count != 0) {
-		return op, failf("value", "--index and --count are for lists and texts; %s is a %s", o.Field, p.shape.Type)
-	}
-	if sequence && o.Value == nil && o.Count > 0 && o.Index != nil && action == "" {
-		op.Action, op.Value = "delete", []any{*o.Index, o.Count}
-		return op, nil
-	}
-	bare := action == "make" || action == "clear" || action == "remove" && p.shape.Type != "set"
-	switch {
-	case bare && o.Value != nil:
-		return op, failf("value", "to %s %s takes no value", action, o.Field)
-	case bare:
-		return op, nil
-	case o.Value == nil:
-		return op, failf("value", "which value? %s is a %s", o.Field, p.shape.Type)
-	}
-	if op.Value, err = object.FromJSON(o.Value); err != nil {
-		return op, failf("value", "the value of %s is not JSON: %w; put text in double quotes, such as '\"hello\"'", o.Field, err)
-	}
-	if p.shape.Schema != nil {
-		sch, err := schema.Parse(p.shape.Schema)
-		if err != nil {
-			return op, err
-		}
-		op.Value = sch.Conform(op.Value)
-	}
-	if sequence {
-		return sequenceOp(op, o, p.shape.Type)
-	}
-	return op, nil
-}
-
-// sequenceOp makes an op on a list or text: VALUE at the end, before --index, instead of --count elements from --index on, or
-// with the action set as the value of the element at --index.
-func sequenceOp(op hhs.Op, o opArg, typ string) (hhs.Op, error) {
-	content := op.Value
-	if typ == "list" {
-		content = []any{op.Value}
-	} else if _, ok := content.(string); !ok {
-		return op, failf("value", "%s is a text: write a text in double quotes, such as '\"hello\"'", o.Field)
-	}
-	switch {
-	case o.Count != 0 && (o.Index == nil || op.Action != "" || o.Count < 0):
-		return op, failf("value", "--count is how many elements go from --index on, and goes with no --action")
-	case typ == "list" && op.Action == "set" && o.Index == nil:
-		return op, failf("value", "which element of %s? --index says its place, from 0 on", o.Field)
-	case typ == "list" && op.Action == "set":
-		op.Value = []any{*o.Index, op.Value}
-	case op.Action != "":
-		return op, failf("value", "a %s has no action %q; VALUE is added at the end, --index N inserts it before, and --count M deletes there", typ, op.Action)
-	case o.Index == nil:
-		op.Action, op.Value = "insert", []any{nil, content}
-	default:
-		op.Action, op.Value = "splice", []any{*o.Index, o.Count, content}
-	}
-	return op, nil
-}
-
-// opFailure puts the field before the path of a value that was refused.
-func opFailure(err error, ops []opArg) error {
-	f := describe(err)
-	var op *hhs.OpError
-	if errors.As(err, &op) && op.Index < len(ops) {
-		path := op.Field
-		if f.path != "" && f.path[0] != '[' {
-			path += "."
-		}
-		path += f.path
-		return &failure{code: f.code, text: op.Cause.Error(), path: path, err: err}
-	}
-	return err
 }
 
 // change is one line of watch.

@@ -27,23 +27,30 @@ func versionOf(space *hhs.AnySpace, text string) ([]object.ID, error) {
 	return ids, nil
 }
 
-// commitOf reads the id of a commit, or the beginning of one.
+// commitOf reads the id of a commit, or the beginning or end of one.
 func commitOf(space *hhs.AnySpace, text string) (object.ID, error) {
 	id, err := object.ParseID(text)
 	if err == nil {
 		return id, nil
 	}
-	if len(text) < replica.MinCommitPrefix || !strings.HasPrefix(text, "bafy") {
-		return id, failf("value", "%q is not a commit and not a version: write ids of commits, as hhs log shows them, or the first %d characters or more; with commas between several, or now: %w", text, replica.MinCommitPrefix, err)
+	if len(text) < minEnd || strings.Trim(text, "abcdefghijklmnopqrstuvwxyz234567") != "" {
+		return id, failf("value", "%q is not a commit and not a version: write ids of commits, as hhs log shows them, or an end of one (%d characters or more); "+
+			"with commas between several, or now", text, minEnd)
+	}
+	if strings.HasPrefix(space.ID().String()[:replica.MinCommitPrefix-1], text) {
+		return id, failf("ambiguous", "all ids of commits begin with %s; write an end of one (%d characters or more)", text, minEnd)
 	}
 	found, err := space.Replica().CommitsLike(text, 2)
+	if err == nil && len(found) == 0 {
+		found, err = space.Replica().CommitsEnding(text, 2)
+	}
 	switch {
 	case err != nil:
 		return id, err
 	case len(found) == 0:
-		return id, failf("not_found", "no commit of the space has an id that begins with %s; hhs log shows them", text)
+		return id, failf("not_found", "no commit of the space has an id that ends or begins with %s; hhs log shows them", text)
 	case len(found) > 1:
-		return id, failf("ambiguous", "several commits have ids that begin with %s, such as %s and %s; write more of it", text, found[0], found[1])
+		return id, failf("ambiguous", "%s names several commits, such as %s and %s; write more of it", text, found[0], found[1])
 	}
 	return found[0], nil
 }

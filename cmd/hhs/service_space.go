@@ -122,6 +122,19 @@ func showSpace(_ context.Context, s *service, a spaceArgs) (spaceInfo, error) {
 	return infoOf(space)
 }
 
+// manifestNow is the kind of a space as it is now.
+func manifestNow(_ context.Context, s *service, a spaceArgs) (json.RawMessage, error) {
+	space, err := s.find(a.Space)
+	if err != nil {
+		return nil, err
+	}
+	m, err := space.Manifest()
+	if err != nil {
+		return nil, err
+	}
+	return text(m.Value())
+}
+
 func infoOf(space *hhs.AnySpace) (spaceInfo, error) {
 	rep, link := space.Replica(), space.Link()
 	i := spaceInfo{Space: space.ID().String(), Ready: space.Ready(), Commits: rep.Len(), Status: statusOf(space), Link: link.String(),

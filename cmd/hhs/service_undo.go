@@ -12,6 +12,12 @@ type undoArgs struct {
 	Space   string        `json:"space"`
 	Commits []string      `json:"commits,omitempty"` // none: the latest edit
 	Within  time.Duration `json:"within,omitempty"`
+	Wait    time.Duration `json:"wait,omitempty"` // as that of applyArgs
+}
+
+type redoArgs struct {
+	Space string        `json:"space"`
+	Wait  time.Duration `json:"wait,omitempty"`
 }
 
 // undone is what an undo took back, or a redo made again.
@@ -19,6 +25,7 @@ type undone struct {
 	Space   string   `json:"space"`
 	Commit  string   `json:"commit"` // of the undo or redo; "": there was nothing to do
 	Commits []string `json:"commits"`
+	Held    int      `json:"held"` // other devices known to hold the undo or redo
 }
 
 func undoEdits(ctx context.Context, s *service, a undoArgs) (undone, error) {
@@ -28,7 +35,7 @@ func undoEdits(ctx context.Context, s *service, a undoArgs) (undone, error) {
 	}
 	if len(a.Commits) == 0 {
 		done, err := space.Undo(ctx, hhs.Within(a.Within))
-		return undoneOf(space, done), err
+		return undoneOf(ctx, space, done, a.Wait, err)
 	}
 	commits := make([]object.ID, len(a.Commits))
 	for i, text := range a.Commits {
@@ -37,26 +44,27 @@ func undoEdits(ctx context.Context, s *service, a undoArgs) (undone, error) {
 		}
 	}
 	r, err := space.UndoCommits(ctx, commits...)
-	return undoneOf(space, hhs.Undone{Receipt: r, Commits: commits}), err
+	return undoneOf(ctx, space, hhs.Undone{Receipt: r, Commits: commits}, a.Wait, err)
 }
 
-func redoEdits(ctx context.Context, s *service, a spaceArgs) (undone, error) {
+func redoEdits(ctx context.Context, s *service, a redoArgs) (undone, error) {
 	space, err := s.find(a.Space)
 	if err != nil {
 		return undone{}, err
 	}
 	done, err := space.Redo(ctx)
-	return undoneOf(space, done), err
+	return undoneOf(ctx, space, done, a.Wait, err)
 }
 
-func undoneOf(space *hhs.AnySpace, done hhs.Undone) undone {
+func undoneOf(ctx context.Context, space *hhs.AnySpace, done hhs.Undone, wait time.Duration, err error) (undone, error) {
 	u := undone{Space: space.ID().String(), Commits: []string{}}
-	if done.Commit.IsZero() {
-		return u
+	if err != nil || done.Commit.IsZero() {
+		return u, err
 	}
 	u.Commit = done.Commit.String()
 	for _, id := range done.Commits {
 		u.Commits = append(u.Commits, id.String())
 	}
-	return u
+	u.Held, err = heldBy(ctx, space, done.Receipt, wait)
+	return u, err
 }

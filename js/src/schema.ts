@@ -247,7 +247,7 @@ function parse(v: unknown, path: string, depth: number, count: Count): void {
   if (Object.hasOwn(v, 'const')) return parseConstant(v, path)
   if (Object.hasOwn(v, 'enum')) return parseEnum(v, path)
   const type = v.type
-  if (typeof type !== 'string' || !Object.hasOwn(keywords, type)) refuse(joinPath(path, 'type'), 'not a type of schema/1')
+  if (typeof type !== 'string' || !Object.hasOwn(keywords, type)) refuse(joinPath(path, 'type'), `not a type of schema/1, which are ${Object.keys(keywords).join(', ')}`)
   onlyKeys(v, path, ['type', ...keywords[type]!])
   parseBounds(v, type, path)
   if (type === 'list') parse(v.items, joinPath(path, 'items'), depth + 1, count)
@@ -256,7 +256,7 @@ function parse(v: unknown, path: string, depth: number, count: Count): void {
 }
 
 function onlyKeys(v: object, path: string, allowed: string[]): void {
-  for (const k of sortedKeys(v)) if (!allowed.includes(k)) refuse(joinPath(path, k), 'not a keyword here')
+  for (const k of sortedKeys(v)) if (!allowed.includes(k)) refuse(joinPath(path, k), `not a keyword here, where there are ${allowed.join(', ')}`)
 }
 
 function parseConstant(v: Record<string, unknown>, path: string): void {

@@ -130,7 +130,7 @@ func (a *args) path() []any {
 		case int64:
 			list[i] = int(step)
 		default:
-			a.fail("path", fmt.Sprintf("has a %T at %d", step, i))
+			a.fail("path", fmt.Sprintf("has at %d what is of the type %T", i, step))
 		}
 	}
 	return list

@@ -41,7 +41,7 @@ func (s *AnySpace) UpgradeTo(ctx context.Context, m *authority.Manifest) (fields
 		if fields, err = planned(tx.Kind(), m); err != nil || len(fields) == 0 {
 			return err
 		}
-		return tx.ChangeSchema(max(m.Version, tx.Kind().Manifest.Version), fields)
+		return tx.ChangeSchema(max(m.Version, tx.Kind().Version()), fields)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("upgrade space %s: %w", s.ID().Short(), err)
@@ -62,10 +62,10 @@ func (s *AnySpace) PlanUpgrade(m *authority.Manifest) ([]authority.Field, error)
 }
 
 func planned(k *authority.Kind, m *authority.Manifest) ([]authority.Field, error) {
-	if err := authority.Fits(k.Manifest, m); err != nil {
+	if err := authority.Fits(k.Manifest(), m); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrKind, err)
 	}
-	return authority.Upgrade(k.Manifest, m), nil
+	return authority.Upgrade(k.Manifest(), m), nil
 }
 
 // Founder tells whether this person founded the space: founders change its schema.
@@ -92,11 +92,11 @@ func (s *AnySpace) SchemaChanges() ([]SchemaChange, error) {
 	}
 	var list []SchemaChange
 	for _, c := range k.Changes {
-		one := SchemaChange{Commit: c.Op.Commit, Identity: Identity(c.By.String()), Time: WallTime(c.Time), Version: int(c.Version)}
-		for _, f := range c.Fields {
+		one := SchemaChange{Commit: c.Op.Commit, Identity: Identity(c.By.String()), Time: WallTime(c.Time), Version: int(c.Version())}
+		for _, f := range c.Fields() {
 			one.Fields = append(one.Fields, f.Name)
 		}
-		for _, i := range k.Ignored {
+		for _, i := range k.Ignored() {
 			if i.Op == c.Op {
 				one.Ignored = append(one.Ignored, i.Path+": "+i.Reason)
 			}

@@ -131,7 +131,7 @@ func TestSchemaChange(t *testing.T) {
 	next, stop := iter.Pull2(old.Watch(within(t)))
 	defer stop()
 	grown := must(hhs.As(old.AnySpace, roomV2))(t)
-	if c, err, _ := next(); err != nil || c.Schema == nil || c.Schema.Version != 2 {
+	if c, err, _ := next(); err != nil || c.Schema == nil || c.Schema.Version() != 2 {
 		t.Errorf("told of %+v, %v", c, err)
 	}
 	if m := must(grown.Manifest())(t); m.Version != 2 || len(must(grown.PlanUpgrade(must(roomV2.Manifest())(t)))(t)) != 0 {

@@ -153,13 +153,13 @@ func (s *AnySpace) Replica() *replica.Space { return s.rep }
 // schema say it, or ErrPending.
 func (s *AnySpace) Manifest() (*authority.Manifest, error) {
 	if s.past != nil {
-		return s.past.Kind().Manifest, nil
+		return s.past.Kind().Manifest(), nil
 	}
 	k, err := s.rep.Kind()
 	if err != nil {
 		return nil, err
 	}
-	return k.Manifest, nil
+	return k.Manifest(), nil
 }
 
 // Ready tells whether the first commit is here.

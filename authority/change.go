@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/hyperhyperspace/hhs-go/history"
 	"github.com/hyperhyperspace/hhs-go/identity"
@@ -19,15 +20,35 @@ const SchemaType = "hhs/schema"
 // Change is a change of the schema of a space: an op in the envelope of a founder's commit. Its body is {"$type":
 // "hhs/schema", "version", "fields": [shape, ...]}: fields that are new, and fields that are there with another schema or
 // with more properties, each as a whole. Nothing is removed, renamed or given another type.
+//
+// What it says is read when it is first asked for: to tell which changes count takes nothing of it.
 type Change struct {
-	Op      history.OpRef
-	Height  uint64             // of its commit
-	By      identity.PublicKey // the founder
-	Time    int64              // what their clock said, in ms; advisory
-	Version int64              // of the kind from then on
-	Fields  []Field
-	Size    int       // of its body, in bytes
-	After   []*Change // those that count in its own past, in order
+	Op     history.OpRef
+	Height uint64             // of its commit
+	By     identity.PublicKey // the founder
+	Time   int64              // what their clock said, in ms; advisory
+	Size   int                // of its body, in bytes
+	After  []*Change          // those that count in its own past, in order
+
+	body    []byte
+	once    sync.Once
+	version int64
+	fields  []Field
+}
+
+// Version is that of the kind from then on.
+func (c *Change) Version() int64 { c.open(); return c.version }
+
+// Fields are those that it declares.
+func (c *Change) Fields() []Field { c.open(); return c.fields }
+
+// open reads the body. It was read before, when the change was judged, so that it can be read.
+func (c *Change) open() {
+	c.once.Do(func() {
+		if c.body != nil {
+			_ = c.read(c.body)
+		}
+	})
 }
 
 // order is the same on every replica, and a change stands after those in its past.
@@ -48,17 +69,16 @@ func SchemaOp(version int64, fields []Field) (history.Op, error) {
 }
 
 // ReadChange reads the schema op of a commit; nil when it has none. Author is the identity that its device signs for, and after
-// what counts in its past. It reads what [Judge] let pass: whether it may be is not asked again.
-func ReadChange(c *history.Commit, author identity.PublicKey, after []*Change) (*Change, error) {
+// what counts in its past. It takes what [Judge] let pass: whether it may be is not asked again.
+func ReadChange(c *history.Commit, author identity.PublicKey, after []*Change) *Change {
 	for i := range c.Env.Ops {
 		op := &c.Env.Ops[i]
 		if op.Field != "" || op.Action != ActionSchema {
 			continue
 		}
-		ch := &Change{Op: history.OpRef{Commit: c.ID, Index: uint32(i)}, Height: c.Height, By: author, Time: c.Env.Time, Size: len(op.Body), After: after}
-		return ch, ch.read(op.Body)
+		return &Change{Op: history.OpRef{Commit: c.ID, Index: uint32(i)}, Height: c.Height, By: author, Time: c.Env.Time, Size: len(op.Body), After: after, body: bytes.Clone(op.Body)}
 	}
-	return nil, nil
+	return nil
 }
 
 func (c *Change) read(body []byte, checks ...FieldCheck) error {
@@ -81,14 +101,14 @@ func (c *Change) read(body []byte, checks ...FieldCheck) error {
 		return &ManifestError{Path: "fields", Reason: "it changes no field"}
 	}
 	p := &shapes{checks: checks, parse: true}
-	c.Version = version
-	c.Fields, err = p.fields("", "", fields, 1)
+	c.version = version
+	c.fields, err = p.fields("", "", fields, 1)
 	return err
 }
 
 // Check judges a change by what holds in its past; the error says why it cannot be made.
-func (k *Kind) Check(f *Founding, op *history.Op, author identity.PublicKey, checks ...FieldCheck) error {
-	if !slices.Contains(f.Founders, author) {
+func (k *Kind) Check(op *history.Op, author identity.PublicKey, checks ...FieldCheck) error {
+	if !slices.Contains(k.Founding.Founders, author) {
 		return &ManifestError{Reason: "only a founder of the space changes its schema"}
 	}
 	var c Change
@@ -105,10 +125,11 @@ func (k *Kind) Check(f *Founding, op *history.Op, author identity.PublicKey, che
 		return &ManifestError{Reason: "its author has changed the schema " + strconv.Itoa(own.changes) + " times, with " + strconv.Itoa(own.bytes) +
 			" bytes, and may " + strconv.Itoa(MaxChanges) + " times or with " + strconv.Itoa(MaxChangesBytes) + " bytes; another founder can"}
 	}
-	if err := clash("", k.Manifest.Fields, c.Fields); err != nil {
+	have := k.Manifest().Fields
+	if err := clash("", have, c.fields); err != nil {
 		return err
 	}
-	if Count(k.Manifest.Fields)+k.news(c.Fields) > MaxFields {
+	if Count(have)+news(have, c.fields) > MaxFields {
 		return &ManifestError{Path: "fields", Reason: "with those that are there more than " + strconv.Itoa(MaxFields) + ", those inside others counted"}
 	}
 	return nil
@@ -160,9 +181,21 @@ func (f *Field) count() int {
 	return 1 + Count(f.Fields)
 }
 
-// news is how many shapes a change would add.
-func (k *Kind) news(fields []Field) int {
-	return Count(Extend(k.Manifest.Fields, fields)) - Count(k.Manifest.Fields)
+// news is how many shapes fields that do not [clash] with those that are there would add to them.
+func news(have, want []Field) int {
+	n := 0
+	for i := range want {
+		h, w := named(have, want[i].Name), &want[i]
+		if h == nil {
+			n += w.count()
+			continue
+		}
+		for w.Of != nil {
+			h, w = h.Of, w.Of
+		}
+		n += news(h.Fields, w.Fields)
+	}
+	return n
 }
 
 // InOrder sorts changes as they take effect.

@@ -143,7 +143,7 @@ func runMerge(t *testing.T, v *mergeVector) {
 		}
 		op, err := SchemaOp(in.Version, fieldsOf(t, in.Fields))
 		if err == nil {
-			err = Merge(f, c.After).Check(f, &op, c.By)
+			err = Merge(f, c.After).Check(&op, c.By)
 		}
 		if err == nil {
 			err = c.read(op.Body)
@@ -162,14 +162,14 @@ func runMerge(t *testing.T, v *mergeVector) {
 	}
 	k := Merge(f, Counted(list))
 	var ignored []ignoredVector
-	for _, one := range k.Ignored {
+	for _, one := range k.Ignored() {
 		ignored = append(ignored, ignoredVector{names[one.Op.Commit], one.Path})
 	}
 	if *update {
-		v.Holds, v.Version, v.Ignored = rawOf(t, k.Manifest.Fields), k.Manifest.Version, ignored
+		v.Holds, v.Version, v.Ignored = rawOf(t, k.Manifest().Fields), k.Manifest().Version, ignored
 	}
-	if !reflect.DeepEqual(fieldValues(fieldsOf(t, v.Holds)), fieldValues(k.Manifest.Fields)) || v.Version != k.Manifest.Version || !slices.Equal(v.Ignored, ignored) {
-		t.Errorf("%s: %s, version %d, ignored %v", v.Name, rawOf(t, k.Manifest.Fields), k.Manifest.Version, ignored)
+	if !reflect.DeepEqual(fieldValues(fieldsOf(t, v.Holds)), fieldValues(k.Manifest().Fields)) || v.Version != k.Manifest().Version || !slices.Equal(v.Ignored, ignored) {
+		t.Errorf("%s: %s, version %d, ignored %v", v.Name, rawOf(t, k.Manifest().Fields), k.Manifest().Version, ignored)
 	}
 }
 

@@ -41,7 +41,7 @@ func extend(have, want *Field) Field {
 	case f.Type == TypeRecord:
 		f.Fields = Extend(have.Fields, want.Fields)
 	default:
-		f.Schema = extendSchema(have.Schema, want.Schema)
+		f.Schema, f.parsed = extendSchema(have.Schema, want.Schema), nil
 	}
 	return f
 }

@@ -84,7 +84,7 @@ func Judge(f *Founding, c *history.Commit, past Past, checks ...FieldCheck) (Kno
 	if err != nil {
 		return Known{}, fmt.Errorf("authority: judge commit %s: %w", c.ID, err)
 	}
-	if k, err = changed(f, k, c, known.Identity, checks); err != nil {
+	if k, err = changed(k, c, known.Identity, checks); err != nil {
 		return Known{}, err
 	}
 	if r := judgeOps(k, c, first, known.Identity); r != nil {
@@ -94,7 +94,7 @@ func Judge(f *Founding, c *history.Commit, past Past, checks ...FieldCheck) (Kno
 }
 
 // changed is what holds for a commit that changes the schema, itself included.
-func changed(f *Founding, k *Kind, c *history.Commit, author identity.PublicKey, checks []FieldCheck) (*Kind, error) {
+func changed(k *Kind, c *history.Commit, author identity.PublicKey, checks []FieldCheck) (*Kind, error) {
 	found := -1
 	for i := range c.Env.Ops {
 		op := &c.Env.Ops[i]
@@ -105,21 +105,18 @@ func changed(f *Founding, k *Kind, c *history.Commit, author identity.PublicKey,
 			return nil, &Refused{c.ID, RuleSchema, "it changes the schema twice"}
 		}
 		found = i
-		if err := k.Check(f, op, author, checks...); err != nil {
+		if err := k.Check(op, author, checks...); err != nil {
 			return nil, &SchemaError{Refused{c.ID, RuleSchema, "it cannot change the schema so"}, err}
 		}
 	}
 	if found < 0 {
 		return k, nil
 	}
-	ch, err := ReadChange(c, author, k.Changes)
-	if err != nil {
-		return nil, err // Check has read it
-	}
+	ch := ReadChange(c, author, k.Changes)
 	if n := len(k.Changes); n > 0 { // the commit may not have been given its height
 		ch.Height = max(ch.Height, k.Changes[n-1].Height+1)
 	}
-	return Merge(f, Counted(k.Changes, []*Change{ch})), nil
+	return Merge(k.Founding, Counted(k.Changes, []*Change{ch})), nil
 }
 
 // SchemaError is a Refused with the reason why a change of the schema is not one. errors.As finds both.
@@ -143,14 +140,9 @@ func judgeOps(k *Kind, c *history.Commit, first int, who identity.PublicKey) *Re
 		case op.Field == "" && op.Action == ActionSchema && c.Env.Grant.Index != history.NoGrant:
 		case op.Field == "":
 			return &Refused{c.ID, RuleAction, "the authority action " + op.Action + " is not known here"}
-		case op.Field != ProfileField && op.Field != UndoField && !k.Manifest.has(op.Field):
+		case op.Field != ProfileField && op.Field != UndoField && !k.has(op.Field):
 			return &Refused{c.ID, RuleField, "the space has no field " + op.Field + " in the past of it"}
 		}
 	}
 	return nil
-}
-
-func (m *Manifest) has(name string) bool {
-	_, ok := m.Field(name)
-	return ok
 }

@@ -3,6 +3,7 @@ package authority
 import (
 	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/hyperhyperspace/hhs-go/history"
 	"github.com/hyperhyperspace/hhs-go/identity"
@@ -17,10 +18,17 @@ import (
 // has in its past, joined so that a value which any of them accepts is accepted ([schema.Join]). Of values of one name and
 // different types the one holds that was declared first: by the first commit, or else by the change with the least (height,
 // commit). An op of somebody who had only seen another one went there, and stays there unseen.
+//
+// It is put together when it is asked for and as far as it is asked for, since whoever may write can bring a new combination
+// of changes together with each commit: a field that no change declares costs a look through their names.
 type Kind struct {
-	Manifest *Manifest
+	Founding *Founding
 	Changes  []*Change // that count, in order
-	Ignored  []Ignored
+
+	mu     sync.Mutex // of what is put together
+	merged *merger
+	fields map[string]Field
+	all    *Manifest
 }
 
 // Ignored is a declaration that takes no effect.
@@ -30,21 +38,99 @@ type Ignored struct {
 	Reason string
 }
 
-// Merge puts together what a space's first commit and changes declare; what of them counts is for [Counted] to say.
-func Merge(f *Founding, changes []*Change) *Kind {
-	if len(changes) == 0 {
-		return &Kind{Manifest: f.Manifest}
+// Merge is the kind of what a space's first commit and changes declare; what of them counts is for [Counted] to say.
+func Merge(f *Founding, changes []*Change) *Kind { return &Kind{Founding: f, Changes: changes} }
+
+// Version is the greatest that is declared.
+func (k *Kind) Version() int64 {
+	version := k.Founding.Manifest.Version
+	for _, c := range k.Changes {
+		version = max(version, c.Version())
 	}
-	m := merger{changes: changes, room: map[identity.PublicKey]int{}}
-	root := &node{}
-	m.declare(root, "", f.Manifest.Fields, -1, true)
-	version := f.Manifest.Version
-	for i, c := range changes {
-		m.declare(root, "", c.Fields, i, false)
-		version = max(version, c.Version)
+	return version
+}
+
+// Manifest is the kind as one manifest.
+func (k *Kind) Manifest() *Manifest {
+	if len(k.Changes) == 0 {
+		return k.Founding.Manifest
 	}
-	return &Kind{Changes: changes, Ignored: m.ignored,
-		Manifest: &Manifest{Kind: f.Manifest.Kind, Version: version, Policy: f.Manifest.Policy, Fields: m.fields(root)}}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.all == nil {
+		m := k.merge()
+		first := k.Founding.Manifest
+		k.all = &Manifest{Kind: first.Kind, Version: k.Version(), Policy: first.Policy, Fields: make([]Field, 0, len(m.root.fields))}
+		for _, n := range m.root.fields {
+			k.all.Fields = append(k.all.Fields, k.field(n))
+		}
+	}
+	return k.all
+}
+
+// Field is the field of that name.
+func (k *Kind) Field(name string) (Field, bool) {
+	if !k.changes(name) {
+		return k.Founding.Manifest.Field(name)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	n := k.merge().root.named[name]
+	if n == nil {
+		return Field{}, false
+	}
+	return k.field(n), true
+}
+
+// Ignored are the declarations that take no effect.
+func (k *Kind) Ignored() []Ignored {
+	if len(k.Changes) == 0 {
+		return nil
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.merge().ignored
+}
+
+// has tells whether there is a field of that name.
+func (k *Kind) has(name string) bool {
+	if _, ok := k.Founding.Manifest.Field(name); ok || !k.changes(name) {
+		return ok
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.merge().root.named[name] != nil
+}
+
+// changes tells whether a change declares a field of that name.
+func (k *Kind) changes(name string) bool {
+	return slices.ContainsFunc(k.Changes, func(c *Change) bool { return named(c.Fields(), name) != nil })
+}
+
+// field is one that was put together, and joined once.
+func (k *Kind) field(n *node) Field {
+	f, ok := k.fields[n.field.Name]
+	if !ok {
+		f = k.merged.value(n)
+		if k.fields == nil {
+			k.fields = map[string]Field{}
+		}
+		k.fields[f.Name] = f
+	}
+	return f
+}
+
+// merge takes in all declarations, without joining schemas.
+func (k *Kind) merge() *merger {
+	if k.merged == nil {
+		m := &merger{changes: k.Changes, room: map[identity.PublicKey]int{}}
+		m.declare(&m.root, "", k.Founding.Manifest.Fields, -1, true)
+		for i, c := range k.Changes {
+			m.declare(&m.root, "", c.Fields(), i, false)
+		}
+		k.merged = m
+	}
+	return k.merged
 }
 
 // node is a value as it is put together, change by change, so that a later one takes nothing from those before it. Of a
@@ -66,9 +152,10 @@ type declaration struct {
 }
 
 type merger struct {
+	root    node
 	changes []*Change
 	room    map[identity.PublicKey]int // shapes that changes of each founder added
-	saw     [][]uint64                 // of each change, a bit for each one in its past
+	saw     map[int][]uint64           // of a change, a bit for each one in its past
 	ignored []Ignored
 }
 
@@ -145,17 +232,16 @@ func (m *merger) value(n *node) Field {
 	case f.Type == TypeRecord:
 		f.Fields = m.fields(n)
 	default:
-		f.Schema = m.joined(n.said)
+		f.Schema, f.parsed = m.joined(n.said)
 	}
 	return f
 }
 
 // joined is the schema of a leaf: of the declarations that no later one has in its past.
-func (m *merger) joined(list []declaration) any {
+func (m *merger) joined(list []declaration) (any, *schema.Schema) {
 	if len(list) == 1 {
-		return list[0].field.Schema
+		return list[0].field.Schema, list[0].field.parsed
 	}
-	m.look()
 	seen := make([]uint64, len(m.changes)/64+1)
 	var last []*Field
 	for _, d := range slices.Backward(list) {
@@ -165,50 +251,44 @@ func (m *merger) joined(list []declaration) any {
 		if seen[d.by/64]&(1<<(d.by%64)) == 0 {
 			last = append(last, d.field)
 		}
-		for i, bits := range m.saw[d.by] {
+		for i, bits := range m.past(d.by) {
 			seen[i] |= bits
 		}
 	}
 	if len(last) == 1 {
-		return last[0].Schema
+		return last[0].Schema, last[0].parsed
 	}
 	slices.Reverse(last)
-	var schemas []*schema.Schema
-	for _, f := range last {
-		if f.Schema == nil {
-			return nil
+	schemas := make([]*schema.Schema, len(last))
+	for i, f := range last {
+		var err error
+		if schemas[i], err = f.Parsed(); err != nil {
+			return nil, nil // no change with such a schema is let in
 		}
-		s, err := f.parsed, error(nil)
-		if s == nil {
-			s, err = schema.Parse(f.Schema)
-		}
-		if err != nil {
-			return nil // no change with such a schema is let in
-		}
-		schemas = append(schemas, s)
 	}
 	if s := schema.Join(schemas); s != nil {
-		return s.Value()
+		return s.Value(), s
 	}
-	return nil
+	return nil, nil
 }
 
-// look finds once which changes are in the past of which.
-func (m *merger) look() {
-	if m.saw != nil {
-		return
+// past finds once which changes are in the past of one.
+func (m *merger) past(i int) []uint64 {
+	if bits := m.saw[i]; bits != nil {
+		return bits
 	}
-	m.saw = make([][]uint64, len(m.changes))
-	for i, c := range m.changes {
-		bits, j := make([]uint64, len(m.changes)/64+1), 0
-		for _, past := range c.After {
-			for j < i && m.changes[j] != past && m.changes[j].order(past) < 0 {
-				j++
-			}
-			if j < i && (m.changes[j] == past || m.changes[j].order(past) == 0) {
-				bits[j/64] |= 1 << (j % 64)
-			}
+	bits, j := make([]uint64, len(m.changes)/64+1), 0
+	for _, before := range m.changes[i].After {
+		for j < i && m.changes[j] != before && m.changes[j].order(before) < 0 {
+			j++
 		}
-		m.saw[i] = bits
+		if j < i && (m.changes[j] == before || m.changes[j].order(before) == 0) {
+			bits[j/64] |= 1 << (j % 64)
+		}
 	}
+	if m.saw == nil {
+		m.saw = map[int][]uint64{}
+	}
+	m.saw[i] = bits
+	return bits
 }

@@ -80,7 +80,15 @@ type Field struct {
 	// of other types (see [Kind]). It is no part of the value.
 	Added bool
 
-	parsed *schema.Schema // of a change that was read
+	parsed *schema.Schema // once it was, of what a change declares
+}
+
+// Parsed is the schema, nil where there is none.
+func (f *Field) Parsed() (*schema.Schema, error) {
+	if f.parsed != nil || f.Schema == nil {
+		return f.parsed, nil
+	}
+	return schema.Parse(f.Schema)
 }
 
 // Skeleton is what two shapes of one name have in common that are the same replicated value: the type, of a map what it

@@ -67,11 +67,7 @@ func (p *Past) Leave(bytes int) { p.room.left = bytes }
 
 // Allows judges an op by the fields of a manifest, as far as that alone decides.
 func (s *Space) Allows(m *authority.Manifest, op *history.Op, value []byte) error {
-	k, err := s.newKind(nil, &authority.Kind{Manifest: m}, nil)
-	if err != nil {
-		return err
-	}
-	f, err := k.field(op.Field)
+	f, err := s.newKind(&authority.Founding{Manifest: m}).field(op.Field)
 	if err != nil {
 		return err
 	}

@@ -237,12 +237,8 @@ func (g *group) append(ops []history.Op, parts [][]byte) (*history.Commit, error
 	}
 	g.height++
 	c.Height = g.height
-	change, err := authority.ReadChange(c, g.author().person, g.kind.holds.Changes)
-	if err == nil && change != nil {
-		g.kind, err = g.space.with(g.kind, nil, nil, []*authority.Change{change})
-	}
-	if err != nil {
-		return nil, err
+	if change := authority.ReadChange(c, g.author().person, g.kind.holds.Changes); change != nil {
+		g.kind = g.kind.and(change, openCommits+history.Num(len(g.made)))
 	}
 	g.undoes = g.undoes || slices.ContainsFunc(ops, func(op history.Op) bool { return op.Field == authority.UndoField })
 	g.past.add(c.ID)

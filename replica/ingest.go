@@ -271,11 +271,7 @@ func (d *door) admit(ctx context.Context) ([]Change, error) {
 		if err := d.number(in); err != nil {
 			return nil, err
 		}
-		change, err := d.takeKind(in)
-		if err != nil {
-			return nil, err
-		}
-		if change != nil && !d.quiet {
+		if change := d.takeKind(in); change != nil && !d.quiet {
 			changes = append(changes, Change{Schema: change})
 		}
 		var perr error

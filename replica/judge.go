@@ -22,11 +22,9 @@ func (d *door) judge(in *entering) error {
 		if err != nil {
 			return d.reject(c, ruleOf(err), err)
 		}
-		if d.kind, err = s.newKind(f, authority.Merge(f, nil), nil); err != nil {
-			return err
-		}
+		d.kind = s.newKind(f)
 	}
-	known, err := authority.Judge(d.kind.founding, c, judgePast{d, c.Env.Author}, checkField)
+	known, err := authority.Judge(d.kind.holds.Founding, c, judgePast{d, c.Env.Author}, checkField)
 	if err == nil {
 		in.known, in.judged = known, true
 		return nil

@@ -12,7 +12,6 @@ import (
 	"github.com/hyperhyperspace/hhs-go/authority"
 	"github.com/hyperhyperspace/hhs-go/crdt"
 	"github.com/hyperhyperspace/hhs-go/history"
-	"github.com/hyperhyperspace/hhs-go/object"
 	"github.com/hyperhyperspace/hhs-go/store"
 )
 
@@ -24,11 +23,13 @@ import (
 // for it and for those that come after it until the next such record, by their
 // own numbers; the one at presentKind names those that count in all of the space.
 type kind struct {
-	founding *authority.Founding
-	holds    *authority.Kind
-	nums     []history.Num // of the changes, ascending
-	fields   []*field
-	base     *kind // without any change; nil: this is it
+	holds *authority.Kind
+	nums  []history.Num // of the commits of its changes, one for each
+	base  *kind         // without any change; nil: this is it
+	keys  keyspace
+
+	mu     sync.Mutex
+	fields map[string]*field // those that were asked for
 }
 
 // kindFrom is what holds from a commit on, the last one where it changed.
@@ -40,22 +41,16 @@ type kindFrom struct {
 // presentKind is no number of a commit.
 const presentKind = math.MaxUint64
 
-// kinds remembers those that were asked for lately, by the record that names
-// their changes. All are of durable commits.
+// kinds remembers what was asked for lately. All is of durable commits.
 type kinds struct {
 	mu      sync.Mutex
 	known   built
 	changes map[history.Num]*authority.Change
+	bytes   int // what these take, before their bodies are read
 }
 
-// built are kinds by the record that names their changes, some of those that were put together.
+// built are kinds of which something was put together, by the record that names their changes.
 type built map[string]*kind
-
-// maxKinds and maxChangesKept bound what is remembered.
-const (
-	maxKinds       = 16
-	maxChangesKept = 4096
-)
 
 // changed tells that the schema of the space was ever changed.
 func (k *kind) changed() bool { return k != nil && len(k.holds.Changes) > 0 }
@@ -70,9 +65,11 @@ func (k *kind) unchanged() *kind {
 }
 
 func (k *kind) encode() []byte {
+	nums := slices.Clone(k.nums)
+	slices.Sort(nums)
 	b := []byte{}
 	last := history.Num(0)
-	for _, n := range k.nums {
+	for _, n := range nums {
 		b = binary.AppendUvarint(b, n-last)
 		last = n
 	}
@@ -92,72 +89,117 @@ func decodeKind(b []byte) (nums []history.Num, err error) {
 	return nums, nil
 }
 
-// newKind takes the kind of the space from its first commit and changes.
-func (s *Space) newKind(f *authority.Founding, holds *authority.Kind, base *kind) (*kind, error) {
-	k := &kind{founding: f, holds: holds, base: base}
-	k.fields = []*field{{name: ProfileField, slot: ProfileField, prefix: s.keys.field(0), shape: profileShape, typ: profileShape.Type}}
-	for i := range holds.Manifest.Fields {
-		mf := &holds.Manifest.Fields[i]
-		shape, err := shapeOf(*mf)
+// newKind makes a kind without changes.
+func (s *Space) newKind(f *authority.Founding) *kind {
+	return &kind{holds: authority.Merge(f, nil), keys: s.keys}
+}
+
+// field is a field of the kind, which is put together when it is first asked for.
+func (k *kind) field(name string) (*field, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	f := k.fields[name]
+	if f != nil {
+		return f, nil
+	}
+	if name == ProfileField {
+		f = &field{name: name, slot: name, prefix: k.keys.field(0), shape: profileShape, typ: profileShape.Type}
+	} else {
+		is, ok := k.holds.Field(name)
+		if !ok {
+			return nil, fmt.Errorf("field %q: %w", name, ErrNoField)
+		}
+		shape, err := shapeOf(is)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("field %q: %w", name, err)
 		}
-		prefix := s.keys.field(i + 1) // those of the first commit stand first
-		if mf.Added {
-			prefix = crdt.Slot(s.keys.field(addedFields), mf.Slot())
+		f = &field{name: name, slot: is.Slot(), shape: shape, typ: shape.Field()}
+		if is.Added {
+			f.prefix = crdt.Slot(k.keys.field(addedFields), is.Slot())
+		} else {
+			f.prefix = k.keys.field(1 + slices.IndexFunc(k.holds.Founding.Manifest.Fields, func(f authority.Field) bool { return f.Name == name }))
 		}
-		k.fields = append(k.fields, &field{name: mf.Name, slot: mf.Slot(), prefix: prefix, shape: shape, typ: shape.Field()})
 	}
-	return k, nil
+	if k.fields == nil {
+		k.fields = map[string]*field{}
+	}
+	k.fields[name] = f
+	return f, nil
 }
 
-// with is the kind with changes that count among its own and others. find gives
-// their numbers, known is where it is looked for and kept.
-func (s *Space) with(k *kind, find func(object.ID) (history.Num, bool, error), known *built, others ...[]*authority.Change) (*kind, error) {
-	changes := authority.Counted(append(others, k.holds.Changes)...)
+// numbered are the changes of some kinds by the numbers of their commits.
+func numbered(list ...*kind) map[history.Num]*authority.Change {
+	changes := map[history.Num]*authority.Change{}
+	for _, k := range list {
+		for i, n := range k.nums {
+			changes[n] = k.holds.Changes[i]
+		}
+	}
+	return changes
+}
+
+// with is the kind that has some changes, as far as they count, and no others.
+func (k *kind) with(changes map[history.Num]*authority.Change) *kind {
 	if len(changes) == 0 {
-		return k.unchanged(), nil
+		return k.unchanged()
 	}
-	next := &kind{founding: k.founding, holds: &authority.Kind{Changes: changes}, base: k.unchanged()}
-	if find == nil {
-		return s.newKind(k.founding, authority.Merge(k.founding, changes), next.base)
+	nums := make(map[*authority.Change]history.Num, len(changes))
+	all := make([]*authority.Change, 0, len(changes))
+	for n, c := range changes {
+		nums[c], all = n, append(all, c)
 	}
-	for _, c := range changes {
-		n, ok, err := find(c.Op.Commit)
-		if err != nil || !ok {
-			return nil, errors.Join(err, missingRef(c.Op, ok))
-		}
-		next.nums = append(next.nums, n)
+	next := &kind{holds: authority.Merge(k.holds.Founding, authority.Counted(all)), base: k.unchanged(), keys: k.keys}
+	for _, c := range next.holds.Changes {
+		next.nums = append(next.nums, nums[c])
 	}
-	slices.Sort(next.nums)
-	return s.whole(next, known)
+	return next
 }
 
-// bare is the kind without what can be put together anew: a batch may have as
-// many as commits.
+// and is the kind with a change more, of which it is the number.
+func (k *kind) and(c *authority.Change, n history.Num) *kind {
+	changes := numbered(k)
+	changes[n] = c
+	return k.with(changes)
+}
+
+// merged is what holds where several versions come together.
+func merged(list []*kind) *kind {
+	if len(list) == 1 {
+		return list[0]
+	}
+	return list[0].with(numbered(list...))
+}
+
+// bare is the kind with nothing put together: a batch may have as many as commits.
 func (k *kind) bare() *kind {
 	if k.base == nil {
 		return k
 	}
-	return &kind{founding: k.founding, holds: &authority.Kind{Changes: k.holds.Changes}, nums: k.nums, base: k.base}
+	return &kind{holds: authority.Merge(k.holds.Founding, k.holds.Changes), nums: k.nums, base: k.base, keys: k.keys}
 }
 
-// whole is a kind that may be bare.
-func (s *Space) whole(k *kind, known *built) (*kind, error) {
-	if k.fields != nil {
-		return k, nil
+// keep is the one of its changes among those that are kept, for what is put together of a kind to be so once.
+func (t *built) keep(k *kind) *kind {
+	if k.base == nil {
+		return k
 	}
 	record := string(k.encode())
-	if have := (*known)[record]; have != nil {
-		return have, nil
+	if have := (*t)[record]; have != nil {
+		return have
 	}
-	next, err := s.newKind(k.founding, authority.Merge(k.founding, k.holds.Changes), k.base)
-	if err != nil {
-		return nil, err
+	if *t == nil || len(*t) >= maxKinds {
+		*t = built{}
 	}
-	next.nums = k.nums
-	known.keep(record, next)
-	return next, nil
+	k = k.bare()
+	(*t)[record] = k
+	return k
+}
+
+// keepKind is keep for kinds of what is durable.
+func (s *Space) keepKind(k *kind) *kind {
+	s.kinds.mu.Lock()
+	defer s.kinds.mu.Unlock()
+	return s.kinds.known.keep(k)
 }
 
 // kindAt is what holds at a durable commit.
@@ -166,9 +208,7 @@ func (s *Space) kindAt(r store.Reader, n history.Num) (*kind, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.kinds.mu.Lock()
-	defer s.kinds.mu.Unlock()
-	return s.whole(k, &s.kinds.known)
+	return s.keepKind(k), nil
 }
 
 // bareAt is kindAt for who asks for its changes alone.
@@ -184,9 +224,7 @@ func (s *Space) bareAt(r store.Reader, n history.Num) (*kind, error) {
 	if err != nil || v == nil {
 		return present.unchanged(), err
 	}
-	s.kinds.mu.Lock()
-	defer s.kinds.mu.Unlock()
-	return s.bareOf(r, present.unchanged(), v)
+	return s.kindOf(r, present.unchanged(), v)
 }
 
 // kindRecord finds the record that says what holds at a commit; nil: no change does.
@@ -204,18 +242,6 @@ func (s *Space) kindRecord(r store.Reader, n history.Num) ([]byte, error) {
 func (s *Space) kindOf(r store.Reader, base *kind, record []byte) (*kind, error) {
 	s.kinds.mu.Lock()
 	defer s.kinds.mu.Unlock()
-	k, err := s.bareOf(r, base, record)
-	if err != nil {
-		return nil, err
-	}
-	return s.whole(k, &s.kinds.known)
-}
-
-// bareOf is kindOf for who asks for its changes alone. It needs the mutex of kinds.
-func (s *Space) bareOf(r store.Reader, base *kind, record []byte) (*kind, error) {
-	if len(record) == 0 {
-		return base, nil
-	}
 	if k := s.kinds.known[string(record)]; k != nil {
 		return k, nil
 	}
@@ -223,20 +249,13 @@ func (s *Space) bareOf(r store.Reader, base *kind, record []byte) (*kind, error)
 	if err != nil {
 		return nil, err
 	}
-	changes := make([]*authority.Change, len(nums))
-	for i, n := range nums {
-		if changes[i], err = s.change(r, n); err != nil {
+	changes := map[history.Num]*authority.Change{}
+	for _, n := range nums {
+		if changes[n], err = s.change(r, n); err != nil {
 			return nil, fmt.Errorf("change %d of the schema: %w", n, err)
 		}
 	}
-	return &kind{founding: base.founding, holds: &authority.Kind{Changes: authority.Counted(changes)}, nums: nums, base: base}, nil
-}
-
-func (t *built) keep(record string, k *kind) {
-	if *t == nil || len(*t) >= maxKinds {
-		*t = built{}
-	}
-	(*t)[record] = k
+	return base.with(changes), nil
 }
 
 // change reads a change of the schema. It needs the mutex of kinds.
@@ -262,25 +281,27 @@ func (s *Space) change(r store.Reader, n history.Num) (*authority.Change, error)
 		if m == n {
 			continue
 		}
-		before, err := read.get(m) // its place among them is all that is asked of it
-		if err != nil {
-			return nil, err
+		before := s.kinds.changes[m]
+		if before == nil { // its place among them is all that is asked of it
+			c, err := read.get(m)
+			if err != nil {
+				return nil, err
+			}
+			before = &authority.Change{Op: history.OpRef{Commit: c.id}, Height: c.height}
 		}
-		after = append(after, &authority.Change{Op: history.OpRef{Commit: before.id}, Height: before.height})
+		after = append(after, before)
 	}
 	c := *w.commit
 	c.Height = w.height
-	change, err := authority.ReadChange(&c, w.who.person, authority.InOrder(after))
-	if err == nil && change == nil {
-		err = fmt.Errorf("the commit has none: %w", store.ErrCorrupt)
+	change := authority.ReadChange(&c, w.who.person, authority.InOrder(after))
+	if change == nil {
+		return nil, fmt.Errorf("the commit has none: %w", store.ErrCorrupt)
 	}
-	if err != nil {
-		return nil, err
+	size := change.Size + changeSize + 8*len(after)
+	if s.kinds.changes == nil || s.kinds.bytes+size > maxChangesKept {
+		s.kinds.changes, s.kinds.bytes = map[history.Num]*authority.Change{}, 0
 	}
-	if s.kinds.changes == nil || len(s.kinds.changes) >= maxChangesKept {
-		s.kinds.changes = map[history.Num]*authority.Change{}
-	}
-	s.kinds.changes[n] = change
+	s.kinds.changes[n], s.kinds.bytes = change, s.kinds.bytes+size
 	return change, nil
 }
 
@@ -323,7 +344,7 @@ func (d *door) kindAt(n history.Num) (*kind, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.space.whole(k, &d.known)
+	return d.known.keep(k), nil
 }
 
 // bareAt is kindAt for who asks for its changes alone.
@@ -365,53 +386,26 @@ func (d *door) kindBefore(c *history.Commit) (*kind, error) {
 			found = append(found, k)
 		}
 	}
-	return d.space.merged(found, d.find, &d.known)
-}
-
-// merged is what holds where several versions come together.
-func (s *Space) merged(list []*kind, find func(object.ID) (history.Num, bool, error), known *built) (*kind, error) {
-	if len(list) == 1 {
-		return s.whole(list[0], known)
-	}
-	lists := make([][]*authority.Change, len(list))
-	for i, k := range list {
-		lists[i] = k.holds.Changes
-	}
-	return s.with(list[0], find, known, lists...)
-}
-
-// mergedHere is merged of what is durable.
-func (s *Space) mergedHere(list []*kind) (*kind, error) {
-	s.kinds.mu.Lock()
-	defer s.kinds.mu.Unlock()
-	return s.merged(list, s.lookup, &s.kinds.known)
+	return d.known.keep(merged(found)), nil
 }
 
 // takeKind takes in what a commit that was given its number does to what holds. It
 // returns the change of the schema, nil when it is none.
-func (d *door) takeKind(in *entering) (*authority.Change, error) {
+func (d *door) takeKind(in *entering) *authority.Change {
 	s, c := d.space, in.commit
 	if in.kind == nil { // the first commit
 		in.kind = d.kind
 	}
-	change, err := authority.ReadChange(c, in.known.Identity, in.kind.holds.Changes)
-	if err != nil {
-		return nil, err
-	}
+	change := authority.ReadChange(c, in.known.Identity, in.kind.holds.Changes)
 	if change == nil && !d.kind.changed() {
-		return nil, nil
+		return nil
 	}
 	if change != nil {
-		one := []*authority.Change{change}
 		present, past := d.kind, in.kind
-		if in.kind, err = s.with(past, d.find, &d.known, one); err != nil {
-			return nil, err
-		}
+		in.kind = d.known.keep(past.and(change, in.num))
 		d.kind = in.kind
 		if !present.same(past) {
-			if d.kind, err = s.with(present, d.find, &d.known, one); err != nil {
-				return nil, err
-			}
+			d.kind = d.known.keep(present.and(change, in.num))
 		}
 		d.tx.Put(s.keys.num(subKind, presentKind), d.kind.encode())
 	}
@@ -419,7 +413,7 @@ func (d *door) takeKind(in *entering) (*authority.Change, error) {
 		d.tx.Put(s.keys.num(subKind, in.num), in.kind.encode())
 		d.last = kindFrom{in.kind, in.num}
 	}
-	return change, nil
+	return change
 }
 
 // kindOfVersion is what holds for a commit that has some commits in its past; it needs mu.
@@ -430,7 +424,7 @@ func (s *Space) kindOfVersion(r store.Reader, nums []history.Num) (*kind, error)
 	}
 	var found []*kind
 	for _, n := range nums {
-		k, err := s.kindAt(r, n)
+		k, err := s.bareAt(r, n)
 		if err != nil {
 			return nil, err
 		}
@@ -438,5 +432,5 @@ func (s *Space) kindOfVersion(r store.Reader, nums []history.Num) (*kind, error)
 			found = append(found, k)
 		}
 	}
-	return s.mergedHere(found)
+	return s.keepKind(merged(found)), nil
 }

@@ -124,3 +124,17 @@ type readmitLimits struct {
 	commits, size int // read since the one before
 	tail          int // of what is carried on, as history.CommitSize counts it
 }
+
+// What is remembered of changes of the schema, so that a commit in a space where it changed costs no more than its own part.
+const (
+	// maxKinds is of how many combinations of changes what was put together is kept: the versions that people are at while
+	// they write at the same time. One may have 256 fields of each founder.
+	maxKinds = 16
+
+	// maxChangesKept is how much memory changes that were read are to take, bodies counted: more than counts of sixteen
+	// founders. Once its fields were asked for, a change takes up to fifteen times its body.
+	maxChangesKept = 3 << 20
+
+	// changeSize is what one takes besides its body and its past.
+	changeSize = 512
+)

@@ -145,10 +145,7 @@ func (s *Space) loadFounding(r store.Reader) error {
 	if err != nil {
 		return fmt.Errorf("load first commit: %w: %w", store.ErrCorrupt, err)
 	}
-	k, err := s.newKind(f, authority.Merge(f, nil), nil)
-	if err != nil {
-		return fmt.Errorf("load first commit: %w", err)
-	}
+	k := s.newKind(f)
 	return s.loadKind(r, k)
 }
 

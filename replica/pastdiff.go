@@ -46,15 +46,18 @@ func (s *Space) diff(ctx context.Context, from, to []object.ID) (list []Change, 
 		if err := d.judged(); err != nil {
 			return err
 		}
-		s.mu.Lock()
-		k, err := s.mergedHere([]*kind{a.kind, b.kind})
-		s.mu.Unlock()
-		if err != nil {
-			return err
+		k := s.keepKind(merged([]*kind{a.kind, b.kind}))
+		names := []string{ProfileField}
+		for _, f := range k.holds.Manifest().Fields {
+			names = append(names, f.Name)
 		}
-		for _, f := range k.fields {
-			if err := d.field(f); err != nil {
-				return fmt.Errorf("field %s: %w", f.name, err)
+		for _, name := range names {
+			f, err := k.field(name)
+			if err == nil {
+				err = d.field(f)
+			}
+			if err != nil {
+				return fmt.Errorf("field %s: %w", name, err)
 			}
 		}
 		list = d.list

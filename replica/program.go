@@ -39,12 +39,13 @@ func (s *Space) Program(m *authority.Manifest) (*Program, error) {
 	if k == nil {
 		return nil, ErrPending
 	}
-	own, err := s.newKind(k.founding, &authority.Kind{Manifest: m}, nil)
-	if err != nil {
-		return nil, err
+	p := &Program{space: s, manifest: m, own: s.newKind(&authority.Founding{Manifest: m})}
+	for i := range m.Fields {
+		if _, err := p.own.field(m.Fields[i].Name); err != nil {
+			return nil, err
+		}
 	}
-	p := &Program{space: s, manifest: m, own: own}
-	_, err = p.lay(k)
+	_, err := p.lay(k)
 	return p, err
 }
 
@@ -61,17 +62,15 @@ func (p *Program) lay(k *kind) (*kind, error) {
 	if p.over == k {
 		return p.lens, nil
 	}
-	if err := authority.Fits(k.holds.Manifest, p.manifest); err != nil {
+	have := k.holds.Manifest()
+	if err := authority.Fits(have, p.manifest); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnfit, err)
 	}
 	lens := k
-	if fields := authority.Extend(k.holds.Manifest.Fields, p.manifest.Fields); authority.Count(fields) > authority.Count(k.holds.Manifest.Fields) {
-		m := *k.holds.Manifest
+	if fields := authority.Extend(have.Fields, p.manifest.Fields); authority.Count(fields) > authority.Count(have.Fields) {
+		m := *have
 		m.Fields = fields
-		var err error
-		if lens, err = p.space.newKind(k.founding, &authority.Kind{Manifest: &m}, nil); err != nil {
-			return nil, err
-		}
+		lens = p.space.newKind(&authority.Founding{Manifest: &m})
 	}
 	p.over, p.lens = k, lens
 	return lens, nil
@@ -171,7 +170,7 @@ func (tx *Tx) ChangeSchema(version int64, fields []authority.Field) error {
 		return err
 	}
 	k := tx.group.kind
-	if err := k.holds.Check(k.founding, &op, tx.group.author().person, checkField); err != nil {
+	if err := k.holds.Check(&op, tx.group.author().person, checkField); err != nil {
 		return fmt.Errorf("%w: %w", ErrSchema, err)
 	}
 	tx.ops = append(tx.ops, txOp{op: op})

@@ -96,7 +96,7 @@ func (s *Space) Founding() (*authority.Founding, error) {
 	if k == nil {
 		return nil, ErrPending
 	}
-	return k.founding, nil
+	return k.holds.Founding, nil
 }
 
 // Heads are the ids of the commits that no other commit has in its past,
@@ -139,15 +139,6 @@ func (s *Space) field(name string) (*field, error) {
 	return k.field(name)
 }
 
-func (k *kind) field(name string) (*field, error) {
-	for _, f := range k.fields {
-		if f.name == name {
-			return f, nil
-		}
-	}
-	return nil, fmt.Errorf("field %q: %w", name, ErrNoField)
-}
-
 // checkField refuses a manifest with a type or schema this software does not
 // know. Every replica checks the same.
 func checkField(f authority.Field) error {
@@ -177,7 +168,7 @@ func shapeOf(f authority.Field) (s *crdt.Shape, err error) {
 		return nil, fmt.Errorf("unknown type %q", f.Type)
 	}
 	if s.Type = t; f.Schema != nil {
-		s.Schema, err = schema.Parse(f.Schema)
+		s.Schema, err = f.Parsed()
 	}
 	return s, err
 }

@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"math"
 	"slices"
 
 	"github.com/hyperhyperspace/hhs-go/internal/order"
@@ -13,14 +12,11 @@ import (
 // schema that accepts every value, and so does what is larger than a schema may be. The result depends on the order of the
 // list in nothing but the order of alternatives of an enum.
 func Join(list []*Schema) *Schema {
-	if len(list) == 0 {
+	if len(list) == 0 || slices.Contains(list, nil) {
 		return nil
 	}
-	s := list[0]
-	for _, t := range list[1:] {
-		s = join(s, t)
-	}
-	if s != nil && s.nodes() > MaxNodes {
+	s := (&joiner{}).join(list)
+	if s.nodes() > MaxNodes {
 		return nil
 	}
 	return s
@@ -29,94 +25,167 @@ func Join(list []*Schema) *Schema {
 // anything accepts every value, inside of others where no schema may not stand.
 var anything = &Schema{kind: kindAny}
 
-func join(a, b *Schema) *Schema {
-	switch {
-	case a == nil || b == nil:
-		return nil
-	case a == b:
-		return a
-	case a.values != nil && b.values != nil:
-		return joinValues(a, b)
-	case a.values != nil:
-		a, b = b, a
-		fallthrough
-	case b.values != nil:
-		if slices.ContainsFunc(b.values, func(v any) bool { return a.check(v) != nil }) {
-			return anything
-		}
-		return a
-	case a.kind != b.kind || a.tag != b.tag:
-		return anything
+// joiner joins any number of schemas at once and looks at each of them, and at each inside of it, once: whoever may write
+// can have a replica put many together again and again, so that it may cost no more than their size.
+type joiner struct{ looked int }
+
+func (j *joiner) join(list []*Schema) *Schema {
+	j.looked += len(list)
+	first := list[0]
+	if !slices.ContainsFunc(list, func(s *Schema) bool { return s != first }) {
+		return first
 	}
-	s := &Schema{kind: a.kind, tag: a.tag}
-	s.joinBounds(a, b)
-	switch s.kind {
-	case kindList:
-		s.items = join(a.items, b.items)
-	case kindObject:
-		s.joinProps(a, b)
-	case kindUnion:
-		s.variants = slices.Clone(a.variants)
-		for _, v := range b.variants {
-			if i := slices.IndexFunc(s.variants, func(w variant) bool { return w.value == v.value }); i >= 0 {
-				s.variants[i].schema = join(s.variants[i].schema, v.schema)
-			} else {
-				s.variants = append(s.variants, v)
+	var forms []*Schema
+	var values []any
+	met := map[any]bool{}
+	for _, s := range list {
+		if s.values == nil {
+			forms = append(forms, s)
+		}
+		for _, v := range s.values {
+			if k := keyOf(v); !met[k] {
+				met[k], values = true, append(values, v)
 			}
 		}
-		order.By(s.variants, func(v, w variant) int { return object.CompareKeys(v.value, w.value) })
-	}
-	return s
-}
-
-func joinValues(a, b *Schema) *Schema {
-	values := slices.Clone(a.values)
-	for _, v := range b.values {
-		if !slices.ContainsFunc(values, func(w any) bool { return same(v, w) }) {
-			values = append(values, v)
-		}
 	}
 	switch {
+	case forms != nil:
+		s := j.forms(forms)
+		if slices.ContainsFunc(values, func(v any) bool { return s.check(v) != nil }) {
+			return anything
+		}
+		return s
 	case len(values) > MaxEnum:
 		return anything
-	case len(values) == len(a.values):
-		return a
+	case len(values) == len(first.values):
+		return first
 	}
 	return &Schema{kind: kindEnum, values: values}
 }
 
-// joinBounds takes the looser of each bound, none where one has none.
-func (s *Schema) joinBounds(a, b *Schema) {
-	if s.hasMin = a.hasMin && b.hasMin; s.hasMin {
-		s.min, s.minF = min(a.min, b.min), math.Min(a.minF, b.minF)
+// keyOf is the same for values that are [same].
+func keyOf(v any) any {
+	if b, ok := v.([]byte); ok {
+		return [1]string{string(b)} // not what a string is
 	}
-	if s.hasMax = a.hasMax && b.hasMax; s.hasMax {
-		s.max, s.maxF = max(a.max, b.max), math.Max(a.maxF, b.maxF)
+	return v
+}
+
+// forms joins what is neither const nor enum.
+func (j *joiner) forms(list []*Schema) *Schema {
+	first := list[0]
+	if len(list) == 1 {
+		return first
 	}
-	if a.maxBytes > 0 && b.maxBytes > 0 {
-		s.maxBytes = max(a.maxBytes, b.maxBytes)
+	for _, s := range list {
+		if s.kind != first.kind || s.tag != first.tag {
+			return anything
+		}
+	}
+	s := &Schema{kind: first.kind, tag: first.tag}
+	s.loosest(list)
+	switch s.kind {
+	case kindList:
+		items := make([]*Schema, len(list))
+		for i, t := range list {
+			items[i] = t.items
+		}
+		s.items = j.join(items)
+	case kindObject:
+		j.props(s, list)
+	case kindUnion:
+		var g groups
+		for _, t := range list {
+			for _, v := range t.variants {
+				g.add(v.value, v.schema)
+			}
+		}
+		for _, of := range g.sorted() {
+			s.variants = append(s.variants, variant{of.name, j.join(of.schemas)})
+		}
+	}
+	return s
+}
+
+// loosest takes the looser of each bound, none where one has none.
+func (s *Schema) loosest(list []*Schema) {
+	s.hasMin, s.hasMax = true, true
+	bytes := true
+	s.min, s.minF, s.max, s.maxF = list[0].min, list[0].minF, list[0].max, list[0].maxF
+	for _, t := range list {
+		s.hasMin, s.hasMax, bytes = s.hasMin && t.hasMin, s.hasMax && t.hasMax, bytes && t.maxBytes > 0
+		s.min, s.minF = min(s.min, t.min), min(s.minF, t.minF)
+		s.max, s.maxF = max(s.max, t.max), max(s.maxF, t.maxF)
+		s.maxBytes = max(s.maxBytes, t.maxBytes)
+	}
+	if !s.hasMin {
+		s.min, s.minF = 0, 0
+	}
+	if !s.hasMax {
+		s.max, s.maxF = 0, 0
+	}
+	if !bytes {
+		s.maxBytes = 0
 	}
 }
 
-// joinProps takes the properties of both. One that only one object names may be absent, and may be anything where the
-// other object is open.
-func (s *Schema) joinProps(a, b *Schema) {
-	s.open = a.open || b.open
-	for _, p := range a.props {
-		q := b.find(p.name)
-		switch {
-		case q != nil:
-			s.props = append(s.props, prop{p.name, join(p.schema, q.schema), p.required && q.required})
-		case !b.open:
-			s.props = append(s.props, prop{p.name, p.schema, false})
+// props takes the properties of all. One that not every object names may be absent, and may be anything where one that does
+// not name it is open.
+func (j *joiner) props(s *Schema, list []*Schema) {
+	var g groups
+	opened := 0
+	for _, t := range list {
+		if t.open {
+			opened++
+		}
+		for _, p := range t.props {
+			of := g.add(p.name, p.schema)
+			if p.required {
+				of.required++
+			}
+			if t.open {
+				of.opened++
+			}
 		}
 	}
-	for _, q := range b.props {
-		if a.find(q.name) == nil && !a.open {
-			s.props = append(s.props, prop{q.name, q.schema, false})
+	s.open = opened > 0
+	for _, of := range g.sorted() {
+		if of.opened == opened {
+			s.props = append(s.props, prop{of.name, j.join(of.schemas), of.required == len(list)})
 		}
 	}
-	order.By(s.props, func(p, q prop) int { return object.CompareKeys(p.name, q.name) })
+}
+
+// groups are what several schemas have under one name each.
+type groups map[string]*group
+
+type group struct {
+	name             string
+	schemas          []*Schema
+	required, opened int // how many of them are, and stand in an object that is
+}
+
+func (g *groups) add(name string, s *Schema) *group {
+	if *g == nil {
+		*g = groups{}
+	}
+	of := (*g)[name]
+	if of == nil {
+		of = &group{name: name}
+		(*g)[name] = of
+	}
+	of.schemas = append(of.schemas, s)
+	return of
+}
+
+// sorted are the groups as props and variants stand.
+func (g groups) sorted() []*group {
+	list := make([]*group, 0, len(g))
+	for _, of := range g {
+		list = append(list, of)
+	}
+	order.By(list, func(a, b *group) int { return object.CompareKeys(a.name, b.name) })
+	return list
 }
 
 // nodes counts the schemas in s.

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"fmt"
 	"reflect"
 	"testing"
 
@@ -18,14 +19,14 @@ func TestJoin(t *testing.T) {
 		other := Join([]*Schema{c, b, a})
 		for _, s := range []*Schema{a, b, c} {
 			v := drawValue(t, s)
+			if (joined.Check(v) == nil) != (other.Check(v) == nil) {
+				t.Fatalf("%v fits %v or not, as to the order", v, joined.Value())
+			}
 			if s.Check(v) != nil {
 				continue
 			}
 			if err := joined.Check(v); err != nil {
 				t.Fatalf("%v fits %v, and not %v: %v", v, s.Value(), joined.Value(), err)
-			}
-			if err := other.Check(v); err != nil {
-				t.Fatalf("in another order: %v", err)
 			}
 		}
 		if got := Join([]*Schema{a, a}); !reflect.DeepEqual(got.Value(), a.Value()) {
@@ -48,6 +49,7 @@ func TestJoinExamples(t *testing.T) {
 		{`{"type":"string","max":3}`, `{"type":"string","maxBytes":9}`, `{"type":"string"}`},
 		{`{"type":"integer","min":1,"max":5}`, `{"type":"integer","min":-2}`, `{"type":"integer","min":-2}`},
 		{`{"type":"integer"}`, `{"type":"string"}`, `{"type":"any"}`},
+		{`{"type":"string","maxBytes":3}`, `{"type":"string","maxBytes":9}`, `{"type":"string","maxBytes":9}`},
 		{`{"enum":["a","b"]}`, `{"enum":["b","c"]}`, `{"enum":["a","b","c"]}`},
 		{`{"const":"a"}`, `{"type":"string"}`, `{"type":"string"}`},
 		{`{"const":1}`, `{"type":"string"}`, `{"type":"any"}`},
@@ -65,8 +67,36 @@ func TestJoinExamples(t *testing.T) {
 			t.Errorf("%s and %s: %v", c.a, c.b, got.Value())
 		}
 	}
+	three := []*Schema{mustParse(t, `{"type":"integer","max":9}`), mustParse(t, `{"const":300}`), mustParse(t, `{"type":"integer","max":500}`)}
+	for i := range three { // the order makes no difference
+		if got := Join(append(three[i:len(three):len(three)], three[:i]...)); !reflect.DeepEqual(got.Value(), three[2].Value()) {
+			t.Errorf("%v", got.Value())
+		}
+	}
+	limits := []*Schema{mustParse(t, `{"type":"string","maxBytes":9}`), mustParse(t, `{"type":"string","max":4}`), mustParse(t, `{"type":"string","maxBytes":3}`)}
+	if got := Join(limits); !reflect.DeepEqual(got.Value(), map[string]any{"type": "string"}) {
+		t.Errorf("%v", got.Value())
+	}
 	if Join([]*Schema{mustParse(t, `{"type":"bool"}`), nil}) != nil {
 		t.Error("with one that accepts everything")
+	}
+}
+
+// TestJoinLooksOnce: to join many schemas costs as much as they are large, and not as large as what comes out is at every step.
+func TestJoinLooksOnce(t *testing.T) {
+	var list []*Schema
+	size := 0
+	for i := range 64 {
+		props := ""
+		for k := range 10 {
+			props += fmt.Sprintf(`,"p%d":{"type":"list","items":{"enum":[%d,%d]}}`, i*10+k, i, i+1)
+		}
+		s := mustParse(t, `{"type":"object","props":{"in":{"type":"object","props":{`+props[1:]+`}}}}`)
+		list, size = append(list, s), size+s.nodes()
+	}
+	var j joiner
+	if n := j.join(list).nodes(); n != 2+64*10*2 || j.looked > size {
+		t.Errorf("%d schemas joined to %d, and %d were looked at", size, n, j.looked)
 	}
 }
 

@@ -324,7 +324,7 @@ func changeOf(space *hhs.AnySpace, n hhs.Change) (one change, err error) {
 	}
 	if n.Schema != nil {
 		when := hhs.WallTime(n.Schema.Time)
-		return change{Event: "schema", Space: id, Identity: n.Schema.By.String(), Time: &when, Commit: n.Schema.Op.Commit.String(), Version: n.Schema.Version}, nil
+		return change{Event: "schema", Space: id, Identity: n.Schema.By.String(), Time: &when, Commit: n.Schema.Op.Commit.String(), Version: n.Schema.Version()}, nil
 	}
 	by := n.Cause()
 	when := hhs.WallTime(by.Time)

@@ -124,8 +124,11 @@ func (a *upgradeArgs) kind(have *authority.Manifest) (*authority.Manifest, error
 		return nil, usagef("what is to change? Give fields, such as --field due=register:string, or --manifest")
 	}
 	version := a.Version
-	if version == 0 {
-		version = have.Version + 1
+	switch {
+	case version == 0:
+		version = min(have.Version+1, authority.MaxKindVersion)
+	case version < have.Version:
+		return nil, failf("invalid", "the space is at version %d, and versions do not go down; leave --version out", have.Version)
 	}
 	raw, err := manifestOf(fmt.Sprintf("%s@%d", have.Kind, version), a.Fields)
 	if err != nil {

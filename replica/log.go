@@ -75,11 +75,6 @@ func (s *Space) Log(ctx context.Context, q LogQuery) (LogPage, error) {
 }
 
 func (s *Space) log(ctx context.Context, q LogQuery) (page LogPage, err error) {
-	v, err := s.View()
-	if err != nil {
-		return page, err
-	}
-	defer v.Close()
 	if !s.hasField(q.Field) {
 		return page, fmt.Errorf("field %q: %w", q.Field, ErrNoField)
 	}
@@ -87,6 +82,11 @@ func (s *Space) log(ctx context.Context, q LogQuery) (page LogPage, err error) {
 	if err != nil {
 		return page, err
 	}
+	v, err := s.view() // it shows all that was counted: what is at the door is not
+	if err != nil {
+		return page, err
+	}
+	defer v.Close()
 	l := logReader{space: s, path: q.Path, r: v.snap, read: commits{keys: s.keys, r: v.snap}, said: commits{keys: s.keys, r: v.snap}, undos: s.undoState(v.snap, nil)}
 	for scanned, size := 0, 0; next > 0; scanned++ {
 		if len(page.Commits) >= q.Limit || scanned >= maxLogScan || size >= maxLogBytes {
@@ -137,8 +137,12 @@ func (s *Space) hasField(name string) bool {
 
 // logFrom finds the number after the first commit of a page, and the version as spans; nil: all.
 func (s *Space) logFrom(q LogQuery) (next history.Num, spans []history.Span, err error) {
+	s.settled()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		return 0, nil, ErrClosed
+	}
 	next = s.graph.Len()
 	if !q.Before.IsZero() {
 		nums, err := s.numbersOf([]object.ID{q.Before})

@@ -16,6 +16,7 @@ import (
 	"github.com/hyperhyperspace/hhs-go/history"
 	"github.com/hyperhyperspace/hhs-go/object"
 	"github.com/hyperhyperspace/hhs-go/replica"
+	"github.com/hyperhyperspace/hhs-go/store"
 )
 
 // pastPlay is a random history with undos, of all types and shapes, of which all copies end with all of it, and the
@@ -302,6 +303,38 @@ func TestLogOfAField(t *testing.T) {
 		if len(list) != n {
 			t.Errorf("%d commits about %s, the model has %d", len(list), name, n)
 		}
+	}
+}
+
+// snapHook is a store that calls a function once, when a snapshot has been made.
+type snapHook struct {
+	store.Store
+	then func()
+}
+
+func (h *snapHook) Snapshot() (store.Snapshot, error) {
+	snap, err := h.Store.Snapshot()
+	if then := h.then; then != nil {
+		h.then = nil
+		then()
+	}
+	return snap, err
+}
+
+// TestLogWhileCommitsEnter: what enters while the log is being opened is in the page or is not, but never half.
+func TestLogWhileCommitsEnter(t *testing.T) {
+	theirs := create(t, newNode(t, 2))
+	disk := &snapHook{Store: store.NewMem()}
+	s := join(t, newNode(t, 1, func(c *replica.Config) { c.Store = disk }), theirs)
+	pull(t, s, theirs, 1<<20)
+	line(t, theirs, "late")
+	disk.then = func() { pull(t, s, theirs, 1<<20) }
+	page, err := s.Log(t.Context(), replica.LogQuery{Limit: 10})
+	if err != nil || len(page.Commits) == 0 || disk.then != nil {
+		t.Fatalf("%d commits, %v", len(page.Commits), err)
+	}
+	if after := logged(t, s, replica.LogQuery{Limit: 10}); len(after) != theirs.Len() {
+		t.Errorf("%d commits of %d", len(after), theirs.Len())
 	}
 }
 

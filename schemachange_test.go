@@ -51,6 +51,7 @@ type (
 		Title hhs.Register[string]
 		Votes hhs.Counter
 		Notes hhs.Map[hhs.Register[string]]
+		Story hhs.Text
 	}
 	room2 struct {
 		Title hhs.Register[string]
@@ -61,6 +62,8 @@ type (
 		Steps hhs.List[post2]
 		Due   hhs.Register[string]
 		Tags  hhs.Set[string]
+		Essay hhs.Text
+		Queue hhs.List[string]
 	}
 )
 
@@ -111,7 +114,10 @@ func TestSchemaChange(t *testing.T) {
 	}
 	for what, write := range map[string]func(tx *hhs.Tx, r room2) error{
 		"due":                 func(tx *hhs.Tx, r room2) error { return r.Due.Set(tx, "x") },
+		"essay":               func(tx *hhs.Tx, r room2) error { return r.Essay.Insert(tx, 0, "x") },
+		"queue":               func(tx *hhs.Tx, r room2) error { return r.Queue.Append(tx, "x") },
 		`cards["milk"].votes`: func(tx *hhs.Tx, r room2) error { return r.Cards.At("milk").Votes.Add(tx, 1) },
+		`cards["milk"].story`: func(tx *hhs.Tx, r room2) error { return r.Cards.At("milk").Story.Insert(tx, 0, "x") },
 	} {
 		err := early.Update(within(t), write)
 		if !errors.Is(err, hhs.ErrOldSchema) || hhs.Code(err) != "old_schema" {
@@ -145,7 +151,8 @@ func TestSchemaChange(t *testing.T) {
 		milk := r.Cards.At("milk")
 		return errors.Join(r.Due.Set(tx, "friday"), r.Tags.Add(tx, "new"), r.Posts.Append(tx, post2{"two", &font}),
 			r.Style.Set(tx, style2{"red", &font, frame2{1, &dash}}), milk.Votes.Add(tx, 2), milk.Notes.At("n").Set(tx, "note"),
-			r.Marks.At("m").Set(tx, post2{"mark", &font}), r.Steps.Set(tx, 0, post2{"step", &font}))
+			r.Marks.At("m").Set(tx, post2{"mark", &font}), r.Steps.Set(tx, 0, post2{"step", &font}),
+			r.Essay.Insert(tx, 0, "x"), r.Queue.Append(tx, "x"), milk.Story.Insert(tx, 0, "x"))
 	}))
 	bens = must(hhs.As(carry(t, ben, grown.AnySpace), roomV1))(t)
 

@@ -104,14 +104,8 @@ func positionOf(env *crdt.Env, list bool, c Cursor) (elements, units uint64, err
 // edit edits a list or a text: what a transaction does to it until it is read is one op, or few. units tells that a text
 // is counted in UTF-16 units.
 func (b binding) edit(tx *Tx, list, units bool, do func(w *crdt.SeqWriter) error) error {
-	if b.space == nil || tx == nil {
-		return ErrUnbound
-	}
-	if b.past != nil {
-		return ErrPast
-	}
-	if b.space != tx.Space() {
-		return ErrOtherSpace
+	if err := b.writable(tx); err != nil {
+		return err
 	}
 	p, err := tx.Hold(b.field, b.place(list, units), func(env *crdt.Env) (replica.Pending, error) {
 		inner, err := b.reach(env)

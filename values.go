@@ -149,8 +149,8 @@ func (b binding) reach(env *crdt.Env) (*crdt.Env, error) {
 	return in, refusal(b.field, err)
 }
 
-// write drafts an op from the field as tx sees it and adds it to tx.
-func (b binding) write(tx *Tx, draft func(env *crdt.Env) ([]crdt.Draft, error)) error {
+// writable tells why tx cannot write to the value, nil: it can.
+func (b binding) writable(tx *Tx) error {
 	switch {
 	case b.space == nil || tx == nil:
 		return ErrUnbound
@@ -158,11 +158,16 @@ func (b binding) write(tx *Tx, draft func(env *crdt.Env) ([]crdt.Draft, error)) 
 		return ErrPast
 	case b.space != tx.Space():
 		return ErrOtherSpace
+	case b.program != nil:
+		return tx.Has(b.field, b.path)
 	}
-	if b.program != nil {
-		if err := tx.Has(b.field, b.path); err != nil {
-			return err
-		}
+	return nil
+}
+
+// write drafts an op from the field as tx sees it and adds it to tx.
+func (b binding) write(tx *Tx, draft func(env *crdt.Env) ([]crdt.Draft, error)) error {
+	if err := b.writable(tx); err != nil {
+		return err
 	}
 	env, err := tx.EnvOf(b.program, b.field)
 	if err == nil {

@@ -203,7 +203,7 @@ func (f Fold[S, Op]) forward(env *crdt.Env, run *fold.Run, kept *keptFold, found
 			if err == nil {
 				e, err = entryOf(raw, decode[Op], keys)
 			}
-			if !yield(fold.Op{Place: string(raw.Key), Label: opLabel(raw.Ref), Given: FoldOp[Op]{e, founders[raw.Identity]}}, err) || err != nil {
+			if !yield(fold.Op{Place: string(raw.Key), Label: opLabel(raw.Ref), Given: FoldOp[Op]{e, founders[raw.Identity]}, Size: len(raw.Value)}, err) || err != nil {
 				return
 			}
 		}

@@ -92,8 +92,8 @@ const (
 	// maxTouched bounds the values of a space that a journal is kept of.
 	maxTouched = 256
 	// maxKept bounds what is kept beside a space for the layer above: states of
-	// folds, of which a screen shows a few.
-	maxKept = 128
+	// folds, of which a screen shows a few, and each may hold 30 MB (internal/fold).
+	maxKept = 32
 	// MaxDiff bounds the changes that one Diff tells.
 	MaxDiff = 10_000
 	// maxNodesKept bounds the nodes of blobs that are kept decoded, 42 KiB each.

@@ -25,6 +25,7 @@ type Op struct {
 	Place string       // where it stands: ops are in the order of their places
 	Label fmt.Stringer // for people
 	Given any
+	Size  int // of Given, in bytes, about
 }
 
 // Ignored is an op that the function has ignored.
@@ -32,6 +33,7 @@ type Ignored struct {
 	Op     any
 	Reason string
 	number int // of the op, from 1 on
+	size   int // of the op
 }
 
 // snapshot is what the ops up to a place come to.
@@ -41,6 +43,7 @@ type snapshot struct {
 	state   []byte
 	ignored []Ignored // the latest
 	passed  int       // ops ignored in all
+	weight  int       // what it holds, in bytes, about
 }
 
 // Run is one fold over the ops of one value.
@@ -145,7 +148,7 @@ func (r *Run) thin() {
 		if d := (last - i) / 4; d > 0 && i%(1<<(bits.Len(uint(d))-1)) != 0 {
 			return true
 		}
-		size += len(s.state)
+		size += s.weight
 		return false
 	})
 	for size > maxSnapshots && len(r.kept) > 1 { // every second one, but the last
@@ -155,7 +158,7 @@ func (r *Run) thin() {
 				r.kept[n] = s
 				n++
 			} else {
-				size -= len(s.state)
+				size -= s.weight
 			}
 		}
 		clear(r.kept[n:])

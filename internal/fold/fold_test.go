@@ -183,6 +183,32 @@ func TestLargeStates(t *testing.T) {
 	}
 }
 
+// TestManyLargeOpsIgnored: what snapshots keep of ignored ops counts as their states do, and the last of them stays.
+func TestManyLargeOpsIgnored(t *testing.T) {
+	for _, size := range []int{4 << 10, 64 << 10} {
+		run := New(adder(nil))
+		var list []Op
+		for i := range 3 * MaxIgnored {
+			o := op(i, -1)
+			o.Size = size
+			list = append(list, o)
+		}
+		if err := run.Forward(after(list, "")); err != nil {
+			t.Fatal(err)
+		}
+		held := 0
+		for _, s := range run.kept {
+			held += len(s.state)
+			for _, i := range s.ignored {
+				held += i.size + len(i.Reason)
+			}
+		}
+		if n := len(run.kept); n == 0 || n > 1 && held > maxSnapshots || size < 64<<10 && n < 2 || run.kept[n-1].count != len(list) {
+			t.Errorf("%d snapshots hold %d bytes of ops of %d", n, held, size)
+		}
+	}
+}
+
 func fails(t *testing.T, err error, why string) *Error {
 	t.Helper()
 	var e *Error

@@ -19,7 +19,8 @@ const (
 	// every is how many ops lie between two snapshots: making one costs about as much as a few steps.
 	every = 16
 
-	// maxSnapshots bounds the snapshots of one fold, in bytes of state.
+	// maxSnapshots bounds the snapshots of one fold, in bytes of the states and of the ignored ops that they keep, which are
+	// what anybody chooses to write. The last one stays, whatever it holds: at most MaxState and MaxIgnored ops.
 	maxSnapshots = 8 << 20
 
 	// chunk is how many ops a goroutine is given at once.

@@ -97,7 +97,7 @@ func (m *machine) step(op *Op) *Error {
 	}
 	m.state, m.place, m.count = next, op.Place, m.count+1
 	if reason != nil {
-		m.ignored, m.passed = append(m.ignored, Ignored{op.Given, *reason, m.count}), m.passed+1
+		m.ignored, m.passed = append(m.ignored, Ignored{op.Given, *reason, m.count, op.Size}), m.passed+1
 		m.ignored = m.ignored[max(0, len(m.ignored)-MaxIgnored):]
 	}
 	m.since = append(m.since, *op)
@@ -129,7 +129,10 @@ func (m *machine) take(label fmt.Stringer, again bool) *Error {
 		return failed
 	}
 	now := m.snapshot
-	now.state, now.ignored = state, slices.Clip(m.ignored)
+	now.state, now.ignored, now.weight = state, slices.Clip(m.ignored), len(state)
+	for _, i := range now.ignored {
+		now.weight += i.size + len(i.Reason)
+	}
 	if again {
 		if failed := m.again(&now); failed != nil {
 			return failed

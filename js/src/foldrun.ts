@@ -80,8 +80,10 @@ interface Snapshot<Op> {
   count: number
   state: Uint8Array
   /** The latest, and how many there are in all. */
-  ignored: readonly (IgnoredOp<Op> & { count: number })[]
+  ignored: readonly (IgnoredOp<Op> & { count: number; size: number })[]
   passed: number
+  /** What it holds, in bytes, about. */
+  weight: number
 }
 
 const impure = ': a step reads something besides the state and the op, or changes them'
@@ -95,7 +97,7 @@ export class FoldRun<S, Op> {
 
   /** `now` reads a clock that goes on in milliseconds. */
   constructor(private readonly fold: FoldDefinition<S, Op>, private readonly now: () => number = () => performance.now()) {
-    this.tip = { place: '', count: 0, state: encode(fold.initial), ignored: [], passed: 0 }
+    this.tip = { place: '', count: 0, state: encode(fold.initial), ignored: [], passed: 0, weight: 0 }
   }
 
   /** That of the last op that the run was given: `forward` takes those after it. */
@@ -133,14 +135,17 @@ export class FoldRun<S, Op> {
       count++
       since.push(one)
       if (next instanceof Ignored) {
-        ignored = [...ignored.slice(1 - maxFoldIgnored), { ...one.op, reason: cut(next.reason), count }]
+        const reason = cut(next.reason)
+        ignored = [...ignored.slice(1 - maxFoldIgnored), { ...one.op, reason, count, size: weigh(one.op.value) + reason.length }]
         passed++
       } else {
         state = frozen(next) as S
       }
       const last = i === ops.length - 1
       if (count % foldEvery !== 0 && !last) continue
-      const snapshot: Snapshot<Op> = { place: one.place, count, state: this.bytes(state, one.op), ignored, passed }
+      const bytes = this.bytes(state, one.op)
+      const weight = ignored.reduce((n, o) => n + o.size, bytes.length)
+      const snapshot: Snapshot<Op> = { place: one.place, count, state: bytes, ignored, passed, weight }
       const n = count / foldEvery
       if (n < 1 || (Number.isInteger(n) && (n & (n - 1)) === 0)) this.again(from, since, snapshot)
       if (Number.isInteger(n)) {
@@ -203,7 +208,7 @@ export class FoldRun<S, Op> {
       const d = Math.floor((last - i) / 4)
       return d === 0 || i % 2 ** Math.floor(Math.log2(d)) === 0
     })
-    const size = () => this.kept.reduce((n, s) => n + s.state.length, 0)
+    const size = () => this.kept.reduce((n, s) => n + s.weight, 0)
     while (this.kept.length > 1 && size() > maxFoldSnapshots) this.kept = this.kept.filter((_, i) => (this.kept.length - 1 - i) % 2 === 0)
   }
 
@@ -214,7 +219,7 @@ export class FoldRun<S, Op> {
 
   /** A state of the caller's own, and the latest ignored ops. */
   result(): { state: S; ignored: IgnoredOp<Op>[]; all: number } {
-    return { state: decode(this.tip.state) as S, ignored: this.tip.ignored.map(({ count: _, ...op }) => op as unknown as IgnoredOp<Op>), all: this.tip.passed }
+    return { state: decode(this.tip.state) as S, ignored: this.tip.ignored.map(({ count: _, size: __, ...op }) => op as unknown as IgnoredOp<Op>), all: this.tip.passed }
   }
 }
 
@@ -223,6 +228,13 @@ function frozen(v: unknown): unknown {
   if (typeof v !== 'object' || v === null || v instanceof Uint8Array || Object.isFrozen(v)) return v
   for (const x of Object.values(v)) frozen(x)
   return Object.freeze(v)
+}
+
+/** What a value takes in memory, in bytes, about. */
+function weigh(v: unknown): number {
+  if (typeof v === 'string' || v instanceof Uint8Array) return v.length
+  if (typeof v !== 'object' || v === null) return 8
+  return Object.entries(v).reduce((n, [key, x]) => n + key.length + weigh(x), 8)
 }
 
 /** The first code points of a reason. */

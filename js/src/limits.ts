@@ -68,7 +68,7 @@ export const maxFoldStep = 2000
 export const maxFoldIgnored = 256
 export const maxFoldReason = 200
 
-/** Ops between two snapshots of a fold, and bytes of the snapshots of one. */
+/** Ops between two snapshots of a fold, and bytes of the snapshots of one, with the ignored ops that they keep. */
 export const foldEvery = 16
 export const maxFoldSnapshots = 8 << 20
 

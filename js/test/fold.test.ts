@@ -126,6 +126,16 @@ test('a step of two seconds ends the fold', () => {
   fails(() => run.forward([op(1, 1)]), 'slow')
 })
 
+test('what snapshots keep of ignored ops counts as their states do', () => {
+  const run = new FoldRun<number, string>({ name: 'test.example/deaf', version: 1, initial: 0, step: () => ignored('no') })
+  const text = 'x'.repeat(32 << 10)
+  run.forward(Array.from({ length: 600 }, (_, i) => ({ place: String(i).padStart(4, '0'), op: { ...op(i, 0).op, value: text } })))
+  run.back('0599')
+  assert.equal(run.place, '0591')
+  run.back('0591')
+  assert.ok(run.place < '0300', run.place)
+})
+
 /** A stand-in for the engine: it has some ops, and says from where on they are others than at a mark. */
 class Ops {
   list: Placed<number>[] = []

@@ -148,6 +148,12 @@ func (d *deleted) next(n uint64) (any, error) {
 			d.targets = d.targets[1:]
 		}
 	}
+	if d.s.list && d.room >= 0 {
+		var err error
+		if d.room, err = d.s.fill([]*Content{{Values: c.values}}, d.room); err != nil {
+			return nil, err
+		}
+	}
 	switch {
 	case d.looks < 0 || d.room < 0:
 		return count, nil
@@ -171,11 +177,10 @@ func (d *deleted) read(at point, n uint32, c *gathered) error {
 		if !d.s.list || d.room < 0 {
 			break
 		}
-		v, _, err := d.s.value(&part, off)
+		v, _, err := d.s.valueOf(&part, off)
 		if err != nil {
 			return err
 		}
-		d.room -= weigh(v)
 		c.add(Content{Values: []any{v}})
 	}
 	c.add(Content{Text: part.text})

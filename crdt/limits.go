@@ -74,6 +74,14 @@ const (
 	// maxPagesKept bounds the pages an Env keeps decoded from one op to the next, about 1 MiB.
 	maxPagesKept = 64
 
+	// maxWriters bounds the ops an Env keeps decoded for what they inserted, in bytes: those of some screens of a list, a few
+	// where they are large.
+	maxWriters = 4 << 20
+
+	// maxListed is how many elements of a list are read at once at most, in the order of the ops that wrote them: whoever
+	// reads many goes through fewer ops than elements, and holds some megabytes if each value is as large as it can be.
+	maxListed = 256
+
 	// maxViews is how many pasts of concurrent ops an Env knows how to look from: one for each author who types at once.
 	maxViews = 4
 )

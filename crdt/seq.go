@@ -114,7 +114,7 @@ func (t seqType) Apply(env *Env, op Op, effective bool) ([]Change, error) {
 	if op.Action == ActionSet {
 		changes, err = s.setAt(&op, o, m)
 	} else if err = s.edit(&op, edits, o, m); err == nil {
-		changes = s.told(&op, effective)
+		changes, err = s.told(&op, effective)
 	}
 	if err == nil {
 		err = s.keep(&op, o)
@@ -128,7 +128,9 @@ func (t seqType) Apply(env *Env, op Op, effective bool) ([]Change, error) {
 // edit applies the edits of an op.
 func (s *seq) edit(op *Op, edits []edit, o *seqOp, m measure) error {
 	var off uint32
-	s.values.fill(op, edits)
+	if s.list {
+		s.writers.keep(*op, edits, true)
+	}
 	s.enters(op, m.view)
 	for i := range edits {
 		e := &edits[i]
@@ -263,7 +265,7 @@ func (t seqType) Flip(env *Env, op Op, effective bool) ([]Change, error) {
 	if op.Action == ActionSet {
 		changes, err = s.flipSet(&op, o)
 	} else if err = s.flipEdit(&op, o); err == nil {
-		changes = s.told(&op, effective)
+		changes, err = s.told(&op, effective)
 	}
 	if err == nil {
 		err = s.keep(&op, o)
@@ -365,16 +367,21 @@ func (s *seq) setValue(op *Op, at point, value any, change func(*cell, *Op) ([]C
 		return nil, err
 	}
 	s.news.Add(compose([]Edit{one}, nil)) // nothing, when both are equal
-	return s.told(op, ch.Effective), nil
+	return s.told(op, ch.Effective)
 }
 
 // oneOf is an element as content: the value it was set to, or without one the value it was inserted with.
 func (s *seq) oneOf(e elem, block []byte) (Content, error) {
-	var v any
-	var err error
 	if block == nil {
-		v, err = s.values.get(s, e)
-	} else if v, err = object.Decode(block); err != nil {
+		by, err := s.writer(e)
+		if err != nil {
+			return Content{}, err
+		}
+		v, err := by.at(e)
+		return Content{Values: []any{v}}, err
+	}
+	v, err := object.Decode(block)
+	if err != nil {
 		err = &Corrupt{Key: elemKey(e), Reason: "its value is not canonical CBOR"}
 	}
 	return Content{Values: []any{v}}, err

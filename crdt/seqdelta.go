@@ -342,7 +342,7 @@ func (s *seq) tell(at point, r *piece, gone bool) error {
 		if !s.list {
 			break
 		}
-		v, _, err := s.value(r, off)
+		v, _, err := s.valueOf(r, off)
 		if err != nil {
 			return err
 		}
@@ -358,11 +358,24 @@ func (s *seq) tell(at point, r *piece, gone bool) error {
 }
 
 // told is the change noted since it was asked last.
-func (s *seq) told(op *Op, effective bool) []Change {
+func (s *seq) told(op *Op, effective bool) ([]Change, error) {
 	ch := Change{Edits: s.news.All(), Lost: s.tooMuch, Op: *op, Effective: effective}
 	s.news, s.tooMuch = Edits{}, false
-	if ch.Edits == nil && !ch.Lost {
-		return nil
+	if s.list && ch.Edits != nil {
+		var all []*Content
+		for i := range ch.Edits {
+			all = append(all, &ch.Edits[i].Deleted, &ch.Edits[i].Inserted)
+		}
+		left, err := s.fill(all, MaxTold)
+		if err != nil {
+			return nil, err
+		}
+		if ch.Edits = compose(ch.Edits, nil); left < 0 { // now that it is seen what is equal
+			ch.Edits, ch.Lost = nil, true
+		}
 	}
-	return []Change{ch}
+	if ch.Edits == nil && !ch.Lost {
+		return nil, nil
+	}
+	return []Change{ch}, nil
 }

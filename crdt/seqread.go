@@ -88,10 +88,12 @@ func TextScan(env *Env, from, to uint64) iter.Seq2[Entry, error] {
 		s, err := on(env).seq(false)
 		if err == nil {
 			err = s.scan(from, to, func(r *piece, off uint32) (bool, error) {
-				e, err := s.entryAt(r.elem)
-				if err == nil {
-					e.Value, err = object.Encode(r.text)
+				by, err := s.writer(r.elem)
+				if err != nil {
+					return false, err
 				}
+				e := by.entry(r.elem)
+				e.Value, err = object.Encode(r.text)
 				return yield(e, err), err
 			})
 		}
@@ -106,19 +108,19 @@ func TextScan(env *Env, from, to uint64) iter.Seq2[Entry, error] {
 func ListScan(env *Env, from, to uint64) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		s, err := on(env).seq(true)
+		l := lister{s: s, yield: yield, room: 16}
 		if err == nil {
-			err = s.scan(from, to, func(r *piece, _ uint32) (bool, error) {
+			err = s.scan(from, to, func(r *piece, _ uint32) (more bool, err error) {
 				for off := range r.n {
-					e, err := s.listEntry(r, off)
-					if err != nil {
+					if more, err = l.add(r, off); err != nil || !more {
 						return false, err
-					}
-					if !yield(e, nil) {
-						return false, nil
 					}
 				}
 				return true, nil
 			})
+		}
+		if err == nil {
+			_, err = l.flush()
 		}
 		if err != nil {
 			yield(Entry{}, err)
@@ -126,33 +128,67 @@ func ListScan(env *Env, from, to uint64) iter.Seq2[Entry, error] {
 	}
 }
 
-func (s *seq) listEntry(r *piece, off uint32) (Entry, error) {
-	e, err := s.entryAt(r.at(off))
-	if err != nil {
-		return e, err
-	}
-	v, set, err := s.value(r, off)
-	if err != nil {
-		return e, err
-	}
-	if set != nil {
-		set.Key, set.Cursor = e.Key, e.Cursor
-		return *set, nil
-	}
-	e.Value, err = object.Encode(v)
-	return e, err
+// lister reads elements of a list, some at once: twice as many each time.
+type lister struct {
+	s     *seq
+	yield func(Entry, error) bool
+	room  int
+	elems []elem
+	set   []*Entry // who set an element; nil: nobody
+	ended bool
 }
 
-// entryAt is what is known of an element but for its value.
-func (s *seq) entryAt(at elem) (Entry, error) {
-	if err := s.values.read(s, at); err != nil {
-		return Entry{}, err
+func (l *lister) add(r *piece, off uint32) (more bool, err error) {
+	_, set, err := l.s.valueOf(r, off)
+	if err != nil {
+		return false, err
 	}
-	op := &s.values.op
-	key := cursorOf(op.Ref, at.off, true)
-	e := op.entry(key)
+	if l.elems, l.set = append(l.elems, r.at(off)), append(l.set, set); len(l.elems) < l.room {
+		return true, nil
+	}
+	l.room = min(2*l.room, maxListed)
+	return l.flush()
+}
+
+// flush yields what was gathered.
+func (l *lister) flush() (more bool, err error) {
+	if l.ended {
+		return false, nil
+	}
+	entries := make([]Entry, len(l.elems))
+	err = l.s.ofAll(l.elems, func(i int, by *wrote) (err error) {
+		e := &entries[i]
+		*e = by.entry(l.elems[i])
+		if set := l.set[i]; set != nil {
+			set.Key, set.Cursor = e.Key, e.Cursor
+			*e = *set
+			return nil
+		}
+		v, err := by.at(l.elems[i])
+		if err == nil {
+			e.Value, err = object.Encode(v)
+		}
+		return err
+	})
+	l.elems, l.set = l.elems[:0], l.set[:0]
+	for i := range entries {
+		if err != nil {
+			return false, err
+		}
+		if !l.yield(entries[i], nil) {
+			l.ended = true
+			return false, nil
+		}
+	}
+	return true, err
+}
+
+// entry is what is known of an element but for its value.
+func (o *wrote) entry(at elem) Entry {
+	key := cursorOf(o.op.Ref, at.off, true)
+	e := o.op.entry(key)
 	e.Cursor = key
-	return e, nil
+	return e
 }
 
 // scan calls f with the shown pieces of a stretch, cut to it, until it returns false.

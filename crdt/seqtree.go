@@ -20,7 +20,7 @@ type seq struct {
 	views   []*view // of concurrent ops, the latest used first
 	news    Edits   // of the op at hand, for who watches
 	tooMuch bool    // they are more than is told
-	values  lastValues
+	writers writers
 	stands  map[uint64]stand // of commits, by number
 }
 

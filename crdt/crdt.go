@@ -26,6 +26,7 @@ type Op struct {
 	Action   string
 	Refs     []history.OpRef // ops it names, in the past of its commit; a zero Commit names nothing
 	Payload  []byte          // canonical CBOR; nil when the action has none
+	Erased   int             // Deletes of the ops before it in its commit, on any field
 }
 
 // Draft is an op to be written: what a builder knows of it. The commit it ends up in gives it the rest.

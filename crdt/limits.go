@@ -55,6 +55,12 @@ const (
 	// cost that insert. A writer who deletes more writes several ops (SeqWriter).
 	MaxStretches = MaxEdits
 
+	// MaxErased is how many elements the ops of one commit may say they delete, each op counted with MaxStretches at most, and
+	// how many all commits that one undo names: what is kept of them, and looked for when they are taken back, is as much.
+	// With it a commit keeps some 300 kB, and an undo of it takes less than a second. Whoever deletes more uses several
+	// transactions. It is part of the format.
+	MaxErased = 64 << 10
+
 	// MaxTold is how much one change of a list tells, in bytes: a few bytes may delete MaxDeleted values of 64 KiB each, or
 	// bring them back, and who watches must not need memory for all of them.
 	MaxTold = 3 << 20

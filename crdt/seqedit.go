@@ -3,6 +3,7 @@ package crdt
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/hyperhyperspace/hhs-go/object"
@@ -113,6 +114,34 @@ func decodeEdits(payload []byte, list bool) ([]edit, error) {
 	return edits, nil
 }
 
+// Deletes is how many elements an op says it deletes, MaxStretches at most: what it may keep, and what it takes to change its
+// verdict. It looks at action and payload alone, of a list or text that is a field or inside one; of an op without edits it is 0.
+func Deletes(action string, payload []byte) (n int) {
+	if action != ActionEdit {
+		return 0
+	}
+	c := object.NewReader(payload)
+	parts, err := c.List()
+	if c.Kind() == object.KindList && parts == 2 && err == nil { // behind a path
+		_ = c.Skip() // an error stays in c
+		parts, err = c.List()
+	}
+	b, bad := c.Bytes()
+	if err != nil || bad != nil || parts != 2 {
+		return 0
+	}
+	for len(b) > 0 {
+		z, count, rest := twoNumbers(b)
+		if rest == nil {
+			return 0
+		}
+		if b = rest; z&1 != 0 {
+			n = int(min(uint64(n)+min(count, MaxStretches), MaxStretches))
+		}
+	}
+	return n
+}
+
 // prefixOf is the length in bytes of the first n code points of a text.
 func prefixOf(s string, n uint64) (cut int, ok bool) {
 	for ; n > 0 && cut < len(s); n-- {
@@ -182,6 +211,9 @@ func checkSeq(s *schema.Schema, op *Op, list bool) ([]edit, error) {
 	switch {
 	case op.Action == ActionEdit:
 		edits, err := decodeEdits(op.Payload, list)
+		if err == nil && slices.ContainsFunc(edits, func(e edit) bool { return e.del }) && op.Erased+Deletes(op.Action, op.Payload) > MaxErased {
+			err = ignored("the ops of its commit delete too much: use several transactions", nil)
+		}
 		if err != nil || s == nil || !list {
 			return edits, err
 		}

@@ -108,3 +108,39 @@ func TestWriterOfManyStretches(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 }
+
+// TestDeletes: what an op says it deletes is the same inside a map or record, at most MaxStretches, and nothing where there are no edits.
+func TestDeletes(t *testing.T) {
+	edits := func(numbers ...uint64) (b []byte) {
+		for _, n := range numbers {
+			b = binary.AppendUvarint(b, n)
+		}
+		return b
+	}
+	for _, c := range []struct {
+		edits []byte
+		want  int
+	}{
+		{edits(0, 3), 0}, {edits(1, 3), 3}, {edits(0, 2, 1, 3, 5, 4), 7}, {edits(1, 200, 1, 200), crdt.MaxStretches}, {edits(1, 1<<64-1, 1, 1<<64-1), crdt.MaxStretches},
+		{nil, 0}, {edits(1), 0}, {edits(1, 3, 1), 0}, {[]byte{1, 0x83, 0}, 0},
+	} {
+		inner := encode(t, []any{c.edits, "text"})
+		for _, path := range [][]any{nil, {"body"}, {"notes", "a", int64(0), "text"}} {
+			payload := inner
+			if path != nil {
+				payload = append(append([]byte{0x82}, encode(t, path)...), inner...)
+			}
+			if got := crdt.Deletes(crdt.ActionEdit, payload); got != c.want {
+				t.Errorf("%x behind %v says %d, not %d", c.edits, path, got, c.want)
+			}
+			if got := crdt.Deletes(crdt.ActionSet, payload); got != 0 {
+				t.Errorf("a set deletes %d", got)
+			}
+		}
+	}
+	for _, payload := range [][]byte{nil, {0x82}, {0x81, 0x42, 1, 3}, {0x82, 0x81, 0x61, 'a'}, {0x83, 0x42, 1, 3, 0x60, 0x60}, {0x82, 0x62, 1, 3}, {0xf6}} {
+		if got := crdt.Deletes(crdt.ActionEdit, payload); got != 0 {
+			t.Errorf("%x deletes %d", payload, got)
+		}
+	}
+}

@@ -95,6 +95,7 @@ func (a *applier) foresee(kind *kind, fresh []*entering) error {
 func (a *applier) apply(c *history.Commit, payloads [][]byte, num history.Num, height uint64) ([]Change, error) {
 	var changes []Change
 	undos := false
+	w := wholeOf(c, payloads, num, height, author{a.device, a.person})
 	for i := range c.Env.Ops {
 		op := &c.Env.Ops[i]
 		if op.Field == "" || op.Field == authority.UndoField {
@@ -105,8 +106,7 @@ func (a *applier) apply(c *history.Commit, payloads [][]byte, num history.Num, h
 		if err != nil {
 			return nil, err
 		}
-		ch, err := f.typ.Apply(a.env(f), crdt.Op{Ref: history.OpRef{Commit: c.ID, Index: uint32(i)}, Num: num, Height: height, Author: a.device,
-			Identity: a.person, Time: c.Env.Time, Action: op.Action, Refs: op.Refs, Payload: payloads[i]}, true)
+		ch, err := f.typ.Apply(a.env(f), w.op(i), true)
 		if err == nil && ofKind(op) {
 			err = a.nameBlobs(payloads[i], num, uint32(i), true)
 		}
@@ -121,7 +121,7 @@ func (a *applier) apply(c *history.Commit, payloads [][]byte, num history.Num, h
 		}
 	}
 	if undos {
-		turned, err := a.takeUndos(&whole{c, payloads, num, height, author{a.device, a.person}})
+		turned, err := a.takeUndos(&w)
 		return append(changes, turned...), err
 	}
 	return changes, nil

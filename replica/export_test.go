@@ -26,7 +26,7 @@ func CutPast(t testing.TB, bytes int) {
 
 // Raw adds an op as a modified client would, which looks at nothing before.
 func (tx *Tx) Raw(op history.Op) {
-	tx.ops = append(tx.ops, txOp{op: op, shown: true})
+	tx.put(txOp{op: op, shown: true})
 }
 
 // Collectable tells that nothing keeps a collection of blobs from going on.
@@ -59,7 +59,7 @@ func UndosTogether(t testing.TB) {
 // RawValue is Raw with a value.
 func (tx *Tx) RawValue(op history.Op, value []byte) {
 	op.Size = len(value)
-	tx.ops = append(tx.ops, txOp{op: op, payload: value, shown: true})
+	tx.put(txOp{op: op, payload: value, shown: true})
 }
 
 // Leave leaves a past version so many bytes of memory.

@@ -173,7 +173,7 @@ func (tx *Tx) ChangeSchema(version int64, fields []authority.Field) error {
 	if err := k.holds.Check(&op, tx.group.author().person, checkField); err != nil {
 		return fmt.Errorf("%w: %w", ErrSchema, err)
 	}
-	tx.ops = append(tx.ops, txOp{op: op})
+	tx.put(txOp{op: op})
 	return nil
 }
 

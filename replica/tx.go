@@ -36,6 +36,7 @@ type txOp struct {
 	op      history.Op
 	payload []byte
 	shown   bool // applied to the transaction's state
+	erased  int  // crdt.Op.Erased
 }
 
 // Context is the context given to Update.
@@ -138,7 +139,7 @@ func (tx *Tx) catchUp(f *field, state crdt.State) error {
 func (tx *Tx) whole(i int) crdt.Op {
 	o, who := &tx.ops[i], tx.group.author()
 	return crdt.Op{Ref: history.OpRef{Index: uint32(i)}, Num: openCommit, Height: tx.height, Author: who.device, Identity: who.person,
-		Time: tx.time, Action: o.op.Action, Refs: o.op.Refs, Payload: o.payload}
+		Time: tx.time, Action: o.op.Action, Refs: o.op.Refs, Payload: o.payload, Erased: o.erased}
 }
 
 // ErrValueSize means that a value does not fit into an op. Larger ones are blobs (Node.PutBlob).
@@ -165,13 +166,22 @@ func (tx *Tx) add(field string, d crdt.Draft) error {
 	if len(d.Payload) > MaxPayload {
 		return fmt.Errorf("field %s: %w: %d bytes, and at most %d fit into an op; put it as a blob", field, ErrValueSize, len(d.Payload), MaxPayload)
 	}
-	tx.ops = append(tx.ops, txOp{op: history.Op{Field: field, Action: d.Action, Refs: d.Refs, Size: len(d.Payload)}, payload: d.Payload})
-	last := len(tx.ops) - 1
+	last := len(tx.ops)
+	tx.put(txOp{op: history.Op{Field: field, Action: d.Action, Refs: d.Refs, Size: len(d.Payload)}, payload: d.Payload})
 	if err := f.typ.Check(f.shape.Schema, tx.whole(last)); err != nil {
 		tx.ops = tx.ops[:last]
 		return fmt.Errorf("field %s: %w", field, err)
 	}
 	return nil
+}
+
+// put adds an op.
+func (tx *Tx) put(o txOp) {
+	if n := len(tx.ops); n > 0 {
+		last := &tx.ops[n-1]
+		o.erased = last.erased + crdt.Deletes(last.op.Action, last.payload)
+	}
+	tx.ops = append(tx.ops, o)
 }
 
 // Attach makes an object of this node, with everything on this node it links

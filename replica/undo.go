@@ -95,13 +95,29 @@ type whole struct {
 	num      history.Num
 	height   uint64
 	who      author
+	erased   []int // crdt.Op.Erased of each op, and of one more; nil: nothing is deleted
 }
 
 // op is what the type of the field of op i is given.
 func (w *whole) op(i int) crdt.Op {
 	op := &w.commit.Env.Ops[i]
-	return crdt.Op{Ref: history.OpRef{Commit: w.commit.ID, Index: uint32(i)}, Num: w.num, Height: w.height, Author: w.who.device,
+	one := crdt.Op{Ref: history.OpRef{Commit: w.commit.ID, Index: uint32(i)}, Num: w.num, Height: w.height, Author: w.who.device,
 		Identity: w.who.person, Time: w.commit.Env.Time, Action: op.Action, Refs: op.Refs, Payload: w.payloads[i]}
+	if w.erased != nil {
+		one.Erased = w.erased[i]
+	}
+	return one
+}
+
+// size is what counts of a commit that an undo names: ops, bytes of their values, and elements they say they delete.
+func (w *whole) size() (ops, bytes, erased int) {
+	for i := range w.commit.Env.Ops {
+		bytes += w.commit.Env.Ops[i].Size
+	}
+	if w.erased != nil {
+		erased = min(w.erased[len(w.erased)-1], crdt.MaxErased) // those past it are ignored
+	}
+	return len(w.commit.Env.Ops), bytes, erased
 }
 
 // cause is what subscribers are told of the op i that took ops back or gave them again.
@@ -280,7 +296,7 @@ func undoable(src opSource, person identity.PublicKey, refs []history.OpRef) (nu
 	if len(refs) == 0 {
 		return nil, "it names no commit", nil
 	}
-	ops, size := 0, 0
+	var sum undone
 	seen := make(map[history.Num]bool, len(refs))
 	for _, r := range refs {
 		if r.Commit.IsZero() {
@@ -305,15 +321,22 @@ func undoable(src opSource, person identity.PublicKey, refs []history.OpRef) (nu
 		case seen[num]:
 			return nil, "it names a commit twice", nil
 		}
-		for i := range w.commit.Env.Ops {
-			ops, size = ops+1, size+w.commit.Env.Ops[i].Size
-		}
-		if ops > MaxUndone || size > MaxUndoneBytes {
-			return nil, fmt.Sprintf("it takes back more than %d ops or %d bytes", MaxUndone, MaxUndoneBytes), nil
+		if !sum.add(&w) {
+			return nil, fmt.Sprintf("it takes back more than %d ops, %d bytes or %d deletions", MaxUndone, MaxUndoneBytes, crdt.MaxErased), nil
 		}
 		nums, seen[num] = append(nums, num), true
 	}
 	return nums, "", nil
+}
+
+// undone is how much an undo takes back.
+type undone struct{ ops, bytes, erased int }
+
+// add tells whether it may take a commit back, too.
+func (u *undone) add(w *whole) bool {
+	ops, bytes, erased := w.size()
+	u.ops, u.bytes, u.erased = u.ops+ops, u.bytes+bytes, u.erased+erased
+	return u.ops <= MaxUndone && u.bytes <= MaxUndoneBytes && u.erased <= crdt.MaxErased
 }
 
 // turn tells the types what was taken back and given again since the last call, whatever order it was named in: what is
@@ -435,7 +458,21 @@ func (c *commits) whole(num history.Num) (w whole, err error) {
 // newWhole puts a commit together as the door applies it: an op whose part does not fit has no payload.
 func newWhole(c *history.Commit, num history.Num, height uint64, who author) whole {
 	payloads, _ := c.Payloads() // what is wrong with a part was said when it entered
-	return whole{c, payloads, num, height, who}
+	return wholeOf(c, payloads, num, height, who)
+}
+
+func wholeOf(c *history.Commit, payloads [][]byte, num history.Num, height uint64, who author) whole {
+	w := whole{commit: c, payloads: payloads, num: num, height: height, who: who}
+	for i := range c.Env.Ops {
+		n := crdt.Deletes(c.Env.Ops[i].Action, payloads[i])
+		if n > 0 && w.erased == nil {
+			w.erased = make([]int, len(c.Env.Ops)+1)
+		}
+		if w.erased != nil {
+			w.erased[i+1] = w.erased[i] + n
+		}
+	}
+	return w
 }
 
 // whole implements opSource.
@@ -447,7 +484,7 @@ func (o doorOps) whole(num history.Num) (whole, error) {
 		return whole{}, fmt.Errorf("commit %d: %w", num, ErrNotFound)
 	}
 	in := o.d.fresh[num-o.d.base]
-	return whole{in.commit, in.payloads, num, in.commit.Height, author{in.commit.Env.Author, in.known.Identity}}, nil
+	return wholeOf(in.commit, in.payloads, num, in.commit.Height, author{in.commit.Env.Author, in.known.Identity}), nil
 }
 
 // whole implements opSource.
@@ -459,7 +496,7 @@ func (o groupOps) whole(num history.Num) (whole, error) {
 		return whole{}, fmt.Errorf("commit %d: %w", num, ErrNotFound)
 	}
 	m := &o.g.made[num-openCommits]
-	return whole{m.commit, m.payloads, num, m.height, o.g.author()}, nil
+	return wholeOf(m.commit, m.payloads, num, m.height, o.g.author()), nil
 }
 
 // kindAt implements opSource.

@@ -78,7 +78,7 @@ func (tx *Tx) chain() (*ownChain, error) {
 }
 
 // Undo adds the op that takes commits back: of this person, from any device,
-// and in all at most MaxUndone ops. What the fields of the kind show is then as if
+// and in all at most MaxUndone ops, MaxUndoneBytes of values and crdt.MaxErased deletions. What the fields of the kind show is then as if
 // they had not been made, and what others wrote stays. A transaction has one
 // Undo or Redo. ErrUndo when it cannot be.
 func (tx *Tx) Undo(commits ...object.ID) error {
@@ -138,7 +138,7 @@ func (tx *Tx) Join(first object.ID) error {
 	if device != tx.group.author().device {
 		return fmt.Errorf("%w together with commit %s, which another device made", ErrUndo, first)
 	}
-	tx.ops = append(tx.ops, txOp{op: history.Op{Field: authority.UndoField, Action: ActionGroup, Refs: []history.OpRef{r}}, shown: true})
+	tx.put(txOp{op: history.Op{Field: authority.UndoField, Action: ActionGroup, Refs: []history.OpRef{r}}, shown: true})
 	return nil
 }
 
@@ -168,7 +168,7 @@ func (tx *Tx) addUndo(action string, refs ...history.OpRef) error {
 			return fmt.Errorf("%w: a transaction has one undo or redo; use several", ErrUndo)
 		}
 	}
-	tx.ops = append(tx.ops, txOp{op: history.Op{Field: authority.UndoField, Action: action, Refs: refs}})
+	tx.put(txOp{op: history.Op{Field: authority.UndoField, Action: action, Refs: refs}})
 	return nil
 }
 
@@ -183,7 +183,7 @@ func (tx *Tx) showUndo(over *store.Tx) error {
 		who := tx.group.author()
 		a := applier{space: tx.space, kind: tx.group.kind, tx: over, past: &tx.group.past, ops: txOps{tx}, quiet: true}
 		c := &history.Commit{Env: &history.Envelope{Time: tx.time, Ops: []history.Op{o.op}}}
-		if _, err := a.takeUndos(&whole{c, [][]byte{nil}, openCommit, tx.height, who}); err != nil {
+		if _, err := a.takeUndos(&whole{commit: c, payloads: [][]byte{nil}, num: openCommit, height: tx.height, who: who}); err != nil {
 			return err
 		}
 		if _, err := a.turn(); err != nil {
@@ -230,7 +230,8 @@ func groupOf(c *history.Commit) object.ID {
 
 func (c *ownChain) undo(within time.Duration) (step Step, err error) {
 	groups := map[object.ID]bool{} // of the step; true: its first commit is still to come
-	open, ops, size, last := 0, 0, 0, int64(0)
+	open, last := 0, int64(0)
+	var sum undone
 	for {
 		w, ok, err := c.back()
 		if err != nil || !ok {
@@ -257,10 +258,7 @@ func (c *ownChain) undo(within time.Duration) (step Step, err error) {
 			}
 			continue // another group's, between two of this one
 		}
-		for i := range w.commit.Env.Ops {
-			ops, size = ops+1, size+w.commit.Env.Ops[i].Size
-		}
-		if ops > MaxUndone || size > MaxUndoneBytes || len(step.Commits) == history.MaxRefs {
+		if !sum.add(&w) || len(step.Commits) == history.MaxRefs {
 			return step, nil // the rest is a step of its own
 		}
 		if !joins {

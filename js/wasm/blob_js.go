@@ -38,10 +38,12 @@ type pagePut struct {
 	idle *time.Timer
 }
 
-// readerKey names a blob as its descriptor tells it: another size is another claim.
+// readerKey names a blob as its descriptor tells it, where another size is another claim, in one copy of a space: that
+// which was left and joined again, or rebuilt, has another.
 type readerKey struct {
-	space, root object.ID
-	size        int64
+	space *hhs.AnySpace
+	root  object.ID
+	size  int64
 }
 
 type pageReader struct {
@@ -192,26 +194,18 @@ func (e *engine) reading(a *args) (r *hhs.BlobReader, done func(), err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	o, key := &e.blobs, readerKey{s.ID(), b.Root, b.Size}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	open := o.readers[key]
+	o, key := &e.blobs, readerKey{s, b.Root, b.Size}
+	open := o.use(key, nil)
 	if open == nil {
-		if len(o.readers) >= maxReaders {
-			return nil, nil, fmt.Errorf("%w: %d blobs are being read", hhs.ErrBusy, maxReaders)
-		}
-		r, err := s.OpenBlob(context.Background(), b)
+		r, err := s.OpenBlob(context.Background(), b) // reads the store: others go on meanwhile
 		if err != nil {
 			return nil, nil, err
 		}
-		open = &pageReader{BlobReader: r}
-		open.idle = time.AfterFunc(readerIdle, func() { o.drop(key, open) })
-		if o.readers == nil {
-			o.readers = map[readerKey]*pageReader{}
+		if open = o.use(key, r); open == nil {
+			r.Close()
+			return nil, nil, fmt.Errorf("%w: %d blobs are being read", hhs.ErrBusy, maxReaders)
 		}
-		o.readers[key] = open
 	}
-	open.users++
 	return open.BlobReader, func() {
 		o.mu.Lock()
 		defer o.mu.Unlock()
@@ -219,6 +213,29 @@ func (e *engine) reading(a *args) (r *hhs.BlobReader, done func(), err error) {
 			open.idle.Reset(readerIdle)
 		}
 	}, nil
+}
+
+// use counts one more who reads a blob, with the reader that is open or else the fresh one; nil when there is none, or no room.
+func (o *openBlobs) use(key readerKey, fresh *hhs.BlobReader) *pageReader {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	open := o.readers[key]
+	switch {
+	case open != nil && fresh != nil:
+		fresh.Close()
+	case open == nil:
+		if fresh == nil || len(o.readers) >= maxReaders {
+			return nil
+		}
+		open = &pageReader{BlobReader: fresh}
+		open.idle = time.AfterFunc(readerIdle, func() { o.drop(key, open) })
+		if o.readers == nil {
+			o.readers = map[readerKey]*pageReader{}
+		}
+		o.readers[key] = open
+	}
+	open.users++
+	return open
 }
 
 // drop closes a reader that nobody uses.

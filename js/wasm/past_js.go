@@ -71,13 +71,19 @@ type kept struct {
 }
 
 type keptOne struct {
-	key    string
+	key    keptKey
 	value  any
 	forget *time.Timer
 }
 
+// keptKey says of which copy of a space it is: one that was rebuilt, or left and joined again, has another.
+type keptKey struct {
+	space *hhs.AnySpace
+	what  string
+}
+
 // get gives what is kept under a key, or makes it. Who was given something goes on with it when it is forgotten.
-func (k *kept) get(key string, make func() (any, error)) (any, error) {
+func (k *kept) get(key keptKey, make func() (any, error)) (any, error) {
 	k.mu.Lock()
 	one := k.find(key)
 	k.mu.Unlock()
@@ -107,7 +113,7 @@ func (k *kept) get(key string, make func() (any, error)) (any, error) {
 }
 
 // find gives what is kept under a key and keeps it on, nil for nothing; it needs mu.
-func (k *kept) find(key string) *keptOne {
+func (k *kept) find(key keptKey) *keptOne {
 	i := slices.IndexFunc(k.list, func(one *keptOne) bool { return one.key == key })
 	if i < 0 {
 		return nil
@@ -138,9 +144,9 @@ func (e *engine) past(s *hhs.AnySpace, version []object.ID, now bool) (*hhs.AnyP
 	if len(version) == 0 {
 		version = s.Heads()
 	}
-	key := "at " + s.ID().String() + " " + versionText(version)
+	key := keptKey{s, "at " + versionText(version)}
 	if now {
-		key += " now " + strconv.Itoa(s.Replica().Len())
+		key.what += " now " + strconv.Itoa(s.Replica().Len())
 	}
 	v, err := e.kept.get(key, func() (any, error) {
 		if now {
@@ -283,7 +289,7 @@ func (e *engine) diff(ctx context.Context, a *args) (result, error) {
 		}
 	}
 	d := difference{from: versionText(from), to: versionText(to)}
-	made, err := e.kept.get("diff "+s.ID().String()+" "+d.from+" "+d.to, func() (any, error) {
+	made, err := e.kept.get(keptKey{s, "diff " + d.from + " " + d.to}, func() (any, error) {
 		list, err := s.Diff(ctx, from, to)
 		d.changes = list
 		return d, err

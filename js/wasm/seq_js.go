@@ -58,17 +58,24 @@ func newsOf(news hhs.TextNews) result {
 // follower is the one of a space, whoever asks. It ends with the last subscription.
 func (e *engine) follower(s *hhs.AnySpace) (*hhs.Follower, error) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	f := e.follows[s.ID()]
+	e.mu.Unlock()
 	if f != nil && f.Of(s) {
 		return f, nil
 	}
-	e.unfollow(s.ID())
-	f, err := s.Follow()
-	if err == nil {
-		e.follows[s.ID()] = f
+	fresh, err := s.Follow() // reads the space: others go on meanwhile
+	if err != nil {
+		return nil, err
 	}
-	return f, err
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if f = e.follows[s.ID()]; f != nil && f.Of(s) {
+		fresh.Close()
+		return f, nil
+	}
+	e.unfollow(s.ID())
+	e.follows[s.ID()] = fresh
+	return fresh, nil
 }
 
 // unfollow needs mu.

@@ -22,10 +22,12 @@ const (
 
 // file is a file under way.
 type file struct {
+	number int
 	in     *io.PipeReader // of an export: its bytes
 	out    *io.PipeWriter // of an import: where its bytes go
 	cancel context.CancelFunc
 	forget *time.Timer
+	calls  int           // under way on it; files.mu guards it
 	done   chan struct{} // closed when result and err are there
 	result hhs.Imported
 	err    error
@@ -55,26 +57,27 @@ type files struct {
 	verify sync.Mutex // files are checked one at a time: there is one database for it
 }
 
-func (fs *files) add(f *file) (int, error) {
+func (fs *files) add(f *file) error {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	if len(fs.open) >= maxFiles {
-		return 0, errFiles
+		return errFiles
 	}
 	if fs.open == nil {
 		fs.open = map[int]*file{}
 	}
 	fs.last++
-	n := fs.last
-	fs.open[n] = f
-	f.forget = time.AfterFunc(forgetFiles, func() { fs.drop(n) })
-	return n, nil
+	f.number = fs.last
+	fs.open[f.number] = f
+	f.forget = time.AfterFunc(forgetFiles, func() { fs.drop(f) })
+	return nil
 }
 
 var errFiles = &callError{code: "busy", message: fmt.Sprintf("%d files are being read and written; wait until one is done", maxFiles)}
 
 var errFile = &callError{code: "aborted", message: "this file is not under way any more: the engine was started anew, or nothing was asked for a minute; begin again"}
 
+// get finds one for a call, during which it is not forgotten: release it.
 func (fs *files) get(n int) (*file, error) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
@@ -82,15 +85,25 @@ func (fs *files) get(n int) (*file, error) {
 	if !ok {
 		return nil, errFile
 	}
-	f.forget.Reset(forgetFiles)
+	f.calls++
+	f.forget.Stop()
 	return f, nil
 }
 
-// drop ends one.
-func (fs *files) drop(n int) {
+// release says that a call is done with a file: if it is the last, the time begins after which the file is forgotten.
+func (fs *files) release(f *file) {
 	fs.mu.Lock()
-	f, ok := fs.open[n]
-	delete(fs.open, n)
+	defer fs.mu.Unlock()
+	if f.calls--; f.calls == 0 && fs.open[f.number] == f {
+		f.forget.Reset(forgetFiles)
+	}
+}
+
+// drop ends one.
+func (fs *files) drop(f *file) {
+	fs.mu.Lock()
+	_, ok := fs.open[f.number]
+	delete(fs.open, f.number)
 	fs.mu.Unlock()
 	if !ok {
 		return
@@ -106,13 +119,13 @@ func (fs *files) drop(n int) {
 
 func (fs *files) clear() {
 	fs.mu.Lock()
-	var all []int
-	for n := range fs.open {
-		all = append(all, n)
+	var all []*file
+	for _, f := range fs.open {
+		all = append(all, f)
 	}
 	fs.mu.Unlock()
-	for _, n := range all {
-		fs.drop(n)
+	for _, f := range all {
+		fs.drop(f)
 	}
 }
 
@@ -120,8 +133,7 @@ func (fs *files) clear() {
 func (fs *files) begin(f *file, work func(ctx context.Context) error) (result, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	f.cancel, f.done = cancel, make(chan struct{})
-	n, err := fs.add(f)
-	if err != nil {
+	if err := fs.add(f); err != nil {
 		cancel()
 		return nil, err
 	}
@@ -129,7 +141,7 @@ func (fs *files) begin(f *file, work func(ctx context.Context) error) (result, e
 		f.err = work(ctx)
 		close(f.done)
 	}()
-	return result{"file": int64(n)}, nil
+	return result{"file": int64(f.number)}, nil
 }
 
 func (e *engine) fileExport(_ context.Context, a *args) (result, error) {
@@ -186,6 +198,7 @@ func (e *engine) fileRead(_ context.Context, a *args) (result, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer e.files.release(f)
 	if f.in == nil {
 		return nil, invalid("this file is written")
 	}
@@ -200,7 +213,7 @@ func (e *engine) fileRead(_ context.Context, a *args) (result, error) {
 		err = errFile
 	}
 	if err != nil || r["done"] == true {
-		e.files.drop(a.optInt("file", 0))
+		e.files.drop(f)
 	}
 	return r, err
 }
@@ -211,6 +224,7 @@ func (e *engine) fileWrite(_ context.Context, a *args) (result, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer e.files.release(f)
 	if f.out == nil {
 		return nil, invalid("this file is read")
 	}
@@ -236,7 +250,7 @@ func (e *engine) fileEnd(_ context.Context, a *args) (result, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer e.files.drop(a.optInt("file", 0))
+	defer e.files.drop(f)
 	if stop || f.in != nil {
 		return nil, nil
 	}

@@ -295,20 +295,3 @@ func (e *engine) blobKeep(ctx context.Context, a *args) (result, error) {
 	have, hereErr := r.Here()
 	return result{"have": have, "done": whole}, errors.Join(err, hereErr)
 }
-
-// watchBlobs tells that more of some blob is here.
-func watchBlobs(ctx context.Context, s *hhs.AnySpace, t topic) {
-	changed := s.BlobsChanged()
-	for {
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return
-		}
-		changed = s.BlobsChanged() // before the event: what comes during the pause must not be missed
-		emit(t.sub, result{"kind": "blob", "space": t.space})
-		if !sleep(ctx, eventPause) {
-			return
-		}
-	}
-}

@@ -92,8 +92,8 @@ func follow(ctx context.Context, s *hhs.AnySpace, t topic) {
 		one, stop := context.WithCancel(ctx)
 		go watchChanges(one, s, t)
 		go watchStatus(one, s, t)
-		go watchHeld(one, s, t)
-		go watchBlobs(one, s, t)
+		go watchPulse(one, t, "held", s.Replica().AcksChanged)
+		go watchPulse(one, t, "blob", s.BlobsChanged)
 		select {
 		case <-ctx.Done():
 		case <-s.Replica().Done():
@@ -239,17 +239,17 @@ func peerList(s *hhs.AnySpace) string {
 	return out
 }
 
-// watchHeld tells that acknowledgements changed.
-func watchHeld(ctx context.Context, s *hhs.AnySpace, t topic) {
-	changed := s.Replica().AcksChanged()
+// watchPulse tells that something changed, whatever it is: events say no more.
+func watchPulse(ctx context.Context, t topic, kind string, changed func() <-chan struct{}) {
+	c := changed()
 	for {
 		select {
-		case <-changed:
+		case <-c:
 		case <-ctx.Done():
 			return
 		}
-		changed = s.Replica().AcksChanged() // before the event: what comes during the pause must not be missed
-		emit(t.sub, result{"kind": "held", "space": t.space})
+		c = changed() // before the event: what comes during the pause must not be missed
+		emit(t.sub, result{"kind": kind, "space": t.space})
 		if !sleep(ctx, eventPause) {
 			return
 		}

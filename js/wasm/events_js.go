@@ -147,10 +147,10 @@ const (
 	flood      = 32
 )
 
-// pauseAfter is how long the next pause is, by the length of the last one and
-// how many changes came in it.
-func pauseAfter(last time.Duration, changes int) time.Duration {
-	if time.Duration(changes)*eventPause < flood*last {
+// pauseAfter is how long the next pause is, by the length of the last one and how many changes came in the time that it
+// took: longer than it was to be where the engine was busy, which makes no flood of what people do.
+func pauseAfter(last, took time.Duration, changes int) time.Duration {
+	if time.Duration(changes)*eventPause < flood*max(last, took) {
 		return eventPause
 	}
 	return min(2*last, floodPause)
@@ -173,7 +173,7 @@ func watchChanges(ctx context.Context, s *hhs.AnySpace, t topic) {
 			}
 		}
 	}()
-	length, came := eventPause, 0
+	length, came, since := eventPause, 0, time.Now()
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	ready := false
@@ -186,14 +186,14 @@ func watchChanges(ctx context.Context, s *hhs.AnySpace, t topic) {
 			fields.add(p)
 			came++
 		case <-pause.C:
-			length, came, ready = pauseAfter(length, came), 0, true
+			length, came, ready = pauseAfter(length, time.Since(since), came), 0, true
 		case <-ctx.Done():
 			return
 		}
 		if ready && len(fields) > 0 {
 			emit(t.sub, fields.event(s, t.space))
 			clear(fields)
-			ready = false
+			ready, since = false, time.Now()
 			pause.Reset(length)
 		}
 	}

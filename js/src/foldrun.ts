@@ -127,7 +127,7 @@ export class FoldRun<S, Op> {
 
   private steps(ops: readonly Placed<Op>[]): void {
     let from = this.tip
-    let state = frozen(decode(from.state)) as S
+    let state = frozen(decode(from.state) as S)
     let { ignored, passed, count } = from
     let since: Placed<Op>[] = []
     for (const [i, one] of ops.entries()) {
@@ -139,7 +139,7 @@ export class FoldRun<S, Op> {
         ignored = [...ignored.slice(1 - maxFoldIgnored), { ...one.op, reason, count, size: weigh(one.op.value) + reason.length }]
         passed++
       } else {
-        state = frozen(next) as S
+        state = frozen(next)
       }
       const last = i === ops.length - 1
       if (count % foldEvery !== 0 && !last) continue
@@ -160,7 +160,7 @@ export class FoldRun<S, Op> {
 
   /** Makes the steps between two snapshots once more, and compares what comes of it. */
   private again(from: Snapshot<Op>, since: readonly Placed<Op>[], now: Snapshot<Op>): void {
-    let state = frozen(decode(from.state)) as S
+    let state = frozen(decode(from.state) as S)
     let { count, passed } = from
     let op = since[0]!.op
     const differs = (what: string) => new FoldError(this.fold, 'differs', op.id, `run again over the same ops, the fold ${what}${impure}`)
@@ -169,7 +169,7 @@ export class FoldRun<S, Op> {
       const next = this.call(state, op)
       count++
       if (!(next instanceof Ignored)) {
-        state = frozen(next) as S
+        state = frozen(next)
         continue
       }
       const first = now.ignored[passed++ - (now.passed - now.ignored.length)]
@@ -223,11 +223,14 @@ export class FoldRun<S, Op> {
   }
 }
 
-/** Makes a state one that no step can change. */
-function frozen(v: unknown): unknown {
-  if (typeof v !== 'object' || v === null || v instanceof Uint8Array || Object.isFrozen(v)) return v
-  for (const x of Object.values(v)) frozen(x)
-  return Object.freeze(v)
+/** Makes a state one that no step can change, and so also what is none: a value that contains itself, or is nested without end. */
+function frozen<S>(state: S): S {
+  const all: unknown[] = [state]
+  for (const v of all) {
+    if (typeof v !== 'object' || v === null || ArrayBuffer.isView(v) || Object.isFrozen(v)) continue
+    for (const x of Object.values(Object.freeze(v))) all.push(x)
+  }
+  return state
 }
 
 /** What a value takes in memory, in bytes, about. */

@@ -82,6 +82,17 @@ test('a fold that throws or gives no state is named, and runs again when the op 
     ['throws', n => { if (n === 13) throw new Error('boom') }],
     ['state', n => (n === 13 ? () => {} : undefined)],
     ['state', n => (n === 13 ? 'x'.repeat(1 << 20) : undefined)],
+    ['state', n => (n === 13 ? new Float64Array(2) : undefined)],
+    ['state', n => {
+      const self: { all: unknown[] } = { all: [] }
+      self.all.push(self)
+      return n === 13 ? self : undefined
+    }],
+    ['state', n => {
+      let deep: unknown[] = []
+      for (let i = 0; i < 50_000; i++) deep = [deep]
+      return n === 13 ? deep : undefined
+    }],
   ]
   for (const [why, step] of bad) {
     const run = new FoldRun(adder(step))

@@ -39,9 +39,12 @@ $('#undo').onclick = () => lot.undo()
 
 const who = (identity: string) => (identity === node.identity ? 'you' : `…${identity.slice(-6)}`)
 
+// Who founded the lot sells; that is known when its first commit is here.
+await lot.ready()
+const seller = (await lot.info()).creator === node.identity
+
 // Called with what the ops come to, now and after each change: of a bid that comes late, or is taken back, too.
-lot.sale.subscribe(async (a, ignored) => {
-  const seller = (await lot.info()).creator === node.identity
+lot.sale.subscribe((a, ignored) => {
   const best = a.best > 0 ? `${a.best} by ${who(a.by)}` : 'no bid'
   $('#sale').textContent = a.closed ? `Sold: ${best}` : `Open: ${best}`
   $('#close').hidden = !seller || a.closed

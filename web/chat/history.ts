@@ -79,7 +79,10 @@ export class History {
     this.topicOnly.checked = topicOnly
     this.begin('History of this room')
     show(byId('past-choice'), true)
-    this.names = await room.names()
+    const turn = ++this.turn
+    const names = await room.names()
+    if (turn !== this.turn) return
+    this.names = names
     await this.restart()
   }
 

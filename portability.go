@@ -91,10 +91,13 @@ type Imported struct {
 
 // Import reads what Export wrote. Each batch enters through the same door as what peers send, whole or not at all: a
 // file that is damaged, or holds what does not belong to the space, stops at a *FileError, and what was before that is
-// here. Importing again goes on. A space that is not known here is one from its first batch on, and connects like one
+// here: the result and the error say how much. Importing again goes on. A space that is not known here is one from its first batch on, and connects like one
 // that was joined. Not more than a batch is in memory.
 func (n *Node) Import(ctx context.Context, r io.Reader, tell ...func(Step)) (Imported, error) {
 	x, _, err := n.importFile(ctx, r, "import", tell)
+	if err != nil && x.Commits > 0 {
+		err = fmt.Errorf("%d of its %d commits were read and are here, %d of them new: %w", x.Read, x.Commits, x.New, err)
+	}
 	if err != nil {
 		return x, fmt.Errorf("import: %w", err)
 	}

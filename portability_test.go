@@ -172,7 +172,12 @@ func TestImportIsCutShort(t *testing.T) {
 	if _, err := n.Import(ctx, bytes.NewReader(data)); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	x := must(n.Import(within(t), bytes.NewReader(data)))(t)
+	h, list := batchesOf(t, a.AnySpace)
+	x, err := offline(t).Import(within(t), bytes.NewReader(rewritten(t, h, list[:2])))
+	if want := fmt.Sprintf("%d of its %d commits were read and are here, %[1]d of them new", len(list[0].Commits)+len(list[1].Commits), h.Commits); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%+v, %v; want %q", x, err, want)
+	}
+	x = must(n.Import(within(t), bytes.NewReader(data)))(t)
 	s := must(n.Space(a.ID()))(t)
 	if x.Read != x.Commits || !slices.Equal(s.Replica().Heads(), a.Replica().Heads()) {
 		t.Errorf("%+v", x)

@@ -132,8 +132,8 @@ export class HhsNode {
 
   /**
    * Keeps a file, or any bytes, on this device, and returns the value that stands for them: it is written into a field of type `blob()`, and
-   * others fetch the bytes when they read it. The file is read in slices and never in memory as a whole. What was kept when the page goes away
-   * is not written again when the same file is put again.
+   * others fetch the bytes when they read it. The file is read in slices and never in memory as a whole. A page that was closed or
+   * reloaded meanwhile has to be given the file again, since it loses hold of it: what was kept then is not written again.
    */
   async putBlob(file: Blob | Uint8Array<ArrayBuffer>, options: PutBlobOptions = {}): Promise<BlobValue> {
     return putBlob(this.client, file, options)

@@ -19,6 +19,9 @@
 //	                                                       without what was taken back since
 //	{"at": "bob", "log": {"field"?, "path"?, "past"?}, "gives": [COMMIT ...]}  the history, or what it has of a value
 //	{"at": "bob", "diff": [["A"], []], "gives": [CHANGE ...]}  what the second version, [] for now, shows otherwise than the first
+//	{"at": "ada", "put": TEXT, "times"?, "media"?, "name"?, "gives": VALUE}  the bytes of the text, so many times (1), are kept as a
+//	                                                       blob, and this stands for them; or "fails"
+//	{"at": "bob", "bytes": VALUE, "range"?: [FROM, TO], "gives": TEXT}  what a blob has that is here
 //	{"all": {FIELD: STATE ...}}                            everybody gives everybody everything, and this is what all read
 //
 // An undo or redo that has nothing to do makes no commit and has no "as". An OP is {"field", "action", "value"} as in
@@ -181,7 +184,7 @@ func comma(i int) string {
 // stepText writes a step with its keys in the order of reading.
 func stepText(step map[string]any) (string, error) {
 	var parts []string
-	for _, key := range []string{"at", "from", "to", "do", "undo", "redo", "as", "id", "past", "now", "log", "diff", "fails", "shows", "gives", "all"} {
+	for _, key := range []string{"at", "from", "to", "do", "undo", "redo", "put", "times", "media", "name", "bytes", "range", "as", "id", "past", "now", "log", "diff", "fails", "shows", "gives", "all"} {
 		if step[key] == nil {
 			continue
 		}

@@ -77,6 +77,10 @@ func (r *run) step(ctx context.Context, step map[string]any) error {
 			return err
 		}
 		return r.shows(ctx, p, step, step["shows"])
+	case step["put"] != nil:
+		return r.put(ctx, step)
+	case step["bytes"] != nil:
+		return r.bytes(ctx, step)
 	case step["log"] != nil, step["diff"] != nil:
 		return r.look(ctx, step)
 	case step["all"] != nil:

@@ -96,6 +96,8 @@ class Run {
     if (step.do || step.undo || step.redo) return this.write(step)
     if (step.from) return this.give(await this.person(step.from), await this.person(step.to!))
     if (step.shows) return this.shows(await this.person(step.at!), step.shows, step)
+    if (step.put !== undefined) return this.put(await this.person(step.at!), step)
+    if (step.bytes) return this.bytes(await this.person(step.at!), step)
     if (step.log || step.diff) return this.look(await this.person(step.at!), step)
     if (!step.all) throw new Error(`a step of no known sort: ${shown(step)}`)
     for (let round = 0; round < 2; round++) {
@@ -164,6 +166,19 @@ class Run {
     if (!got.list) throw new Error(`it failed: ${shown(got)}`)
     const named = this.renamed(decode(got.list))
     if (hex(encode(named)) !== hex(encode(step.gives!))) throw new Error(`${p.name} is given\n${shown(named)}\nnot\n${shown(step.gives)}`)
+  }
+
+  /** Keeps bytes, and compares the value that stands for them. */
+  private async put(p: Person, step: Step): Promise<void> {
+    const { times, media, name } = step as { times?: number; media?: string; name?: string }
+    const got = await p.call('put', (step.put as string).repeat(times ?? 1), { ...(media ? { media } : {}), ...(name ? { name } : {}) })
+    const want = step.fails as { code: string } | undefined
+    if (want ? got.code !== want.code : !got.list || hex(got.list) !== hex(encode([step.gives!]))) throw new Error(`it gave ${shown(got)}, not ${shown(want ?? step.gives)}`)
+  }
+
+  private async bytes(p: Person, step: Step): Promise<void> {
+    const got = await p.call('bytes', encode(step.bytes!), (step.range as [number, number] | undefined) ?? [0, undefined])
+    if (got !== step.gives) throw new Error(`${p.name} reads ${got}, not ${shown(step.gives)}`)
   }
 
   private version(names: string[]): string {

@@ -9,7 +9,7 @@ import { type CounterHandle, type Entry, type LogHandle, type RegisterHandle, ty
 import { ProcessHost } from '../../src/inprocess.js'
 import { HhsNode } from '../../src/node.js'
 import type { HistoryPage } from '../../src/past.js'
-import { Schema } from '../../src/schema.js'
+import { type BlobValue, Schema } from '../../src/schema.js'
 import type { ListHandle, TextHandle } from '../../src/sequences.js'
 import { type Fields, type Shape, counter, growset, list as listOf, log, map, once, record, register, set, text } from '../../src/shapes.js'
 import type { Space } from '../../src/space.js'
@@ -179,6 +179,15 @@ const calls = {
   async take(file: Uint8Array) {
     const r: Data = await client.call('take', { file })
     space ??= await node!.join(kind, r.space as string)
+  },
+  async put(text: string, about: { media?: string; name?: string }) {
+    return looked(async () => [(await node!.putBlob(new TextEncoder().encode(text), about)) as unknown as Value])
+  },
+  /** Text from a blob that is here. */
+  async bytes(value: Uint8Array, [from, to]: [number, number | undefined]) {
+    const b = space!.openBlob(decode(value) as unknown as BlobValue)
+    if (await b.have() < b.size) throw new Error(`${await b.have()} of ${b.size} bytes are here`)
+    return new TextDecoder().decode(await b.slice(from, to))
   },
   /** Reads a field as it is, or as it was at a version. */
   async read(field: string, past?: string, judgedNow?: boolean) {

@@ -182,7 +182,11 @@ func laidOver(knows, field *schema.Schema, block []byte, shown func() (crdt.Entr
 	if err != nil {
 		return nil, err
 	}
-	return object.Encode(schema.Keep(knows, field, was, written))
+	kept, err := schema.Keep(knows, field, was, written)
+	if err != nil {
+		return nil, err
+	}
+	return object.Encode(kept)
 }
 
 // elementAt reads one element of a list.

@@ -220,6 +220,55 @@ func TestSchemaChange(t *testing.T) {
 	}
 }
 
+type (
+	strict2 struct {
+		Color string
+		Font  *string `hhs:"max=3"`
+		Frame frame2
+	}
+	step2 struct {
+		Text  string
+		Reply *string `hhs:"max=3"`
+	}
+	room3 struct {
+		Style hhs.Register[strict2]
+		Steps hhs.List[step2]
+	}
+)
+
+// TestSchemaStricter: what an old program keeps stays as it is while it fits; where it does not any more, the error says what
+// it is and what helps, and a value written without it is one.
+func TestSchemaStricter(t *testing.T) {
+	roomV3 := hhs.Define[room3]("test.example/room", 3)
+	n := offline(t)
+	old := must(hhs.Create(within(t), n, roomV1))(t)
+	two := must(hhs.As(old.AnySpace, roomV2))(t)
+	mono, reply := "mono", "yes"
+	ok(t, two.Update(within(t), func(tx *hhs.Tx, r room2) error {
+		return errors.Join(r.Style.Set(tx, style2{Color: "red", Font: &mono}), r.Steps.Append(tx, post2{"step", &reply}, post2{"step", &mono}))
+	}))
+	three := must(hhs.As(old.AnySpace, roomV3))(t)
+	err := old.Update(within(t), func(tx *hhs.Tx, r room1) error { return r.Style.Set(tx, style1{Color: "blue"}) })
+	if hhs.Code(err) != "schema" || hhs.Path(err) != "font" {
+		t.Errorf("%v: %s at %s", err, hhs.Code(err), hhs.Path(err))
+	}
+	mentions(t, err, "font", "at most 3", "update the program", "write the value without it")
+	err = old.Update(within(t), func(tx *hhs.Tx, r room1) error { return r.Steps.Set(tx, 1, post1{"stride"}) })
+	mentions(t, err, "reply", "update the program")
+	ok(t, old.Update(within(t), func(tx *hhs.Tx, r room1) error { return r.Steps.Set(tx, 0, post1{"stride"}) }))
+	for e, err := range three.Root().Steps.All() {
+		if ok(t, err); e.Value.Reply == nil || *e.Value.Reply != reply && *e.Value.Reply != mono {
+			t.Errorf("step %+v", e.Value)
+		}
+	}
+	_, err = old.Apply(within(t), []hhs.Op{{Field: "style", Action: "set", Value: map[string]any{"color": "blue", "frame": map[string]any{"width": 1}}}})
+	ok(t, err)
+	ok(t, old.Update(within(t), func(tx *hhs.Tx, r room1) error { return r.Style.Set(tx, style1{Color: "green"}) }))
+	if got := value(t, three.Root().Style); got.Color != "green" || got.Font != nil {
+		t.Errorf("style %+v", got)
+	}
+}
+
 // TestSchemaUnfit: a program whose types are others is refused by field and reason, and a node opened so leaves the schema.
 func TestSchemaUnfit(t *testing.T) {
 	n := new(wires).open(t, hhs.Offline(), hhs.WithoutUpgrade())

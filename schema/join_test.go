@@ -1,8 +1,10 @@
 package schema
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -121,16 +123,37 @@ func TestKeep(t *testing.T) {
 		{`7`, `{"a":2}`, `{"a":2}`},
 	} {
 		shown, written := fromJSON(t, c.shown), fromJSON(t, c.written)
-		got := Keep(program, field, shown, written)
-		if !reflect.DeepEqual(got, fromJSON(t, c.want)) {
+		got, err := Keep(program, field, shown, written)
+		if err != nil || !reflect.DeepEqual(got, fromJSON(t, c.want)) {
 			t.Errorf("%s over %s: %v", c.written, c.shown, got)
 		}
 		if !reflect.DeepEqual(written, fromJSON(t, c.written)) || !reflect.DeepEqual(shown, fromJSON(t, c.shown)) {
 			t.Errorf("%s over %s changed them", c.written, c.shown)
 		}
 	}
-	if got := Keep(nil, field, map[string]any{"z": int64(1)}, map[string]any{}); len(got.(map[string]any)) != 0 {
+	if got, err := Keep(nil, field, map[string]any{"z": int64(1)}, map[string]any{}); err != nil || len(got.(map[string]any)) != 0 {
 		t.Error("a program that knows everything")
+	}
+}
+
+// TestKeepStricter: a property that is kept and that the field accepts no more is named by the error; one that is written as
+// well, or that nobody keeps, is no hindrance.
+func TestKeepStricter(t *testing.T) {
+	program := mustParse(t, `{"type":"object","props":{"a":{"type":"integer"},"in":{"type":"object","props":{"b":{"type":"integer"}}}}}`)
+	field := mustParse(t, `{"type":"object","props":{"a":{"type":"integer"},"z":{"type":"string","max":3},`+
+		`"in":{"type":"object","props":{"b":{"type":"integer"},"y y":{"type":"list","items":{"type":"bool"}}}}}}`)
+	for _, c := range []struct{ shown, written, path string }{
+		{`{"a":1,"z":"long"}`, `{"a":2}`, "z"},
+		{`{"a":1,"z":"ok"}`, `{"a":2}`, ""},
+		{`{"a":1,"z":"long"}`, `{"a":2,"z":"now"}`, ""},
+		{`{"in":{"b":1,"y y":[true,1]}}`, `{"in":{"b":2}}`, `in["y y"][1]`},
+		{`{"in":{"b":1,"y y":[true,1]}}`, `{"a":2}`, ""},
+	} {
+		_, err := Keep(program, field, fromJSON(t, c.shown), fromJSON(t, c.written))
+		var bad *Violation
+		if errors.As(err, &bad) != (c.path != "") || bad != nil && (bad.Path != c.path || !strings.Contains(bad.Reason, "keeps it")) {
+			t.Errorf("%s over %s: %v", c.written, c.shown, err)
+		}
 	}
 }
 

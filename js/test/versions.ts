@@ -27,6 +27,10 @@ export const Room2 = defineSpace('example.org/room', 2, {
   due: register(string()),
 })
 
+const Room3 = defineSpace('example.org/room', 3, {
+  style: register({ color: string(), font: optional(string({ max: 3 })), frame: object({ width: integer() }) }),
+})
+
 /** Another tab's view of a space, by a program of another version. */
 async function tab<F extends Fields>(node: HhsNode, id: string, kind: SpaceKind<F>, upgrades = false): Promise<Space<F>> {
   const s = new SpaceBase((node as unknown as { client: Client }).client, id, kind, upgrades) as Space<F>
@@ -92,6 +96,20 @@ export function versions(open: () => Promise<HhsNode>): void {
     await young.update(r => r.style.set({ color: 'green', frame: { width: 2 } }))
     assert.deepEqual(await young.style.get(), { color: 'green', frame: { width: 2 } })
     young.end()
+  })
+
+  test('what an old program keeps and the space accepts no more is named', async () => {
+    const old = await node.create(Room1)
+    const young = await tab(node, old.id, Room2, true)
+    await young.update(r => r.style.set({ color: 'red', font: 'mono', frame: { width: 1 } }))
+    const strict = await tab(node, old.id, Room3, true)
+    const write = () => old.update(r => r.style.set({ color: 'blue', frame: { width: 2 } }))
+    await assert.rejects(write(), e => code('schema')(e) && (e as HhsError).path === 'style.font' && /at most 3.*update the program/.test((e as Error).message))
+    await strict.update(r => r.style.set({ color: 'red', font: 'ed', frame: { width: 1 } }))
+    await write()
+    assert.deepEqual(await strict.style.get(), { color: 'blue', font: 'ed', frame: { width: 2 } })
+    young.end()
+    strict.end()
   })
 
   test("a founder's newer program upgrades a space that it opens", async () => {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/hyperhyperspace/hhs-go/history"
 	"github.com/hyperhyperspace/hhs-go/object"
+	"github.com/hyperhyperspace/hhs-go/store"
 )
 
 // CutReadmission makes rebuilds work on short lists until the test ends.
@@ -72,4 +73,26 @@ func (s *Space) Allows(m *authority.Manifest, op *history.Op, value []byte) erro
 		return err
 	}
 	return f.typ.Check(f.shape.Schema, crdt.Op{Action: op.Action, Refs: op.Refs, Payload: value})
+}
+
+// FactsOf is what a value can be found by.
+func FactsOf(value []byte) (typ string, links []object.ID, refs []object.Ref) {
+	return typeOf(value), linksOf(value), refsOf(value)
+}
+
+// Facts counts those of the space.
+func (s *Space) Facts(t testing.TB) (n int) {
+	prefix := s.keys.field(factFieldNumber)
+	err := s.node.view(func(r store.Reader) error {
+		for _, err := range r.Scan(prefix, end(prefix), false) {
+			if n++; err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

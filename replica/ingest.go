@@ -293,6 +293,7 @@ func (d *door) admit(ctx context.Context) ([]Change, error) {
 		if err != nil {
 			return nil, fmt.Errorf("apply commit %s: %w", c.ID, err)
 		}
+		d.noteFacts(in)
 		if len(ch) > 0 && changes == nil {
 			changes = make([]Change, 0, max(len(ch), len(d.fresh)))
 		}
@@ -411,7 +412,7 @@ func (d *door) attach(in *entering, ids []object.ID) error {
 		return d.reject(c, RuleTooLarge, fmt.Errorf("attaches %d objects, at most %d", len(ids), MaxAttachObjects))
 	}
 	size := 0
-	for _, id := range ids {
+	for i, id := range ids {
 		key := d.space.keys.attached(id)
 		block, known, err := d.attached(key, id)
 		if err != nil {
@@ -433,6 +434,7 @@ func (d *door) attach(in *entering, ids []object.ID) error {
 			if err := object.Check(block); err != nil {
 				return d.reject(c, RuleMalformed, fmt.Errorf("attached object %s: %w", id, err))
 			}
+			d.noteObject(in, i, block)
 		}
 		d.tx.Put(key, appendNum(nil, in.num))
 		d.tx.Put(objectKey(id), block)

@@ -41,7 +41,7 @@ import (
 //	   z                          totals: bytes kept, time of the last change
 //	   x <num:8>                  changes of the schema that count from this commit on (kinds.go)
 //	   f <field:2> ...            state of one field; of ffff: what is taken back (undo.go); of fffe: blobs (blobnames.go);
-//	                              of fffd: those that changes of the schema added, by slot
+//	                              of fffd: those that changes of the schema added, by slot; of fffc: facts (facts.go)
 const (
 	prefixSpaceIndex = 'n'
 	prefixNextSpace  = 'N'

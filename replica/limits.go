@@ -86,6 +86,16 @@ const (
 	// maxUndoneBy bounds the undos that are told of one commit: one of them matters, and a person
 	// can take back any number of own commits any number of times.
 	maxUndoneBy = 16
+	// maxFindLooks is how many values one page of a query looks at, when most of them
+	// are not shown any more: some ten milliseconds for a thousand.
+	maxFindLooks = 4096
+	// maxFindBytes is after how many bytes of values a page of a query ends, whatever was
+	// asked for: it and one value more fit into one answer of the engine in a browser.
+	maxFindBytes = 1 << 18
+	// maxTypes bounds the types by which one op can be found. Only what inserts into a list
+	// brings more than one, and facts must not take more room than what they are about. The
+	// facts of links need no bound: a link in a value takes more bytes than its fact.
+	maxTypes = 256
 	// maxTouches bounds what the journal keeps of one value, some 100 bytes each:
 	// past it two neighbours become one, and a reader goes back further than needed.
 	maxTouches = 256

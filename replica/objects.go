@@ -93,11 +93,17 @@ func (s *Space) Object(id object.ID) (block []byte, err error) {
 		} else if err != nil {
 			return err
 		}
-		block, err = r.Get(objectKey(id))
-		if errors.Is(err, store.ErrNotFound) || err == nil && object.Sum(id.Codec(), block) != id {
-			return &Damage{Space: s.id, What: "attached object " + id.String(), Cause: cmp.Or(err, errOtherHash)}
-		}
+		block, err = s.block(r, id)
 		return err
 	})
 	return block, s.Damaged(err)
+}
+
+// block reads an object that the space attaches.
+func (s *Space) block(r store.Reader, id object.ID) ([]byte, error) {
+	block, err := r.Get(objectKey(id))
+	if errors.Is(err, store.ErrNotFound) || err == nil && object.Sum(id.Codec(), block) != id {
+		err = &Damage{Space: s.id, What: "attached object " + id.String(), Cause: cmp.Or(err, errOtherHash)}
+	}
+	return block, err
 }

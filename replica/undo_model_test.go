@@ -278,7 +278,9 @@ type undoPlay struct {
 	names  []string // of fields that are edited
 }
 
-func newUndoPlay(t *testing.T, seed uint64) *undoPlay {
+func newUndoPlay(t *testing.T, seed uint64) *undoPlay { return newUndoPlayOf(t, seed, undoManifest()) }
+
+func newUndoPlayOf(t *testing.T, seed uint64, manifest *authority.Manifest) *undoPlay {
 	p := &undoPlay{t: t, r: rand.New(rand.NewPCG(seed, 1)), people: map[identity.PublicKey]identity.PublicKey{}, names: undoNames}
 	ana, one := newIdentity(t, 1)
 	two := secondDevice(t, ana, 2)
@@ -287,7 +289,7 @@ func newUndoPlay(t *testing.T, seed uint64) *undoPlay {
 		n := newNode(t, uint64(1+i), func(c *replica.Config) { c.Device = dev })
 		p.nodes = append(p.nodes, n)
 		if i == 0 {
-			s, err := n.Create(context.Background(), undoManifest())
+			s, err := n.Create(context.Background(), manifest)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -69,7 +69,7 @@ var sentinels = []struct {
 	{ErrLocked, "locked"}, {ErrFull, "full"}, {ErrNewer, "newer"}, {store.ErrCorrupt, "corrupt"}, {store.ErrReadOnly, "read_only"},
 	{ErrKind, "kind_mismatch"}, {ErrOffline, "offline"}, {context.Canceled, "aborted"}, {context.DeadlineExceeded, "aborted"},
 	{identity.ErrSignature, "signature"}, {ErrName, "invalid"}, {ErrUndo, "invalid"}, {ErrPast, "read_only"}, {ErrUnbound, "invalid"}, {ErrOtherSpace, "invalid"}, {ErrTxEnded, "closed"}, {ErrTooLarge, "too_large"},
-	{ErrValueSize, "too_large"}, {ErrNoField, "invalid"}, {errQuery, "invalid"}, {ErrStale, "stale"},
+	{ErrValueSize, "too_large"}, {ErrNoField, "invalid"}, {ErrQuery, "invalid"}, {ErrStale, "stale"},
 	{idb.ErrUnavailable, "unsupported"},
 }
 

@@ -18,7 +18,7 @@ import (
 // object, the Root of a Blob, or a space of which a Ref speaks; Ref is a reference with its path. Without a Limit a page has 50.
 type Query = replica.Query
 
-// ErrQuery is wrapped with what is wrong with a Query.
+// ErrQuery is wrapped with what is wrong with a question.
 var ErrQuery = replica.ErrQuery
 
 // defaultFind is how many values a page of a query has if nobody says.

@@ -169,9 +169,6 @@ const defaultHistory = 50
 // ErrNoField is wrapped with a name that no field of the space's kind has.
 var ErrNoField = replica.ErrNoField
 
-// errQuery says that a question makes no sense.
-var errQuery = errors.New("no such question")
-
 // HistoryPage is a stretch of history, newest first: no commit comes after one that has it in its past.
 type HistoryPage struct {
 	Commits []PastCommit
@@ -206,7 +203,7 @@ type PastOp struct {
 // have fewer than Limit, or none, and still a Next.
 func (s *AnySpace) History(ctx context.Context, q HistoryQuery) (HistoryPage, error) {
 	if q.Limit < 0 {
-		return HistoryPage{}, fmt.Errorf("history of space %s: %w: a page of %d commits", s.ID().Short(), errQuery, q.Limit)
+		return HistoryPage{}, fmt.Errorf("history of space %s: %w: a page of %d commits", s.ID().Short(), ErrQuery, q.Limit)
 	}
 	if q.Limit == 0 {
 		q.Limit = defaultHistory

@@ -163,7 +163,7 @@ func TestFindAfterSchemaChange(t *testing.T) {
 		f := authority.Field{Name: "x", Type: typ}
 		in := authority.Field{Name: "r", Type: "record", Fields: []authority.Field{{Name: "q", Type: typ}}}
 		p.update(s, func(tx *replica.Tx) error {
-			return tx.ChangeSchema(kindOf(t, s).Manifest.Version, []authority.Field{f, in})
+			return tx.ChangeSchema(kindOf(t, s).Manifest().Version, []authority.Field{f, in})
 		})
 		value := enc(t, map[string]any{"$type": "t", "by": typ})
 		action := map[string]string{"set": "add", "log": "append"}[typ]
@@ -183,7 +183,7 @@ func TestFindAfterSchemaChange(t *testing.T) {
 	pull(t, p.spaces[0], p.spaces[2], 1<<20)
 	pull(t, p.spaces[2], p.spaces[0], 1<<20)
 	for _, s := range []*replica.Space{p.spaces[0], p.spaces[2]} {
-		x, _ := kindOf(t, s).Manifest.Field("x")
+		x, _ := kindOf(t, s).Manifest().Field("x")
 		page := found(t, s, replica.Query{Type: "t", Limit: 9})
 		want := enc(t, map[string]any{"$type": "t", "by": x.Type})
 		if len(page.Found) != 2 || !bytes.Equal(page.Found[0].Value, want) || !bytes.Equal(page.Found[1].Value, want) {

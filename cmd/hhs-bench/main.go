@@ -43,6 +43,7 @@ var benches = []bench{
 	{"sync-recent", 10000, "two nodes with the same commits, each adds 10 and then 1,000 while apart, CPU and bytes of both sides", syncRecent},
 	{"cold-open", 10000, "open a node's directory and read: the first value, 50, all", coldOpen},
 	{"map-open", 100000, "open a space with so many keys in a map, and values in a set, and read the first, and 50", mapOpen},
+	{"find-open", 100000, "open a space with so many objects of a type, which link to one object, and find the first 50 by each", findOpen},
 	{"open-million", 1000000, "open a space of so many commits, in a line and much diverged, and read or write", openMillion},
 	{"thousand-spaces", 1000, "open so many spaces in one node and read a value of each", thousandSpaces},
 	{"text-apply", 259778, "edits of a recorded editing session, 32 in a commit, signed, on disk; the traces are where PEERS says", textApply},

@@ -33,6 +33,8 @@ var stages = map[string]func(ctx context.Context, s *stage) error{
 	"map-page":  shelfStage(page, false),
 	"set-first": shelfStage(1, true),
 	"set-page":  shelfStage(page, true),
+	"find-type": findStage(hhs.Query{Type: jobType}),
+	"find-link": findStage(hhs.Query{Link: jobFor}),
 }
 
 // stage is what such a process is told, and what it tells.

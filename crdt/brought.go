@@ -189,7 +189,20 @@ func (b *Brought) inList(i uint32) (e Entry, shown bool, err error) {
 	if err != nil || !p.piece().shown() {
 		return e, false, err
 	}
-	e, err = b.seq.listEntry(p.piece(), p.off)
+	_, set, err := b.seq.valueOf(p.piece(), p.off)
+	if err != nil || (set == nil) != (b.op.Action == ActionEdit) || set != nil && set.Ref != b.op.Ref {
+		return e, false, err
+	}
+	by, err := b.seq.writer(at)
+	if err != nil {
+		return e, false, err
+	}
+	e = by.entry(at)
+	if set != nil {
+		set.Key, set.Cursor = e.Key, e.Cursor
+		e = *set
+	}
+	e.Value = b.Values[i]
 	b.seq.release()
-	return e, e.Ref == b.op.Ref, err
+	return e, true, nil
 }

@@ -28,7 +28,7 @@ const shownFile = `document.querySelector('#files li:not(.putting) span')?.textC
 
 // TestFiles drops a file in one browser: progress is shown, also when the page is opened again half way and the file
 // dropped again; another browser reads both ends of it while the rest is not there, fetches it, is opened again half
-// way, goes on, and has the same bytes. No task of a page or worker takes long.
+// way, goes on, and has the same bytes. How long the longest task of each page took is logged.
 func TestFiles(t *testing.T) {
 	t.Parallel()
 	needInterface(t)

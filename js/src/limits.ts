@@ -36,9 +36,6 @@ export const maxKey = 1024
 export const blobChunk = 256 << 10
 export const maxBlob = 2 ** 38
 
-/** Times a put begins again because the engine was restarted, as many as the page starts one in a minute. */
-export const maxPutTries = 5
-
 /** Steps of the path of a reference: as package object. Part of the format. */
 export const maxRefPath = 16
 
@@ -59,6 +56,9 @@ export const heartbeatsUntilRestart = 20
 
 /** Engine starts allowed within `restartWindow`, without a write stored in between, before the page stops trying and says so. */
 export const maxRestarts = 4
+
+/** Times a put is begun: once, and again after each of the restarts that a page makes in a minute. */
+export const maxPutTries = 1 + maxRestarts
 
 /** Milliseconds in which `maxRestarts` are counted. */
 export const restartWindow = 60_000

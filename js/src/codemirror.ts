@@ -9,6 +9,7 @@
 import { Annotation, ChangeSet, EditorState, type Extension, Text, Transaction, type TransactionSpec } from '@codemirror/state'
 import { EditorView, type PluginValue, ViewPlugin, keymap } from '@codemirror/view'
 import { HhsError } from './errors.js'
+import { maxInsert, undoWithin } from './limits.js'
 import { type Unsubscribe, report } from './live.js'
 import type { TextEdit, TextHandle, TextNews } from './sequences.js'
 
@@ -28,14 +29,8 @@ export interface Undoing {
   redo(): Promise<unknown>
 }
 
-/** Milliseconds between two updates up to which one undo takes back both: it then takes back what was typed in one go. */
-const within = 1000
-
 /** Marks transactions that bring what others wrote. */
 const fromSpace = Annotation.define<boolean>()
-
-/** Units of text that one update takes: it travels whole. */
-const maxInsert = 200_000
 
 const stringOf = (t: Text) => t.sliceString(0, t.length, '\n')
 
@@ -268,7 +263,7 @@ function turn(view: EditorView, way: 'undo' | 'redo'): boolean {
   const { sync, options } = bound.get(view) ?? {}
   const space = options?.undo
   if (!sync || !space) return false
-  sync.flush().then(() => (way === 'undo' ? space.undo({ within }) : space.redo())).catch((e: unknown) => sync.report(HhsError.from(e)))
+  sync.flush().then(() => (way === 'undo' ? space.undo({ within: undoWithin }) : space.redo())).catch((e: unknown) => sync.report(HhsError.from(e)))
   return true
 }
 

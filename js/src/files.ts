@@ -1,6 +1,7 @@
 /** Spaces as files: what `hhs export` writes on the command line is what these write, byte by byte for one version of a space. */
 import type { Client, Data } from './client.js'
 import { HhsError } from './errors.js'
+import { filePiece } from './limits.js'
 
 /** How far a file is. */
 export interface FileProgress {
@@ -34,9 +35,6 @@ export interface Imported {
 
 /** A file to read: one that a person chose, a stream, or bytes. */
 export type FileSource = Blob | ReadableStream<Uint8Array> | Uint8Array
-
-/** Bytes in one piece: what the engine takes in at once. */
-const piece = 256 << 10
 
 const stopped = () => new HhsError('aborted', 'given up')
 
@@ -91,7 +89,7 @@ export async function readFile(client: Client, source: FileSource, verify: boole
 /** A file in pieces that are not too large. */
 async function* pieces(source: FileSource): AsyncGenerator<Uint8Array, void, void> {
   if (source instanceof Uint8Array) {
-    for (let at = 0; at < source.length; at += piece) yield source.subarray(at, at + piece)
+    for (let at = 0; at < source.length; at += filePiece) yield source.subarray(at, at + filePiece)
     return
   }
   const reader = (source instanceof Blob ? source.stream() : source).getReader()

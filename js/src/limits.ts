@@ -48,6 +48,18 @@ export const maxEntries = 1000
 /** Entries a log shows when the caller names no number. */
 export const defaultEntries = 100
 
+/** Times a text longer than one answer is begun to be read: who writes meanwhile makes it begin again. */
+export const maxReadTries = 20
+
+/** Bytes of a file that the engine takes in at once. */
+export const filePiece = 256 << 10
+
+/** Units of text that one update of an editor inserts: it travels whole. */
+export const maxInsert = 200_000
+
+/** Milliseconds between two updates of an editor up to which one undo takes back both: it then takes back what was typed in one go. */
+export const undoWithin = 1000
+
 /** Ticks of a second without a sign of life after which the page closes the worker's direct connections. */
 export const heartbeatsUntilClosed = 5
 

@@ -3,7 +3,7 @@ import type { Value } from './cbor.js'
 import type { Data } from './client.js'
 import { HhsError } from './errors.js'
 import { type Access, type Entry, entry, heard } from './fields.js'
-import { maxEntries } from './limits.js'
+import { maxEntries, maxReadTries } from './limits.js'
 import { type SubscribeOptions, type Unsubscribe, iterate, observe } from './live.js'
 
 /**
@@ -133,7 +133,7 @@ export class TextHandle {
       try {
         return await this.whole(from, to)
       } catch (e) {
-        if (HhsError.from(e).code !== 'stale' || tries === maxTries) throw e
+        if (HhsError.from(e).code !== 'stale' || tries === maxReadTries) throw e
       }
     }
   }
@@ -152,9 +152,6 @@ export class TextHandle {
     }
   }
 }
-
-/** How often a text longer than one answer is begun again when somebody writes meanwhile. */
-const maxTries = 20
 
 function unflat(flat: Value[]): TextEdit[] {
   const edits: TextEdit[] = []

@@ -13,16 +13,6 @@ import (
 	"github.com/hyperhyperspace/hhs-go/object"
 )
 
-// What a page has open of blobs ends by itself when nobody uses it any more: pages go away without a word.
-const (
-	putIdle    = 30 * time.Second // then the put is left, to be resumed by another
-	readerIdle = 10 * time.Second
-	maxPuts    = 16
-	maxReaders = 64
-	// maxWait is how long one call waits for peers; the page asks again.
-	maxWait = 20 * time.Second
-)
-
 // openBlobs are the puts under way, and the readers used lately.
 type openBlobs struct {
 	mu      sync.Mutex

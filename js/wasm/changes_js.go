@@ -34,10 +34,6 @@ func placeOf(c replica.Change) place {
 	return place{field: c.Field, path: c.Keys()}
 }
 
-// maxPaths is how many places inside one field an event names, each of which
-// every subscriber in the page looks at; with more the field changed anywhere.
-const maxPaths = 64
-
 // changed are the fields that changed: for each the paths inside it, in the
 // order in which they changed first; nil: anywhere.
 type changed map[string][][]string

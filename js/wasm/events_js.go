@@ -134,19 +134,6 @@ func (e *engine) unsubscribe(_ context.Context, a *args) (result, error) {
 	return nil, nil
 }
 
-// eventPause is the least time between two events of a kind: a page draws no
-// faster, and a flood of commits must not become a flood of messages. The first
-// change after a pause is told at once.
-const eventPause = 50 * time.Millisecond
-
-// While more changes come in eventPause than people make, which is flood, the
-// pause grows to floodPause: whoever draws a screenful for each takes from the
-// engine the time to receive the rest.
-const (
-	floodPause = 400 * time.Millisecond
-	flood      = 32
-)
-
 // pauseAfter is how long the next pause is, by the length of the last one and how many changes came in the time that it
 // took: longer than it was to be where the engine was busy, which makes no flood of what people do.
 func pauseAfter(last, took time.Duration, changes int) time.Duration {

@@ -12,15 +12,9 @@ import (
 	hhs "github.com/hyperhyperspace/hhs-go"
 )
 
-// Files go between page and engine in pieces: a page asks for those of an export one after another, and gives those of an
-// import, each of which is answered when it was taken in. So neither side holds more than a piece.
-const (
-	filePiece   = 256 << 10
-	maxFiles    = 4           // under way at once
-	forgetFiles = time.Minute // after which one that nobody goes on with ends: its page is gone
-)
-
-// file is a file under way.
+// file is a file under way. It goes between page and engine in pieces: a page asks for those of an export one after
+// another, and gives those of an import, each of which is answered when it was taken in. So neither side holds more than
+// a piece.
 type file struct {
 	number int
 	in     *io.PipeReader // of an export: its bytes

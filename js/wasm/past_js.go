@@ -58,12 +58,6 @@ func (a *args) version(name string) (ids []object.ID) {
 	return ids
 }
 
-// Past versions, and a difference that is read in pages, take memory: few are kept, and not for long.
-const (
-	maxKept = 2
-	keepFor = time.Minute
-)
-
 // kept holds what took long to make and is likely to be asked for again, the latest used last.
 type kept struct {
 	mu   sync.Mutex
@@ -175,9 +169,6 @@ func (e *engine) version(_ context.Context, a *args) (result, error) {
 	}
 	return result{"version": versionText(p.Heads()), "commits": int64(p.Commits())}, nil
 }
-
-// maxAnswer is how many bytes of values an answer about the past has: it is one block, with what is told about them.
-const maxAnswer = 1 << 18
 
 // room is what is left of an answer.
 type room int

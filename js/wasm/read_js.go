@@ -126,12 +126,6 @@ func (r reading) counter() (result, error) {
 	return result{"value": total.String()}, nil
 }
 
-// Pages of a read: what a screen shows by default, and the most in one answer.
-const (
-	defaultPage = 100
-	maxPage     = 1000
-)
-
 func (q *args) limit(name string) int {
 	n := q.optInt(name, defaultPage)
 	if n > maxPage {

@@ -8,9 +8,6 @@ import (
 	"github.com/hyperhyperspace/hhs-go/object"
 )
 
-// maxTextPage is how many UTF-16 units of a text one answer has: with three bytes for each it is far from a block's bound.
-const maxTextPage = 1 << 17
-
 // text reads a stretch of a text, shorter than asked for where that is much; or what became of it since a version.
 func (r reading) text() (result, error) {
 	if res, asked, err := r.place(); asked {

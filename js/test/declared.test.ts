@@ -5,23 +5,11 @@ import type { Value } from '../src/cbor.js'
 import type { Data } from '../src/client.js'
 import { Declared } from '../src/declared.js'
 import { HhsError } from '../src/errors.js'
-import { Schema, object, optional, string } from '../src/schema.js'
-import { Field, type FieldType, type Fields, counter, list, listed, log, map, record, register } from '../src/shapes.js'
+import { object, optional, string } from '../src/schema.js'
+import { counter, list, listed, log, map, record, register } from '../src/shapes.js'
 import { collect } from '../src/tx.js'
+import { type Described, fieldsOf } from './shapes.js'
 import { vectors } from './vectors.js'
-
-/** A shape of the manifest's data. */
-function shape(v: Data): Field<FieldType, any> {
-  return new Field(v.type as FieldType, {
-    ...(v.schema !== undefined && { schema: Schema.parse(v.schema) }),
-    ...(v.of !== undefined && { of: shape(v.of as Data) }),
-    ...(v.fields !== undefined && { fields: fieldsOf(v.fields as Data[]) }),
-  })
-}
-
-function fieldsOf(list: Data[]): Fields {
-  return Object.fromEntries(list.map(f => [f.name as string, shape(f)]))
-}
 
 /** All places of fields: the field and the steps to each value. */
 function* places(fields: Data[], path: string, steps: (string | null)[]): Generator<[string, (string | null)[]]> {
@@ -40,7 +28,7 @@ test('what a space lacks of a program, as in Go', () => {
   for (const v of file.fits) {
     if (v.path !== undefined) continue // refused by the engine
     const { space, program } = v
-    const declared = Declared.beside({ fields: space }, fieldsOf(program))
+    const declared = Declared.beside({ fields: space }, fieldsOf(program as unknown as Described[]))
     const missing: string[] = []
     for (const [path, [field, ...steps]] of places(program, '', [])) {
       const gone = declared && !declared.at(field!, steps)

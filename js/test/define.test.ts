@@ -5,9 +5,10 @@ import { Lot } from '../../examples/auction/auction.js'
 import { type SpaceKind, defineSpace } from '../src/define.js'
 import type { LogHandle, RegisterHandle, SetHandle } from '../src/fields.js'
 import { type Infer, any, array, bool, float, identity, integer, literal, object, oneOf, optional, string, union } from '../src/schema.js'
-import { type Fields, type Shape, counter, fold, growset, list, log, map, once, record, register, set, text } from '../src/shapes.js'
+import { list, log, map, record, register, set, text } from '../src/shapes.js'
 import type { Space } from '../src/space.js'
 import type { Writers } from '../src/tx.js'
+import { type Described, fieldsOf } from './shapes.js'
 import { fromDagJSON, idOf, toHex, vectors } from './vectors.js'
 
 /** The kinds of testdata/vectors/manifest.json; Go defines the same ones. */
@@ -75,22 +76,6 @@ test('kinds have the manifests of the vectors', () => {
   assert.deepEqual(accept.map(v => v.name).sort(), Object.keys(kinds).sort())
 })
 
-interface Data { name: string; type: string; fold?: string; version?: number; of?: Data; fields?: Data[] }
-
-/** Defines what a manifest says, as far as the functions for it can be called so. */
-function shapeOf(d: Data): Shape {
-  if (d.type === 'map') return map(shapeOf(d.of!) as Parameters<typeof map>[0])
-  if (d.type === 'record') return record(fieldsOf(d.fields ?? []))
-  if (d.type === 'counter') return counter()
-  if (d.type === 'text') return text()
-  if (d.type === 'fold') return fold({ name: d.fold!, version: d.version!, op: string(), initial: 0, step: n => n })
-  return ({ register, once, set, growset, log, list } as { [type: string]: (s: ReturnType<typeof string>) => Shape })[d.type]!(string())
-}
-
-function fieldsOf(list: Data[]): Fields {
-  return Object.fromEntries(list.map(f => [f.name, shapeOf(f)]))
-}
-
 test('what the vectors refuse is refused here, unless it cannot be said at all', () => {
   const { reject } = vectors<ManifestVectors>('manifest.json')
   // Names twice, unknown types and keys, schemas where there is no place for one: no call says that.
@@ -98,7 +83,7 @@ test('what the vectors refuse is refused here, unless it cannot be said at all',
   let tried = 0
   for (const v of reject) {
     if (!/^kind|^fields/.test(v.path) || cannotBeSaid.test(v.name)) continue
-    const m = JSON.parse(v.json) as { kind: string; version: number; fields: Data[] }
+    const m = JSON.parse(v.json) as { kind: string; version: number; fields: Described[] }
     assert.throws(() => defineSpace(m.kind, m.version, fieldsOf(m.fields)), { code: 'invalid' }, v.name)
     tried++
   }

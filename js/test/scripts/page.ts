@@ -1,6 +1,7 @@
 /** Runs the files of testdata/scripts by the TypeScript package; internal/scripts says what they mean and runs them by Go. */
 import { type Value, decode, encode } from '../../src/cbor.js'
 import { fromDagJSON } from '../dagjson.js'
+import type { Described } from '../shapes.js'
 import type { Calls, State } from './peer.js'
 
 /** Kind and first time of all scripts, as in internal/scripts. */
@@ -8,13 +9,6 @@ const kind = 'test.example/scripts'
 const start = 1_700_000_000_000
 
 type Step = { [name: string]: Value }
-/** A shape as manifests have it, as far as it says how states are written. */
-interface Described {
-  name: string
-  type: string
-  of?: Described
-  fields?: Described[]
-}
 
 interface File {
   fields: Described[]

@@ -9,36 +9,11 @@ import { type CounterHandle, type Entry, type LogHandle, type RegisterHandle, ty
 import { ProcessHost } from '../../src/inprocess.js'
 import { HhsNode } from '../../src/node.js'
 import type { HistoryPage } from '../../src/past.js'
-import { type BlobValue, Schema } from '../../src/schema.js'
+import type { BlobValue } from '../../src/schema.js'
 import type { ListHandle, TextHandle } from '../../src/sequences.js'
-import { type Fields, type Shape, counter, growset, list as listOf, log, map, once, record, register, set, text } from '../../src/shapes.js'
+import type { Fields, Shape } from '../../src/shapes.js'
 import type { Space } from '../../src/space.js'
-import { auction } from '../../../examples/auction/auction.js'
-
-/** A shape as manifests have it. */
-interface Described {
-  name: string
-  type: string
-  schema?: Value
-  fold?: string
-  of?: Described
-  fields?: Described[]
-}
-
-const leaves = { register, once, set, growset, log, list: listOf }
-
-function shape(f: Described): Shape {
-  if (f.type === 'counter') return counter()
-  if (f.type === 'text') return text()
-  if (f.fold === auction.inside.fold!.name) return auction
-  if (f.type === 'map') return map(shape(f.of!) as Parameters<typeof map>[0])
-  if (f.type === 'record') return record(fields(f.fields!))
-  return leaves[f.type as keyof typeof leaves](Schema.parse(f.schema!))
-}
-
-function fields(list: Described[]): Fields {
-  return Object.fromEntries(list.map(f => [f.name, shape(f)]))
-}
+import { type Described, fieldsOf } from '../shapes.js'
 
 /** An op in the form of js/BRIDGE.md. */
 interface Op {
@@ -143,7 +118,7 @@ async function looked(read: () => Promise<Value[]>): Promise<{ list?: Uint8Array
 
 const calls = {
   async open(wasm: WebAssembly.Module, name: string, seed: string, list: Described[]) {
-    kind = defineSpace(name, 1, fields(list))
+    kind = defineSpace(name, 1, fieldsOf(list))
     client = new Client(new ProcessHost(async () => wasm), { name: 'script', memory: true, kinds: [kind.manifest], seed })
     node = new HhsNode(client, await client.start())
     await node.begin()

@@ -38,20 +38,27 @@ func TestFiles(t *testing.T) {
 	}
 	whole := fmt.Sprintf("%d.0 MB", size)
 	s := serve(t)
-	ana := profile(t, "ana").open(s.URL + "examples/files/")
+	ana := profile(t, "ana")
+	ana.inject(seeWorkers)
+	ana.open(s.URL + "examples/files/")
 	link := ana.linked()
 	ana.dropFile("film.mp4", size)
 	ana.until(`document.querySelector('.putting progress').value > 0.2`)
 	ana.reload()
 	ana.linked()
+	ana.do(seeAgain)
 	ana.dropFile("film.mp4", size)
 	ana.do(watchLongTasks)
 	ana.until(`document.querySelector('.putting span').textContent.endsWith('of ` + whole + ` are kept')`)
 	ana.until(shownFile + ` === '` + whole + `'`)
 	ana.quick("ana")
+	// A put is kept every 1 MiB, and the page was told of more than 4 MB of it.
+	if got := ana.text(`String(keptBefore >= 1 << 20)`); got != "true" {
+		t.Errorf("the second put found %s bytes of the first", ana.text(`String(keptBefore)`))
+	}
 
 	ben := profile(t, "ben")
-	ben.inject(`URL.createObjectURL = (make => b => make(globalThis.saved = b))(URL.createObjectURL.bind(URL))`)
+	ben.inject(savedFile)
 	ben.open(link)
 	ben.do(watchLongTasks)
 	ben.until(shownFile + `.endsWith(' of ` + whole + ` are here')`)
@@ -71,7 +78,7 @@ func TestFiles(t *testing.T) {
 	ben.until(shownFile + ` === '` + whole + `'`)
 	if size < 50 { // larger ones are not made ready to be saved
 		ben.until(`!document.querySelector('.save').hidden`)
-		ben.do(`saved.arrayBuffer().then(b => { globalThis.bytes = new Uint8Array(b) })`)
+		ben.do(`savedFile.arrayBuffer().then(b => { globalThis.bytes = new Uint8Array(b) })`)
 		for i := range size {
 			want := fmt.Sprint(i * 1_000_000)
 			if got := ben.text(fmt.Sprintf(`String(new DataView(bytes.buffer).getUint32(6 + %d * 1e6))`, i)); got != want {
@@ -84,6 +91,16 @@ func TestFiles(t *testing.T) {
 	ben.fits("the files")
 	ben.shot("files-360")
 }
+
+// seeAgain notes how much of what is put the engine has kept before: "again" of its last answer to a write, a whole number
+// in DAG-CBOR.
+const seeAgain = `globalThis.keptBefore = 0
+seenWorkers.at(-1).addEventListener('message', e => {
+	const at = e.data.result ? String.fromCharCode(...e.data.result.slice(0, 64)).indexOf('eagain') : -1
+	if (at < 0) return
+	const [head, ...bytes] = e.data.result.slice(at + 6, at + 15)
+	keptBefore = head < 24 ? head : bytes.slice(0, 1 << (head - 24)).reduce((n, b) => n * 256 + b, 0)
+})`
 
 // watchLongTasks notes the longest task of the page.
 const watchLongTasks = `globalThis.longest = 0

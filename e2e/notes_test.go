@@ -58,11 +58,15 @@ const before = `(() => {
 	return r.toString()
 })()`
 
-// control presses a key together with Control.
+// control presses a key together with Control and, for a capital letter, with Shift.
 func (p *tab) control(key string) {
 	p.t.Helper()
+	modifiers := int64(2)
+	if key == strings.ToUpper(key) {
+		modifiers |= 8
+	}
 	for _, sort := range []input.DispatchKeyEventType{input.DispatchKeyEventTypeRawKeyDown, input.DispatchKeyEventTypeKeyUp} {
-		event := input.DispatchKeyEventParams{Type: sort, Key: key, Code: "Key" + strings.ToUpper(key), Modifiers: 2, WindowsVirtualKeyCode: int64(strings.ToUpper(key)[0])}
+		event := input.DispatchKeyEventParams{Type: sort, Key: key, Code: "Key" + strings.ToUpper(key), Modifiers: modifiers, WindowsVirtualKeyCode: int64(strings.ToUpper(key)[0])}
 		p.must(p.Do(p.ctx(), func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
 			_, err := cdp.Call(ctx, target, input.DispatchKeyEvent, event)
 			return chromedp.Void{}, err

@@ -130,7 +130,9 @@ func TestSchemaChange(t *testing.T) {
 	}
 	long := "more"
 	err := early.Update(within(t), func(tx *hhs.Tx, r room2) error { return r.Posts.Append(tx, post2{"x", &long}) })
-	mentions(t, err, "posts.reply")
+	mentions(t, err, "posts.reply", "of version 1, and the program's version 2 upgrades it")
+	err = early.Update(within(t), func(tx *hhs.Tx, r room2) error { return r.Steps.Append(tx, post2{"x", &long}) })
+	mentions(t, err, "steps", "reply", "the program's version 2 upgrades it")
 	ok(t, early.Update(within(t), func(tx *hhs.Tx, r room2) error { return r.Posts.Append(tx, post2{"early", nil}) }))
 
 	// The change, by itself, while Ben writes without having heard of it.
@@ -218,6 +220,23 @@ func TestSchemaChange(t *testing.T) {
 			t.Errorf("%+v", found)
 		}
 	}
+}
+
+// TestSchemaVersionNotRaised: who adds a field and leaves the version as it is is told to raise it.
+func TestSchemaVersionNotRaised(t *testing.T) {
+	n := offline(t)
+	old := must(hhs.Create(within(t), n, roomV1))(t)
+	same := must(hhs.As(old.AnySpace, hhs.Define[room2]("test.example/room", 1)))(t)
+	err := same.Update(within(t), func(tx *hhs.Tx, r room2) error { return r.Due.Set(tx, "friday") })
+	if !errors.Is(err, hhs.ErrOldSchema) {
+		t.Error(err)
+	}
+	mentions(t, err, "due", "version 1", "raise the program's version to 2")
+	reply := "yes"
+	err = same.Update(within(t), func(tx *hhs.Tx, r room2) error { return r.Posts.Append(tx, post2{"x", &reply}) })
+	mentions(t, err, "posts.reply", "raise the program's version to 2")
+	must(same.Upgrade(within(t)))(t)
+	ok(t, same.Update(within(t), func(tx *hhs.Tx, r room2) error { return r.Due.Set(tx, "friday") }))
 }
 
 type (

@@ -121,7 +121,7 @@ func (b binding) edit(tx *Tx, list, units bool, do func(w *crdt.SeqWriter) error
 	if err == nil && ok {
 		err = do(w)
 	}
-	if err = refusal(b.field, err); err == nil || as[*refusedValue](err) {
+	if err = b.refused(tx, err); err == nil || as[*refusedValue](err) {
 		return err
 	}
 	return fmt.Errorf("field %s: %w", b.text, err)

@@ -159,7 +159,7 @@ func (b binding) writable(tx *Tx) error {
 	case b.space != tx.Space():
 		return ErrOtherSpace
 	case b.program != nil:
-		return tx.Has(b.field, b.path)
+		return tx.Has(b.program, b.field, b.path)
 	}
 	return nil
 }
@@ -178,7 +178,7 @@ func (b binding) write(tx *Tx, draft func(env *crdt.Env) ([]crdt.Draft, error)) 
 	}
 	drafts, err := draft(env)
 	if err != nil {
-		if err = refusal(b.field, err); as[*refusedValue](err) {
+		if err = b.refused(tx, err); as[*refusedValue](err) {
 			return err
 		}
 		return fmt.Errorf("field %s: %w", b.text, err)
@@ -188,10 +188,21 @@ func (b binding) write(tx *Tx, draft func(env *crdt.Env) ([]crdt.Draft, error)) 
 			err = tx.Do(b.field, d)
 		}
 		if err != nil {
-			return refusal(b.field, err)
+			return b.refused(tx, err)
 		}
 	}
 	return nil
+}
+
+// refused is a refusal that says what helps where a program knows a property that
+// the space does not.
+func (b binding) refused(tx *Tx, err error) error {
+	err = refusal(b.field, err)
+	var v *schema.Violation
+	if b.program == nil || !errors.As(err, &v) || v.Rule != schema.RuleUnknown {
+		return err
+	}
+	return &refusedValue{err.Error() + " in the space; " + tx.Upgrading(b.program), err}
 }
 
 // refusedValue is a value that an own write may not have: the place from the

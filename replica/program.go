@@ -10,9 +10,9 @@ import (
 	"github.com/hyperhyperspace/hhs-go/schema"
 )
 
-// ErrOldSchema is wrapped with the place: the program defines it, and the space
-// has it not yet. A founder's program adds it.
-var ErrOldSchema = errors.New("this space is older than the program and has it not yet; a founder's program upgrades it (Upgrade, hhs space upgrade)")
+// ErrOldSchema is wrapped with the place, and with what helps: the program
+// defines it, and the space has it not yet.
+var ErrOldSchema = errors.New("the program defines it, and the space has it not yet")
 
 // ErrSchema is wrapped with why the schema cannot be changed so.
 var ErrSchema = errors.New("the schema cannot be changed so")
@@ -136,15 +136,25 @@ func (tx *Tx) EnvOf(p *Program, name string) (*crdt.Env, error) {
 
 // Has tells whether what is written at a place of a program has a place in the
 // space: ErrOldSchema when it has not yet.
-func (tx *Tx) Has(field string, path []crdt.Step) error {
+func (tx *Tx) Has(p *Program, field string, path []crdt.Step) error {
+	missing := ""
 	f, err := tx.group.kind.field(field)
-	if err != nil {
-		return fmt.Errorf("%s: %w", field, ErrOldSchema)
+	if err == nil {
+		if missing = f.shape.Missing(path); missing == "" {
+			return nil
+		}
 	}
-	if missing := f.shape.Missing(path); missing != "" {
-		return fmt.Errorf("%s%s: %w", field, missing, ErrOldSchema)
+	return fmt.Errorf("%s%s: %w; %s", field, missing, ErrOldSchema, tx.Upgrading(p))
+}
+
+// Upgrading says for people how the space comes by what a program defines and the space has not.
+func (tx *Tx) Upgrading(p *Program) string {
+	has, own := tx.group.kind.holds.Version(), p.manifest.Version
+	if own > has {
+		return fmt.Sprintf("it is of version %d, and the program's version %d upgrades it when a founder opens it (or Upgrade, hhs space upgrade)", has, own)
 	}
-	return nil
+	return fmt.Sprintf("it is of version %d, and the program of version %d: raise the program's version to %d, so that it upgrades the space when a founder opens it (or Upgrade, hhs space upgrade)",
+		has, own, min(has+1, authority.MaxKindVersion))
 }
 
 // Schema is the schema of the values of the space at a place, nil: any value.

@@ -6,18 +6,18 @@ import { type Value, encode } from './cbor.js'
 import type { Data } from './client.js'
 import { HhsError } from './errors.js'
 import type { Step } from './fields.js'
-import { Schema } from './schema.js'
+import { Schema, Violation } from './schema.js'
 import { type Field, type FieldType, type Fields, listed } from './shapes.js'
 
 type Leaf = Field<FieldType, any>
 
-/** The fields of a space, as its manifest has them. */
+/** The fields of a space, as its manifest has them, beside a program's. */
 export class Declared {
-  private constructor(private readonly fields: Value[]) {}
+  private constructor(private readonly fields: Value[], private readonly version: number, private readonly program: number) {}
 
   /** What a manifest declares, undefined where it is what the program defines. */
-  static beside(manifest: Data, program: Fields): Declared | undefined {
-    return same(manifest.fields!, listed(program)) ? undefined : new Declared(manifest.fields as Value[])
+  static beside(manifest: Data, program: { fields: Fields; version: number }): Declared | undefined {
+    return same(manifest.fields!, listed(program.fields)) ? undefined : new Declared(manifest.fields as Value[], manifest.version as number, program.version)
   }
 
   /** The shape at a place, undefined where the space has none. */
@@ -34,7 +34,24 @@ export class Declared {
   /** Throws where the space has no such place. */
   has(field: string, steps: readonly Step[], path: string): void {
     if (this.at(field, steps)) return
-    throw new HhsError('old_schema', 'this space is older than the program and has it not yet; a program of its founder upgrades it', path)
+    throw new HhsError('old_schema', `the program defines it, and the space has it not yet; ${this.upgrading()}`, path)
+  }
+
+  /** Throws where a value, which `judge` holds to a schema, has a property that the space's schema has not. */
+  hasAll(field: string, steps: readonly Step[], judge: (there: Schema<unknown>) => void): void {
+    try {
+      judge(Schema.parse(this.at(field, steps)!.schema))
+    } catch (e) { // of the rest the engine judges: it knows what is kept
+      if (e instanceof Violation && e.rule === 'unknown') throw new HhsError('schema', `${e.message} in the space; ${this.upgrading()}`, e.path)
+    }
+  }
+
+  /** How the space comes by what the program defines and it has not. */
+  private upgrading(): string {
+    const { version, program } = this
+    if (program > version) return `it is of version ${version}, and the program's version ${program} upgrades it when a founder opens it (or upgrade())`
+    return `it is of version ${version}, and the program of version ${program}: raise the program's version to ${version + 1}, so that it upgrades the space ` +
+      'when a founder opens it (or upgrade())'
   }
 
   /** The schema by which a program's values are checked: its own, with the properties that the space's has besides. */

@@ -178,7 +178,7 @@ export class SpaceBase<F extends Fields> {
   async #learn(): Promise<void> {
     const { manifest, founder } = await this.client.call('schema', { space: this.id })
     const there = manifest as Data
-    this.#declared = Declared.beside(there, this.kind.fields)
+    this.#declared = Declared.beside(there, this.kind)
     if (this.#declared && this.#upgrades && founder && this.kind.version > (there.version as number)) await this.upgrade()
   }
 
@@ -211,7 +211,7 @@ export class SpaceBase<F extends Fields> {
     const { fields } = await this.client.call('upgrade', { space: this.id, manifest: this.kind.manifest, ...(options.dry && { dry: true }) })
     if (!options.dry) {
       const { manifest } = await this.client.call('schema', { space: this.id })
-      this.#declared = Declared.beside(manifest as Data, this.kind.fields)
+      this.#declared = Declared.beside(manifest as Data, this.kind)
     }
     return (fields as Data[]).map(f => f.name as string)
   }

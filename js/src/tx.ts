@@ -175,7 +175,9 @@ class Collector {
   private write(f: Shape, p: Place, action: string, value: (schema: Schema<unknown> | undefined) => Value): void {
     const own = f.inside.schema
     const schema = this.declared ? this.declared.schema(f, p.field, p.steps) : own
-    const i = this.push(p, action, value(schema))
+    const fitting = value(schema)
+    if (own && schema !== own) this.declared!.hasAll(p.field, p.steps, value)
+    const i = this.push(p, action, fitting)
     if (own && schema !== own && action === 'set' && f.name !== 'once') this.out.ops[i]!.known = own.value
   }
 

@@ -28,7 +28,7 @@ test('what a space lacks of a program, as in Go', () => {
   for (const v of file.fits) {
     if (v.path !== undefined) continue // refused by the engine
     const { space, program } = v
-    const declared = Declared.beside({ fields: space }, fieldsOf(program as unknown as Described[]))
+    const declared = Declared.beside({ fields: space, version: 1 }, { fields: fieldsOf(program as unknown as Described[]), version: 2 })
     const missing: string[] = []
     for (const [path, [field, ...steps]] of places(program, '', [])) {
       const gone = declared && !declared.at(field!, steps)
@@ -47,7 +47,7 @@ const after = {
 }
 
 test('a newer program is told what the space has not', () => {
-  const declared = Declared.beside({ fields: listed(before) }, after)
+  const declared = Declared.beside({ fields: listed(before), version: 1 }, { fields: after, version: 2 })
   const { writers, done } = collect(after, declared)
   const old = (path: string) => (e: unknown) => e instanceof HhsError && e.code === 'old_schema' && e.path === path
   assert.throws(() => writers.steps.push({ text: 'x' }), old('steps'))
@@ -57,8 +57,31 @@ test('a newer program is told what the space has not', () => {
   assert.equal(done().ops.length, 1)
 })
 
+test('who adds a field and leaves the version as it is is told to raise it', () => {
+  const messages = (version: number) => {
+    const { writers } = collect(after, Declared.beside({ fields: listed(before), version: 3 }, { fields: after, version }))
+    const said: string[] = []
+    for (const write of [() => writers.steps.push({ text: 'x' }), () => writers.title.set({ a: '1', b: '2' })]) {
+      try {
+        write()
+      } catch (e) {
+        said.push(`${(e as HhsError).code} ${(e as HhsError).path} ${(e as HhsError).message}`)
+      }
+    }
+    return said
+  }
+  for (const version of [2, 3]) {
+    const [field, property] = messages(version)
+    assert.match(field!, /^old_schema steps steps: .*version 3.*raise the program's version to 4/)
+    assert.match(property!, /^schema title.b title.b: .*raise the program's version to 4/)
+  }
+  const [field, property] = messages(4)
+  assert.match(field!, /^old_schema steps .*the program's version 4 upgrades it/)
+  assert.match(property!, /^schema title.b .*the program's version 4 upgrades it/)
+})
+
 test('an older program has kept what it does not know', () => {
-  const declared = Declared.beside({ fields: listed(after) }, before)
+  const declared = Declared.beside({ fields: listed(after), version: 2 }, { fields: before, version: 1 })
   const { writers, done } = collect(before, declared)
   writers.title.set({ a: '1' })
   writers.title.set({ a: '1', b: 'read before', in: { x: 'too' } } as { a: string })
@@ -70,7 +93,7 @@ test('an older program has kept what it does not know', () => {
 })
 
 test('a program of the same schema pays nothing', () => {
-  assert.equal(Declared.beside({ fields: listed(before) }, before), undefined)
+  assert.equal(Declared.beside({ fields: listed(before), version: 1 }, { fields: before, version: 1 }), undefined)
   const { writers, done } = collect(before)
   writers.title.set({ a: '1' })
   assert.equal(done().ops[0]!.known, undefined)

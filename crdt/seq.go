@@ -19,7 +19,7 @@ import (
 //
 // What an op costs: a page and its ancestors for each edit, and the pieces that a deletion covers, at most MaxDeleted
 // elements. One that has not seen everything takes, besides, what its past and that of the view nearest to it differ in,
-// and one look at the origins of each piece between its neighbours that it has not seen.
+// and finds its place by halving what is between its neighbours that it has not seen.
 type seqType struct{ list bool }
 
 func (t seqType) Name() string {
@@ -156,7 +156,7 @@ func (s *seq) edit(op *Op, edits []edit, o *seqOp, m measure) error {
 		} else if err := s.tell(g.at, &r, false); err != nil {
 			return err
 		}
-		if err := s.insert(g.at, r); err != nil {
+		if err := s.insert(g, r); err != nil {
 			return err
 		}
 		off += r.n

@@ -40,6 +40,8 @@ type piece struct {
 	units  uint32 // UTF-16 units; of a list, n
 	left   elem   // of a head: its left origin
 	right  elem   // of a head that is a left child: its right origin
+	open   uint32 // subtrees that begin with it (seqnest.go)
+	close  uint32 // and that end with it
 	text   string // of a text
 }
 
@@ -51,7 +53,8 @@ const (
 	runSet               // of a list: it is one element, and some op has set it
 	runCover             // in a page: covers follows
 	runWide              // in a page: the text is not ASCII, its length in bytes follows
-	runsEnd              // not a flag: the first unused bit
+	runOpen              // in a page: open follows; without it is 1 of a head, 0 of others
+	runClose             // in a page: close follows
 )
 
 func (r *piece) shown() bool { return r.flags&runVoid == 0 && r.covers == 0 }
@@ -84,6 +87,7 @@ func (r *piece) cut(off uint32) (a, b piece) {
 	a.n, b.n, b.off = off, r.n-off, r.off+off
 	b.flags &^= runHead | runLeft
 	b.left, b.right = elem{}, elem{}
+	a.close, b.open = 0, 0
 	if r.text == "" {
 		a.units, b.units = a.n, b.n
 		return a, b
@@ -106,7 +110,15 @@ func (r *piece) joins(b *piece) bool {
 }
 
 func (r *piece) join(b *piece) {
-	r.n, r.units, r.text = r.n+b.n, r.units+b.units, r.text+b.text
+	r.n, r.units, r.text, r.close = r.n+b.n, r.units+b.units, r.text+b.text, b.close
+}
+
+// opens is what open is unless it is said.
+func (r *piece) opens() uint32 {
+	if r.flags&runHead != 0 {
+		return 1
+	}
+	return 0
 }
 
 // unitsOf counts UTF-16 units of a text of n code points.
@@ -145,6 +157,7 @@ type page struct {
 type kid struct {
 	id uint64
 	tally
+	nest nesting
 }
 
 func (p *page) leaf() bool { return len(p.kids) == 0 }
@@ -204,6 +217,7 @@ func (p *page) encode(text bool) []byte {
 		for _, k := range p.kids {
 			b = binary.AppendUvarint(binary.AppendUvarint(b, k.id), k.raw)
 			b = binary.AppendUvarint(binary.AppendUvarint(b, k.shown), k.units)
+			b = binary.AppendVarint(binary.AppendVarint(binary.AppendVarint(b, k.nest.sum), k.nest.low), k.nest.flat)
 		}
 		return b
 	}
@@ -234,7 +248,19 @@ func (r *piece) append(b []byte, text bool) []byte {
 	if len(r.text) != int(r.n) && text {
 		flags |= runWide
 	}
+	if r.open != r.opens() {
+		flags |= runOpen
+	}
+	if r.close > 0 {
+		flags |= runClose
+	}
 	b = binary.AppendUvarint(r.elem.append(append(b, flags)), uint64(r.n))
+	if flags&runOpen != 0 {
+		b = binary.AppendUvarint(b, uint64(r.open))
+	}
+	if flags&runClose != 0 {
+		b = binary.AppendUvarint(b, uint64(r.close))
+	}
 	if flags&runCover != 0 {
 		b = binary.AppendUvarint(b, uint64(r.covers))
 	}
@@ -267,6 +293,11 @@ func (w *walk) number() uint64 {
 	return n
 }
 
+func (w *walk) signed() int64 {
+	n := w.number()
+	return int64(n>>1) ^ -int64(n&1)
+}
+
 func (w *walk) elem() elem {
 	num := w.number() - 1
 	if num == noElem.num {
@@ -278,8 +309,13 @@ func (w *walk) elem() elem {
 func (w *walk) piece(text bool) piece {
 	flags := w.b[0]
 	w.b = w.b[1:]
-	r := piece{elem: w.elem(), n: uint32(w.number()), flags: flags &^ (runCover | runWide)}
-	r.units = r.n
+	r := piece{elem: w.elem(), n: uint32(w.number()), flags: flags &^ (runCover | runWide | runOpen | runClose)}
+	if r.units, r.open = r.n, r.opens(); flags&runOpen != 0 {
+		r.open = uint32(w.number())
+	}
+	if flags&runClose != 0 {
+		r.close = uint32(w.number())
+	}
 	if flags&runCover != 0 {
 		r.covers = uint32(w.number())
 	}
@@ -296,7 +332,7 @@ func (w *walk) piece(text bool) piece {
 	if flags&runWide != 0 {
 		size = w.number()
 	}
-	if size > uint64(len(w.b)) || flags >= runsEnd || r.n == 0 {
+	if size > uint64(len(w.b)) || r.n == 0 {
 		w.bad, w.b = true, nil
 		return r
 	}
@@ -326,7 +362,7 @@ func decodePage(id uint64, v []byte, text bool) (*page, bool) {
 		if v[0] == pageLeaf {
 			p.runs = append(p.runs, w.piece(text))
 		} else {
-			p.kids = append(p.kids, kid{w.number(), tally{w.number(), w.number(), w.number()}})
+			p.kids = append(p.kids, kid{w.number(), tally{w.number(), w.number(), w.number()}, nesting{w.signed(), w.signed(), w.signed()}})
 		}
 	}
 	return p, !w.bad && (v[0] == pageLeaf || len(p.kids) > 0)

@@ -13,21 +13,18 @@ import (
 // side are in the order of (height, commit id). The elements of one insertion are each the right child of the one before.
 // So whatever is inserted into a stretch stays within it: two stretches that were written at the same time never mix.
 //
-// We keep no tree. a has a right child in the op's past iff a is the left origin of b, that is, what was before b when b
-// was inserted: b is then what a's right child begins with. Elements between a and b are all concurrent with the op, and
-// the places for a new sibling among them are found in one walk, of each looking only at its origins:
-//
-//   - its left origin is itself one that the op has not seen: it is deeper within what was met before;
-//   - its left origin is a: it begins a sibling's subtree, or it is the sibling: a right child of a; or, when we look for
-//     the left children of b, one whose right origin is b. A left child whose right origin the op has not seen belongs
-//     to the subtree of a sibling that comes later;
-//   - otherwise its left origin is before a: a's right children have ended.
+// The tree is not kept as one, but where each subtree begins and ends in the sequence (seqnest.go). a has a right child in
+// the op's past iff a is the left origin of b, that is, what was before b when b was inserted: b is then what a's right
+// child begins with. Elements between a and b are all concurrent with the op, and so are all new siblings: their subtrees stand
+// next to each other, in the order of their heads. The place among them is found by halving.
 
 // gap is where an insertion goes, and whose child it becomes.
 type gap struct {
 	at          point
-	left, right elem // neighbours in the op's past
-	isLeft      bool // a left child of right
+	before      point // the piece that ends there, if that is in another leaf
+	left, right elem  // neighbours in the op's past
+	isLeft      bool  // a left child of right
+	level       int64 // of the parent, where others hang from it
 }
 
 // gapAt finds where an op inserts whose raw position counts by m.
@@ -44,7 +41,7 @@ func (s *seq) gapAt(op *Op, pos uint64, m measure) (gap, error) {
 		if err != nil {
 			return g, err
 		}
-		g.left = a.elem()
+		g.left, g.before = a.elem(), a
 		if a.off+1 < a.piece().n {
 			from = point{a.leaf, a.i, a.off + 1}
 		} else if from, err = s.behind(a); err != nil {
@@ -93,48 +90,71 @@ func (s *seq) first(op *Op, g gap, from point, pos uint64, m measure) (gap, erro
 		return g, nil
 	}
 	g.at = from
-	return s.among(op, g, m.view)
+	return s.among(op, g, b)
 }
 
-// among finds the place of an insertion among elements that its op has not seen, from g.at on.
-func (s *seq) among(op *Op, g gap, v *view) (gap, error) {
-	var begin point // of a sibling's subtree that was not met yet
-	open := false
-	at, err := g.at, error(nil)
-	for ; err == nil && !at.end() && v.hides(at.piece().num); at, err = s.behind(at) {
-		r := at.piece()
-		if r.flags&runHead == 0 || v.hides(r.left.num) {
-			continue
-		}
-		if r.left != g.left {
+// among finds the place of an insertion among elements that its op has not seen: they begin at g.at, and b is behind them.
+// Of a place in between it is told whether it is before the place we look for by the sibling that is there, or comes next. So
+// the last sibling before the new one is found by halving, and the new one's place is where that one's subtree ends.
+func (s *seq) among(op *Op, g gap, b point) (gap, error) {
+	lo, hi, err := s.bounds(&g, b)
+	var last point // ends before the parent's subtree, or belongs to a sibling that is before the new one
+	sibling := false
+	for err == nil && lo < hi {
+		mid := lo + (hi-lo)/2
+		var at, next point
+		if at, _, err = s.seek(mid, measure{}); err != nil {
 			break
 		}
-		if !open {
-			open, begin = true, at
-		}
-		sibling := !g.isLeft
-		if r.flags&runLeft != 0 {
-			if v.hides(r.right.num) {
+		if g.isLeft { // before it there may be others' subtrees
+			var behind uint64
+			if next, behind, err = s.find(at, g.level-1, true); err == nil && behind <= hi {
+				lo, last = behind, next
 				continue
 			}
-			sibling = g.isLeft && r.right == g.right
-		} else if g.isLeft {
-			sibling = false
 		}
-		if sibling {
-			less, err := s.precedes(op, r)
-			if err != nil {
-				return g, err
-			}
-			if less {
-				g.at = begin
-				return g, nil
-			}
+		var behind uint64
+		if err == nil {
+			next, behind, err = s.find(at, g.level+1, false)
 		}
-		open = false
+		before := false
+		if err == nil && behind <= hi {
+			before, err = s.precedes(op, next.piece())
+			before = !before
+		}
+		if !before {
+			hi = mid
+			continue
+		}
+		lo, last, sibling = behind, next, true
 	}
-	g.at = at
+	if err == nil && sibling {
+		last, _, err = s.find(last, g.level, true)
+	}
+	if err == nil && last.leaf != nil {
+		g.before = last
+		g.at, err = s.behind(last)
+	}
 	return g, err
+}
+
+// bounds are the ranks between which the place of an insertion is; the level of its parent becomes known.
+func (s *seq) bounds(g *gap, b point) (lo, hi uint64, err error) {
+	t, err := s.rank(g.at)
+	lo, hi = t.raw, s.total.raw
+	switch {
+	case err != nil:
+	case g.isLeft:
+		if t, err = s.rank(b); err == nil {
+			g.level, err = s.level(b)
+		}
+		hi = t.raw
+	case g.left != noElem:
+		if g.level, err = s.level(g.before); err == nil {
+			_, hi, err = s.find(g.before, g.level-1, true) // the end of the parent's subtree
+		}
+	}
+	return lo, hi, err
 }
 
 // stand is where a commit stands among concurrent ones.

@@ -354,8 +354,9 @@ func (s *seq) split(at point) (point, error) {
 	return at, s.lives(&b, at.leaf)
 }
 
-// insert puts a piece before an element.
-func (s *seq) insert(at point, r piece) error {
+// insert puts a piece into a gap.
+func (s *seq) insert(g gap, r piece) error {
+	at := g.at
 	if at.leaf == nil {
 		at.leaf = s.newPage()
 		s.root = at.leaf.id
@@ -363,6 +364,12 @@ func (s *seq) insert(at point, r piece) error {
 	at, err := s.split(at)
 	if err != nil {
 		return err
+	}
+	more := false
+	if !s.draft {
+		if more, err = s.nest(&g, at, &r); err != nil {
+			return err
+		}
 	}
 	whole := r.tally()
 	leaf := at.leaf
@@ -380,6 +387,9 @@ func (s *seq) insert(at point, r piece) error {
 	}
 	if err == nil {
 		err = s.count(leaf, tally{}, whole)
+	}
+	if err == nil && more {
+		err = s.renest(leaf)
 	}
 	for _, v := range s.views {
 		if err == nil && v.hides(r.num) {
@@ -442,9 +452,7 @@ func (s *seq) adopt(p, q *page) error {
 	if p.parent == 0 {
 		root := s.newPage()
 		s.root, p.parent = root.id, root.id
-		t := p.tally()
-		t.add(q.tally())
-		root.kids = []kid{{p.id, t}}
+		root.kids = []kid{{id: p.id}}
 		for _, v := range s.views {
 			v.hidden[root.id] = v.hidden[p.id] + v.hidden[q.id]
 		}
@@ -458,8 +466,8 @@ func (s *seq) adopt(p, q *page) error {
 		return err
 	}
 	q.parent = up.id
-	up.kids[i].tally = p.tally()
-	up.kids = slices.Insert(up.kids, i+1, kid{q.id, q.tally()})
+	up.kids[i].tally, up.kids[i].nest = p.tally(), p.nesting()
+	up.kids = slices.Insert(up.kids, i+1, kid{q.id, q.tally(), q.nesting()})
 	s.mark(up)
 	return s.fit(up)
 }

@@ -250,7 +250,6 @@ func (w *SeqWriter) insert(pos uint64, e edit, size int) error {
 	if err := w.room(size+8, 0); err != nil {
 		return err
 	}
-	var at point
 	raw := uint64(0)
 	if pos > 0 {
 		before, _, err := w.s.seek(pos-1, w.measure())
@@ -276,14 +275,13 @@ func (w *SeqWriter) insert(pos uint64, e edit, size int) error {
 	if err != nil {
 		return err
 	}
-	at = g.at
 	r := piece{elem: elem{draftNum, uint32(len(w.done)), uint32(w.typed)}, n: uint32(e.n), units: uint32(e.n), text: e.text, flags: runHead}
 	if !w.s.list {
 		r.units = unitsOf(e.text, r.n)
 	}
 	w.typed += e.n
 	w.join(e)
-	return w.s.insert(at, r)
+	return w.s.insert(g, r)
 }
 
 // join adds an edit, or lets it be part of the one before.

@@ -1,6 +1,7 @@
 package crdt_test
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/hyperhyperspace/hhs-go/crdt"
@@ -14,14 +15,26 @@ func TestSuite(t *testing.T) {
 			if !ok {
 				t.Fatalf("crdttest has no generator for %s", typ.Name())
 			}
-			crdttest.Run(t, typ, gen)
+			crdttest.Run(t, typ, nested(typ, gen))
 		})
 		t.Run(typ.Name()+"/wide", func(t *testing.T) { // bundles that outgrow one value, and shrink again
 			gen, _ := crdttest.For(typ)
+			gen = nested(typ, gen)
 			gen.Env = crdt.Narrow
 			crdttest.Run(t, typ, gen)
 		})
 	}
+}
+
+// nested has the suite look into the pages of a list or text, too.
+func nested(typ crdt.Type, gen crdttest.Gen) crdttest.Gen {
+	list := typ.Name() == "list"
+	if check := gen.Check; list || typ.Name() == "text" {
+		gen.Check = func(env *crdt.Env, shown []crdttest.Shown) error {
+			return errors.Join(check(env, shown), crdt.CheckNesting(env, list))
+		}
+	}
+	return gen
 }
 
 func TestComposedSuite(t *testing.T) {

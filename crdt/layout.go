@@ -67,8 +67,9 @@ const (
 	spaceMark     = 0x23
 )
 
+// StateVersion is the version of the layout. State written under another one is dropped and rebuilt from the ops. It is
+// that of what package replica keeps beside the fields' state, too: 4 is the first with facts, 5 that with how subtrees nest.
 const StateVersion = 5
-const StateVersion = 4
 
 // place is where an op stands in the order (height, commit id, index), as bytes that compare like it: height, digest of
 // the commit id (all commits are dag-cbor, the rest of the id is constant), index.

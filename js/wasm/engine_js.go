@@ -28,7 +28,7 @@ type engine struct {
 }
 
 func newEngine() *engine {
-	return &engine{closed: make(chan struct{}), subs: map[string]context.CancelFunc{}, follows: map[object.ID]*hhs.Follower{}}
+	return &engine{closed: make(chan struct{}), kept: newKept(), subs: map[string]context.CancelFunc{}, follows: map[object.ID]*hhs.Follower{}}
 }
 
 // method is one call of the bridge. It asks for all its arguments before it

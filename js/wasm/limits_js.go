@@ -12,7 +12,8 @@ const (
 	// maxAnswer is how many bytes of values an answer about the past has: it is one block, with what is told about them.
 	maxAnswer = 1 << 18
 
-	// maxKept and keepFor bound the past versions, and differences that are read in pages, which are kept: they take memory.
+	// maxKept and keepFor bound the past versions, and differences that are read in pages, which are kept: they take
+	// memory. As many are made at once.
 	maxKept = 2
 	keepFor = time.Minute
 

@@ -60,8 +60,21 @@ func (a *args) version(name string) (ids []object.ID) {
 
 // kept holds what took long to make and is likely to be asked for again, the latest used last.
 type kept struct {
-	mu   sync.Mutex
-	list []*keptOne
+	mu     sync.Mutex
+	list   []*keptOne
+	making chan struct{} // has room for as many as may be made, or read, at once
+}
+
+func newKept() kept { return kept{making: make(chan struct{}, maxKept)} }
+
+// turn waits until there is memory for one more that is made. Call done when it was.
+func (k *kept) turn(ctx context.Context) (done func(), err error) {
+	select {
+	case k.making <- struct{}{}:
+		return func() { <-k.making }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 type keptOne struct {
@@ -279,6 +292,11 @@ func (e *engine) diff(ctx context.Context, a *args) (result, error) {
 			*v = s.Heads()
 		}
 	}
+	done, err := e.kept.turn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	d := difference{from: versionText(from), to: versionText(to)}
 	made, err := e.kept.get(keptKey{s, "diff " + d.from + " " + d.to}, func() (any, error) {
 		list, err := s.Diff(ctx, from, to)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"testing"
 
 	hhs "github.com/hyperhyperspace/hhs-go"
@@ -24,5 +25,27 @@ func TestRoomForUndos(t *testing.T) {
 	}
 	if _, err := encodeMap(result{"entries": list}); err != nil || len(list) == maxPage {
 		t.Errorf("a page of %d commits: %v", len(list), err)
+	}
+}
+
+// TestTurns: of what takes memory no more is made at once than is kept.
+func TestTurns(t *testing.T) {
+	k := newKept()
+	var all []func()
+	for range maxKept {
+		done, err := k.turn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, done)
+	}
+	given, stop := context.WithCancel(t.Context())
+	stop()
+	if _, err := k.turn(given); err != context.Canceled {
+		t.Errorf("one more: %v", err)
+	}
+	all[0]()
+	if _, err := k.turn(t.Context()); err != nil {
+		t.Error(err)
 	}
 }

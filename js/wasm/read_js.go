@@ -24,7 +24,7 @@ func nothing() result {
 	return result{"conflicts": []any{}, "entries": []any{}, "size": int64(0), "has": false, "value": int64(0), "text": "", "version": "", "mark": []byte{}, "more": false, "changed": false}
 }
 
-func (e *engine) read(_ context.Context, a *args) (result, error) {
+func (e *engine) read(ctx context.Context, a *args) (result, error) {
 	r := reading{e: e, field: a.text("field"), path: a.path(), q: a.sub("query")}
 	version, now := a.version("at"), a.optBool("now")
 	s, err := e.space(a)
@@ -35,6 +35,11 @@ func (e *engine) read(_ context.Context, a *args) (result, error) {
 		return nil, err
 	}
 	if r.s = s; len(version) > 0 {
+		done, err := e.kept.turn(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer done()
 		if r.s, err = e.past(s, version, now); err != nil {
 			return nil, err
 		}

@@ -306,6 +306,7 @@ func ReservedFields() []string {
 		"addServers", "leave", "then", "constructor", "attach", "get", "toString", "valueOf", "toJSON", "node", "__proto__",
 		"undo", "redo", "undoState", "subscribeUndo", "schema", "upgrade", "subscribeSchema",
 		"version", "history", "at", "atJudgedNow", "diff", "openBlob",
+		"subscribeHeld", "subscribeErrors", "subscribeNames", "subscribePeers", "invitation",
 	}
 }
 

@@ -86,7 +86,12 @@ function plain(f: Shape, v: Value | undefined): unknown {
 
 /** Several values under names; the handles of each are its members. Read whole, it is a plain object. */
 export class RecordHandle<T> {
-  constructor(private readonly access: Access, private readonly shape: Shape) {
+  readonly #access: Access // the properties are members too, and may have any name that is not reserved
+  readonly #shape: Shape
+
+  constructor(access: Access, shape: Shape) {
+    this.#access = access
+    this.#shape = shape
     for (const [name, f] of Object.entries(shape.inside.fields!)) {
       Object.defineProperty(this, name, { value: handle(f, access.at(joinPath(access.path, name), name)), enumerable: true })
     }
@@ -99,15 +104,15 @@ export class RecordHandle<T> {
 
   /** The plain object with who made the record and when; these are of records in maps only. */
   async entry(): Promise<(Partial<Entry<Exclude<T, undefined>>> & { value: Exclude<T, undefined> }) | undefined> {
-    const r = await this.access.read({})
+    const r = await this.#access.read({})
     if (r.entry === undefined) return undefined
     const e = entry<Exclude<T, undefined>>(r.entry)
-    return { ...e, value: plain(this.shape, e.value as Value) as Exclude<T, undefined> }
+    return { ...e, value: plain(this.#shape, e.value as Value) as Exclude<T, undefined> }
   }
 
   /** Calls `fn` with the plain object now and after each change in it. */
   subscribe(fn: (value: T) => void, options?: SubscribeOptions): Unsubscribe {
-    return observe(this.access.changes(), () => this.get(), fn, heard(this.access, options))
+    return observe(this.#access.changes(), () => this.get(), fn, heard(this.#access, options))
   }
 
   /** The plain object now and after each change in it. */

@@ -10,6 +10,7 @@ const reserved: ReadonlySet<string> = new Set([
   'addServers', 'leave', 'then', 'constructor', 'attach', 'get', 'toString', 'valueOf', 'toJSON', 'node', '__proto__',
   'undo', 'redo', 'undoState', 'subscribeUndo', 'schema', 'upgrade', 'subscribeSchema',
   'version', 'history', 'at', 'atJudgedNow', 'diff', 'openBlob',
+  'subscribeHeld', 'subscribeErrors', 'subscribeNames', 'subscribePeers', 'invitation',
 ])
 
 /** A kind of space. `kind` is a name its author owns (`example.org/chat`); a higher `version` adds to what spaces of it have. */

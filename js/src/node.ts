@@ -187,7 +187,7 @@ export class HhsNode {
 
   /** Ends this page's part. Everything that was acknowledged is stored. Closing twice does nothing. */
   async close(): Promise<void> {
-    for (const s of this.open.values()) s.end()
+    for (const s of this.open.values()) SpaceBase.end(s)
     this.open.clear()
     await this.client.close()
   }
@@ -204,7 +204,7 @@ export class HhsNode {
     const made = new SpaceBase(this.client, id, kind, this.upgrade) as Space<F>
     this.open.set(id, made)
     try {
-      await made.begin()
+      await SpaceBase.begin(made)
     } catch (e) {
       this.open.delete(id)
       throw e

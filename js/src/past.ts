@@ -122,11 +122,14 @@ export class PastBase<F extends Fields> {
   /** How many commits it has, and whether it leaves out what was taken back since. */
   readonly info: { readonly commits: number; readonly judgedNow: boolean }
 
-  private constructor(private readonly client: Client, readonly id: string, readonly kind: SpaceKind<F>, opened: Data, judgedNow: boolean) {
+  readonly #client: Client
+
+  private constructor(client: Client, readonly id: string, readonly kind: SpaceKind<F>, opened: Data, judgedNow: boolean) {
+    this.#client = client
     this.version = opened.version as string
     this.info = { commits: opened.commits as number, judgedNow }
     for (const [name, field] of Object.entries(kind.fields)) {
-      Object.defineProperty(this, name, { value: handle(field, this.access(name, [], name)), enumerable: true })
+      Object.defineProperty(this, name, { value: handle(field, this.#access(name, [], name)), enumerable: true })
     }
   }
 
@@ -137,16 +140,16 @@ export class PastBase<F extends Fields> {
     return new PastBase(client, id, kind, await client.call('version', args), judgedNow) as Past<F>
   }
 
-  private access(field: string, steps: Step[], path: string): Access {
+  #access(field: string, steps: Step[], path: string): Access {
     return {
       path,
       changes: () => () => () => {},
       failed: () => {},
       edit: async () => { throw new HhsError('read_only', 'a past version is read only', path) },
-      read: query => this.client.call('read', {
+      read: query => this.#client.call('read', {
         space: this.id, field, query, at: this.version, ...(steps.length > 0 ? { path: steps } : {}), ...(this.info.judgedNow ? { now: true } : {}),
       }),
-      at: (inside, ...more) => this.access(field, [...steps, ...more], inside),
+      at: (inside, ...more) => this.#access(field, [...steps, ...more], inside),
     }
   }
 }

@@ -143,40 +143,52 @@ export interface SchemaInfo {
 
 /** What every space has; `Space` adds the fields of its kind. */
 export class SpaceBase<F extends Fields> {
-  private current = unknownStatus
-  private readonly statusChanges = new Listeners()
-  private readonly heldChanges = new Listeners()
-  private readonly peerChanges = new Listeners()
-  private readonly writes = new Listeners()
-  private readonly blobChanges = new Listeners()
-  private readonly fieldChanges = new Map<string, PathListeners>()
-  private readonly errorListeners = new Set<(e: HhsError) => void>()
+  // What is not for applications is #private: fields are members of this object, and may have any name that is not reserved.
+  readonly #client: Client
+  #current = unknownStatus
+  readonly #statusChanges = new Listeners()
+  readonly #heldChanges = new Listeners()
+  readonly #peerChanges = new Listeners()
+  readonly #writes = new Listeners()
+  readonly #blobChanges = new Listeners()
+  readonly #fieldChanges = new Map<string, PathListeners>()
+  readonly #errorListeners = new Set<(e: HhsError) => void>()
   readonly #schemaChanges = new Listeners()
   #declared: Declared | undefined
   readonly #upgrades: boolean
-  private stop: Unsubscribe = () => {}
+  #stop: Unsubscribe = () => {}
 
-  constructor(private readonly client: Client, readonly id: string, readonly kind: SpaceKind<F>, upgrades: boolean) {
+  constructor(client: Client, readonly id: string, readonly kind: SpaceKind<F>, upgrades: boolean) {
+    this.#client = client
     this.#upgrades = upgrades
     for (const [name, field] of Object.entries(kind.fields)) {
-      this.fieldChanges.set(name, new PathListeners())
-      Object.defineProperty(this, name, { value: handle(field, this.access(name, [], name)), enumerable: true })
+      this.#fieldChanges.set(name, new PathListeners())
+      Object.defineProperty(this, name, { value: handle(field, this.#access(name, [], name)), enumerable: true })
     }
-    this.fieldChanges.set('$names', new PathListeners())
+    this.#fieldChanges.set('$names', new PathListeners())
   }
 
   /** Begins to listen; called once by the node. */
-  async begin(): Promise<void> {
-    this.stop = await this.client.subscribe({ space: this.id }, e => this.event(e))
-    const status = (await this.client.call('status', { space: this.id })) as unknown as Status
-    this.current = { ...this.current, ready: status.ready } // what follows is not learned twice
+  static begin(space: SpaceBase<any>): Promise<void> {
+    return space.#begin()
+  }
+
+  /** Ends listening; called by the node. */
+  static end(space: SpaceBase<any>): void {
+    space.#stop()
+  }
+
+  async #begin(): Promise<void> {
+    this.#stop = await this.#client.subscribe({ space: this.id }, e => this.#event(e))
+    const status = (await this.#client.call('status', { space: this.id })) as unknown as Status
+    this.#current = { ...this.#current, ready: status.ready } // what follows is not learned twice
     if (status.ready) await this.#learn()
-    this.setStatus(status)
+    this.#setStatus(status)
   }
 
   /** Reads what the space declares, and brings it up to the program if that is to be. */
   async #learn(): Promise<void> {
-    const { manifest, founder } = await this.client.call('schema', { space: this.id })
+    const { manifest, founder } = await this.#client.call('schema', { space: this.id })
     const there = manifest as Data
     this.#declared = Declared.beside(there, this.kind)
     if (this.#declared && this.#upgrades && founder && this.kind.version > (there.version as number)) await this.upgrade()
@@ -186,20 +198,20 @@ export class SpaceBase<F extends Fields> {
   #learnAgain(): void {
     this.#learn().then(() => {
       this.#schemaChanges.tell()
-      for (const l of this.fieldChanges.values()) l.tell()
-    }, (e: unknown) => this.failed(HhsError.from(e)))
+      for (const l of this.#fieldChanges.values()) l.tell()
+    }, (e: unknown) => this.#failed(HhsError.from(e)))
   }
 
   /** What the space declares now, and who changed it. */
   async schema(): Promise<SchemaInfo> {
-    const { manifest, founder, changes } = await this.client.call('schema', { space: this.id })
+    const { manifest, founder, changes } = await this.#client.call('schema', { space: this.id })
     const list = (changes as Data[]).map(({ identity, ...rest }) => ({ author: identity, ...rest }) as unknown as SchemaChange)
     return { version: (manifest as Data).version as number, founder: founder as boolean, changes: list }
   }
 
   /** Calls `fn` with what the space declares now and when that changes. */
   subscribeSchema(fn: (schema: SchemaInfo) => void, options?: SubscribeOptions): Unsubscribe {
-    return observe(this.#schemaChanges.source, () => this.schema(), fn, this.heard(options))
+    return observe(this.#schemaChanges.source, () => this.schema(), fn, this.#heard(options))
   }
 
   /**
@@ -208,17 +220,12 @@ export class SpaceBase<F extends Fields> {
    * unless `open` was told not to. Programs of other versions go on: they keep what they do not know.
    */
   async upgrade(options: { dry?: boolean } = {}): Promise<string[]> {
-    const { fields } = await this.client.call('upgrade', { space: this.id, manifest: this.kind.manifest, ...(options.dry && { dry: true }) })
+    const { fields } = await this.#client.call('upgrade', { space: this.id, manifest: this.kind.manifest, ...(options.dry && { dry: true }) })
     if (!options.dry) {
-      const { manifest } = await this.client.call('schema', { space: this.id })
+      const { manifest } = await this.#client.call('schema', { space: this.id })
       this.#declared = Declared.beside(manifest as Data, this.kind)
     }
     return (fields as Data[]).map(f => f.name as string)
-  }
-
-  /** Ends listening; called by the node. */
-  end(): void {
-    this.stop()
   }
 
   /**
@@ -238,8 +245,8 @@ export class SpaceBase<F extends Fields> {
     const args: Data = { space: this.id, ops: ops.ops }
     if (ops.attach.length > 0) args.attach = ops.attach
     if (options.since !== undefined) args.since = options.since
-    const { commit } = await this.client.call('update', args).catch((e: unknown) => { throw placed(e, ops) })
-    this.writes.tell()
+    const { commit } = await this.#client.call('update', args).catch((e: unknown) => { throw placed(e, ops) })
+    this.#writes.tell()
     return this.receipt(commit as string)
   }
 
@@ -248,53 +255,53 @@ export class SpaceBase<F extends Fields> {
    * since. Undefined when there is none.
    */
   async undo(options: UndoOptions = {}): Promise<Undone | undefined> {
-    return this.turn('undo', { ...options })
+    return this.#turn('undo', { ...options })
   }
 
   /** Gives again what this device's latest `undo` took back, unless it wrote something else since. Undefined when there is nothing. */
   async redo(): Promise<Undone | undefined> {
-    return this.turn('redo', {})
+    return this.#turn('redo', {})
   }
 
   /** What `undo` and `redo` would do now. */
   async undoState(options: { within?: number } = {}): Promise<UndoState> {
-    return (await this.client.call('undoState', { space: this.id, ...options })) as unknown as UndoState
+    return (await this.#client.call('undoState', { space: this.id, ...options })) as unknown as UndoState
   }
 
   /** Calls `fn` with that now and when it may have changed: for the buttons. */
   subscribeUndo(fn: (state: UndoState) => void, options: SubscribeOptions & { within?: number } = {}): Unsubscribe {
     const { within } = options
-    return observe(this.writes.source, () => this.undoState(within === undefined ? {} : { within }), fn, this.heard(options))
+    return observe(this.#writes.source, () => this.undoState(within === undefined ? {} : { within }), fn, this.#heard(options))
   }
 
   /** The present version: give it to `at` and `diff` later. A commit is a version too. */
   async version(): Promise<string> {
-    return (await this.client.call('version', { space: this.id })).version as string
+    return (await this.#client.call('version', { space: this.id })).version as string
   }
 
   /** Who wrote what, newest first, with what became of it. */
   history(query: HistoryQuery<F> = {}): Promise<HistoryPage> {
-    return history(this.client, this.id, query)
+    return history(this.#client, this.id, query)
   }
 
   /** The space as it was at a version: as a copy showed it that had no more. `not_found` when a commit of it is not here. */
   at(version: string): Promise<Past<F>> {
-    return PastBase.open(this.client, this.id, this.kind, version, false)
+    return PastBase.open(this.#client, this.id, this.kind, version, false)
   }
 
   /** The version by what is known now: edits that were taken back since are not shown. */
   atJudgedNow(version: string): Promise<Past<F>> {
-    return PastBase.open(this.client, this.id, this.kind, version, true)
+    return PastBase.open(this.#client, this.id, this.kind, version, true)
   }
 
   /** What the version `to`, by default the present one, shows otherwise than `from`. `too_large` when that is more than 10,000 values. */
   diff(from: string, to?: string): Promise<Difference[]> {
-    return diff(this.client, this.id, from, to)
+    return diff(this.#client, this.id, from, to)
   }
 
-  private async turn(method: 'undo' | 'redo', options: Data): Promise<Undone | undefined> {
-    const { commit, commits } = await this.client.call(method, { space: this.id, ...options })
-    this.writes.tell()
+  async #turn(method: 'undo' | 'redo', options: Data): Promise<Undone | undefined> {
+    const { commit, commits } = await this.#client.call(method, { space: this.id, ...options })
+    this.#writes.tell()
     return commit === undefined ? undefined : { ...this.receipt(commit as string), commits: commits as string[] }
   }
 
@@ -307,7 +314,7 @@ export class SpaceBase<F extends Fields> {
       subscribe: (fn, options) => {
         let last: number | undefined
         const changed = (n: number) => { if (n !== last) fn((last = n)) }
-        return observe(this.heldChanges.source, held, changed, this.heard(options))
+        return observe(this.#heldChanges.source, held, changed, this.#heard(options))
       },
     }
   }
@@ -315,29 +322,29 @@ export class SpaceBase<F extends Fields> {
   /** How many other devices hold each commit durably; -1 for a commit that is not here. */
   async held(commits: string[]): Promise<number[]> {
     if (commits.length === 0) return []
-    return (await this.client.call('receipt', { space: this.id, commits })).held as number[]
+    return (await this.#client.call('receipt', { space: this.id, commits })).held as number[]
   }
 
   /** Calls `fn` whenever some commit became held by more devices. */
   subscribeHeld(fn: () => void): Unsubscribe {
-    return this.heldChanges.source(fn)
+    return this.#heldChanges.source(fn)
   }
 
   /** The status as last heard. */
   get status(): Status {
-    return this.current
+    return this.#current
   }
 
   /** Calls `fn` with the status now and when it changes. */
   subscribeStatus(fn: (status: Status) => void): Unsubscribe {
-    fn(this.current)
-    return this.statusChanges.source(() => fn(this.current))
+    fn(this.#current)
+    return this.#statusChanges.source(() => fn(this.#current))
   }
 
   /** Calls `fn` with what no call answers for: a full disk, a link of another kind, a subscription that cannot read. */
   subscribeErrors(fn: (e: HhsError) => void): Unsubscribe {
-    this.errorListeners.add(fn)
-    return () => { this.errorListeners.delete(fn) }
+    this.#errorListeners.add(fn)
+    return () => { this.#errorListeners.delete(fn) }
   }
 
   /** Resolves when the space's first commit is here; rejects with `aborted`, or with what makes it impossible. */
@@ -351,11 +358,11 @@ export class SpaceBase<F extends Fields> {
       }
       const aborted = () => finish(new HhsError('aborted', 'stopped waiting for the space; it is kept and syncs when a peer is found'))
       const look = () => {
-        if (this.current.ready) finish()
-        else if (this.current.error) finish(HhsError.from(this.current.error))
+        if (this.#current.ready) finish()
+        else if (this.#current.error) finish(HhsError.from(this.#current.error))
         else if (signal?.aborted) aborted()
       }
-      const stop = this.statusChanges.source(look)
+      const stop = this.#statusChanges.source(look)
       signal?.addEventListener('abort', aborted)
       look()
     })
@@ -363,7 +370,7 @@ export class SpaceBase<F extends Fields> {
 
   /** How others find this space. */
   async invitation(): Promise<Invitation> {
-    return (await this.client.call('link', { space: this.id })) as unknown as Invitation
+    return (await this.#client.call('link', { space: this.id })) as unknown as Invitation
   }
 
   /** The link that opens this space. */
@@ -378,112 +385,112 @@ export class SpaceBase<F extends Fields> {
 
   /** Adds signalling servers (and addresses of peers) to this space and its links. */
   async addServers(servers: string[], endpoints: string[] = []): Promise<void> {
-    await this.client.call('addServers', { space: this.id, servers, endpoints })
+    await this.#client.call('addServers', { space: this.id, servers, endpoints })
   }
 
   /** Sets the own name in this space. */
   async setName(name: string): Promise<void> {
-    await this.client.call('setName', { space: this.id, name })
+    await this.#client.call('setName', { space: this.id, name })
   }
 
   /** The names people gave themselves, by identity. They prove nothing: show them with part of the key. */
   async names(): Promise<Map<string, string>> {
-    const r = await this.client.call('names', { space: this.id })
+    const r = await this.#client.call('names', { space: this.id })
     return new Map((r.names as { identity: string; name: string }[]).map(n => [n.identity, n.name]))
   }
 
   /** Calls `fn` with the names now and when they change. */
   subscribeNames(fn: (names: Map<string, string>) => void, options?: SubscribeOptions): Unsubscribe {
-    return observe(this.changesOf('$names'), () => this.names(), fn, this.heard(options))
+    return observe(this.#changesOf('$names'), () => this.names(), fn, this.#heard(options))
   }
 
   /** The connected peers. */
   async peers(): Promise<Peer[]> {
-    return (await this.client.call('peers', { space: this.id })).peers as unknown as Peer[]
+    return (await this.#client.call('peers', { space: this.id })).peers as unknown as Peer[]
   }
 
   /** Calls `fn` with the connected peers now and when they change. */
   subscribePeers(fn: (peers: Peer[]) => void, options?: SubscribeOptions): Unsubscribe {
-    return observe(this.peerChanges.source, () => this.peers(), fn, this.heard(options))
+    return observe(this.#peerChanges.source, () => this.peers(), fn, this.#heard(options))
   }
 
   /** The bytes that a blob in a value of this space stands for. Nothing is fetched before it is read. */
   openBlob(value: BlobValue): BlobHandle {
-    return new BlobHandle(this.client, this.id, value, this.blobChanges.source, options => this.heard(options))
+    return new BlobHandle(this.#client, this.id, value, this.#blobChanges.source, options => this.#heard(options))
   }
 
   /** What is stored of this space. */
   async info(): Promise<SpaceInfo> {
-    return (await this.client.call('info', { space: this.id })) as unknown as SpaceInfo
+    return (await this.#client.call('info', { space: this.id })) as unknown as SpaceInfo
   }
 
   /** Ends taking part and deletes the copy on this device. */
   async leave(): Promise<void> {
-    await this.client.call('leave', { space: this.id })
-    this.end()
+    await this.#client.call('leave', { space: this.id })
+    this.#stop()
   }
 
-  private changesOf(field: string): Source {
-    return this.fieldChanges.get(field)!.at([])
+  #changesOf(field: string): Source {
+    return this.#fieldChanges.get(field)!.at([])
   }
 
   /** The way to a value of a field. */
-  private access(field: string, steps: Step[], path: string): Access {
+  #access(field: string, steps: Step[], path: string): Access {
     const names = steps.filter(s => typeof s === 'string')
     return {
       path,
-      changes: wants => this.fieldChanges.get(field)!.at(names, wants),
-      failed: e => this.failed(e),
-      read: query => this.client.call('read', { space: this.id, field, query, ...(steps.length > 0 ? { path: steps } : {}) }),
+      changes: wants => this.#fieldChanges.get(field)!.at(names, wants),
+      failed: e => this.#failed(e),
+      read: query => this.#client.call('read', { space: this.id, field, query, ...(steps.length > 0 ? { path: steps } : {}) }),
       edit: async (edits, since) => {
         this.#declared?.has(field, steps, path)
-        const done = await this.client.call('edit', { space: this.id, field, since, edits, ...(steps.length > 0 ? { path: steps } : {}) })
+        const done = await this.#client.call('edit', { space: this.id, field, since, edits, ...(steps.length > 0 ? { path: steps } : {}) })
           .catch((e: unknown) => { throw new HhsError(HhsError.from(e).code, HhsError.from(e).message, path) })
-        this.writes.tell()
+        this.#writes.tell()
         return done
       },
-      at: (inside, ...more) => this.access(field, [...steps, ...more], inside),
+      at: (inside, ...more) => this.#access(field, [...steps, ...more], inside),
     }
   }
 
-  private event(e: Event): void {
+  #event(e: Event): void {
     switch (e.kind) {
       case 'change':
         for (const name of e.fields as string[]) {
           const paths = (e.paths as Data | undefined)?.[name] as string[][] | undefined
-          this.fieldChanges.get(name)?.tell(paths)
+          this.#fieldChanges.get(name)?.tell(paths)
           if (name === '$schema') this.#learnAgain()
         }
-        return this.writes.tell()
-      case 'status': return this.setStatus(e.status as unknown as Status)
-      case 'held': return this.heldChanges.tell()
-      case 'peers': return this.peerChanges.tell()
-      case 'blob': return this.blobChanges.tell()
-      case 'error': return this.failed(HhsError.from({ code: e.code, message: e.message }))
+        return this.#writes.tell()
+      case 'status': return this.#setStatus(e.status as unknown as Status)
+      case 'held': return this.#heldChanges.tell()
+      case 'peers': return this.#peerChanges.tell()
+      case 'blob': return this.#blobChanges.tell()
+      case 'error': return this.#failed(HhsError.from({ code: e.code, message: e.message }))
       case 'restart':
-        for (const l of this.fieldChanges.values()) l.tell()
-        this.heldChanges.tell()
-        this.peerChanges.tell()
-        this.blobChanges.tell()
-        this.writes.tell()
-        if (this.current.ready) this.#learnAgain()
+        for (const l of this.#fieldChanges.values()) l.tell()
+        this.#heldChanges.tell()
+        this.#peerChanges.tell()
+        this.#blobChanges.tell()
+        this.#writes.tell()
+        if (this.#current.ready) this.#learnAgain()
         // The new engine's first status follows its subscription by itself.
     }
   }
 
-  private heard(options: SubscribeOptions = {}): SubscribeOptions {
-    return { onError: options.onError ?? (e => this.failed(e)) }
+  #heard(options: SubscribeOptions = {}): SubscribeOptions {
+    return { onError: options.onError ?? (e => this.#failed(e)) }
   }
 
-  private failed(e: HhsError): void {
-    if (this.errorListeners.size === 0) report(e)
-    for (const fn of [...this.errorListeners]) fn(e)
+  #failed(e: HhsError): void {
+    if (this.#errorListeners.size === 0) report(e)
+    for (const fn of [...this.#errorListeners]) fn(e)
   }
 
-  private setStatus(s: Status): void {
-    const came = s.ready && !this.current.ready
-    this.current = s
-    this.statusChanges.tell()
+  #setStatus(s: Status): void {
+    const came = s.ready && !this.#current.ready
+    this.#current = s
+    this.#statusChanges.tell()
     if (came) this.#learnAgain() // and then tells the subscribers
   }
 }

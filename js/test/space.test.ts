@@ -6,7 +6,11 @@ import { defineSpace } from '../src/define.js'
 import { identity, integer, object, string } from '../src/schema.js'
 import type { HhsNode } from '../src/node.js'
 import { openOn } from '../src/options.js'
-import { log, register, set } from '../src/shapes.js'
+import { log, record, register, set } from '../src/shapes.js'
+import { RecordHandle } from '../src/composed.js'
+import { PastBase } from '../src/past.js'
+import { SpaceBase } from '../src/space.js'
+import type { Client, Data } from '../src/client.js'
 import { collector } from './collector.js'
 import { emptyModule, fakeEngine } from './fake-engine.js'
 
@@ -51,6 +55,36 @@ test('values are written and read', async () => {
   await room.update(r => r.participants.remove(node.identity))
   assert.equal(await room.participants.has(node.identity), false)
   assert.equal(await receipt.held(), 0)
+})
+
+test('fields and properties may have any name that is not reserved', async () => {
+  const names = ['event', 'access', 'failed', 'current', 'client', 'stop', 'turn', 'heard', 'writes', 'shape', 'begin', 'end', 'open']
+  const fields = () => Object.fromEntries(names.map(name => [name, register(string())]))
+  const Taken = defineSpace('example.org/taken', 1, { ...fields(), all: record(fields()) })
+  const room = await node.create(Taken)
+  assert.deepEqual(Object.keys(room).sort(), [...names, 'all', 'id', 'kind'].sort(), 'no members but these')
+  const seen: unknown[] = []
+  const stop = room.all.subscribe(v => { seen.push(v) })
+  await room.update((r: any) => { for (const name of names) { r[name].set(name); r.all[name].set(name) } })
+  for (const name of names) assert.equal(await (room as any)[name].get(), name)
+  assert.deepEqual(await room.all.get(), Object.fromEntries(names.map(name => [name, name])))
+  stop()
+  assert.ok(room.status.ready && (await room.undo()) && (await room.redo()) && (await room.link()) && (await room.peers()))
+  const read: unknown[] = []
+  const engine = { call: async (method: string, args: Data) => (method === 'version' ? { version: 'v', commits: 1 } : (read.push(args.field), {})) }
+  const past = await PastBase.open(engine as unknown as Client, room.id, Taken, 'v', false)
+  for (const name of names) await (past as any)[name].get()
+  assert.deepEqual(read, names)
+  await room.leave()
+
+  // Whatever a space has itself is reserved, and said by name.
+  for (const name of new Set([SpaceBase, PastBase].flatMap(c => Object.getOwnPropertyNames(c.prototype)).concat(Object.keys(room), Object.keys(past)))) {
+    if (Object.hasOwn(Taken.fields, name)) continue
+    assert.throws(() => defineSpace('example.org/x', 1, { [name]: register(string()) }), { code: 'invalid', path: name, message: /own/ }, name)
+  }
+  for (const name of Object.getOwnPropertyNames(RecordHandle.prototype)) {
+    assert.throws(() => defineSpace('example.org/x', 1, { a: record({ [name]: register(string()) }) }), { code: 'invalid', message: /own/ }, name)
+  }
 })
 
 test('an update that may not be written writes nothing', async () => {

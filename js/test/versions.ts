@@ -34,7 +34,7 @@ const Room3 = defineSpace('example.org/room', 3, {
 /** Another tab's view of a space, by a program of another version. */
 async function tab<F extends Fields>(node: HhsNode, id: string, kind: SpaceKind<F>, upgrades = false): Promise<Space<F>> {
   const s = new SpaceBase((node as unknown as { client: Client }).client, id, kind, upgrades) as Space<F>
-  await s.begin()
+  await SpaceBase.begin(s)
   return s
 }
 
@@ -95,7 +95,7 @@ export function versions(open: () => Promise<HhsNode>): void {
     assert.deepEqual(await young.style.get(), { color: 'green', font: 'mono', frame: { width: 2, dash: 3 } })
     await young.update(r => r.style.set({ color: 'green', frame: { width: 2 } }))
     assert.deepEqual(await young.style.get(), { color: 'green', frame: { width: 2 } })
-    young.end()
+    SpaceBase.end(young)
   })
 
   test('what an old program keeps and the space accepts no more is named', async () => {
@@ -117,10 +117,10 @@ export function versions(open: () => Promise<HhsNode>): void {
     const young = await tab(node, old.id, Room2, true)
     assert.equal((await old.schema()).version, 2)
     await young.update(r => r.due.set('now'))
-    young.end()
+    SpaceBase.end(young)
     const again = await tab(node, old.id, Room1, true)
     assert.equal((await again.schema()).version, 2)
-    again.end()
+    SpaceBase.end(again)
   })
 
   test('a program whose types are others is refused by field', async () => {

@@ -56,7 +56,7 @@ func (b *build) npm(ctx context.Context) error {
 		return err
 	}
 	return b.fresh("npm", inputs{
-		of: []string{"wasm"}, under: []string{"js/src", "js/package.json", "js/tsconfig.json", "js/tsconfig.dist.json", "js/README.md", "tools/bundle", "tools/go.mod"},
+		of: []string{"wasm"}, under: []string{"js/src", "js/package.json", "js/tsconfig.json", "js/tsconfig.dist.json", "js/README.md", "js/BRIDGE.md", "tools/bundle", "tools/go.mod"},
 		there: []string{npmFile},
 		make: func(b *build) error {
 			return step("npm package: "+npmFile, func() error {
@@ -73,7 +73,7 @@ func (b *build) declarations(ctx context.Context) error {
 
 // pack writes the archive as npm pack would, with the same bytes for the same content.
 func (b *build) pack() error {
-	for _, name := range []string{"package.json", "README.md", "LICENSE"} {
+	for _, name := range []string{"package.json", "README.md", "BRIDGE.md", "LICENSE"} {
 		if err := copyFile(b.path("js", name), b.path(npmDir, name), 0o644); err != nil {
 			return err
 		}

@@ -174,12 +174,12 @@ export class MapHandle<V> {
     return out
   }
 
-  /** The values of a range as plain values, in the order of their keys. */
+  /** The values of a range as plain values, without keys, in the order of these. Give a `limit` where a map may be large. */
   async list(range: MapRange = {}): Promise<Exclude<Plain<V>, undefined>[]> {
     return (await this.entries(range)).map(e => e.value as Exclude<Plain<V>, undefined>)
   }
 
-  /** The entries of a range, in the order of their keys. Give a `limit` where a map may be large. */
+  /** The values of a range with their keys, and author and time where one person wrote what is there, in the order of the keys. Give a `limit` where a map may be large. */
   async entries(range: MapRange = {}): Promise<MapEntry<V>[]> {
     const out: MapEntry<V>[] = []
     for await (const r of this.pages(range)) out.push(...(r.entries as Value[]).map(v => this.one(v)))

@@ -1,6 +1,6 @@
 /**
  * The stable codes of everything that can go wrong, the same texts as in the Go library and the CLI.
- * `js/BRIDGE.md` says what each means.
+ * `BRIDGE.md`, which is in the package, says what each means.
  */
 export type ErrorCode =
   | 'invalid' | 'value' | 'overflow' | 'already_set' | 'schema' | 'unknown_kind' | 'kind_mismatch' | 'bad_link' | 'bad_words'

@@ -64,7 +64,7 @@ export class RegisterHandle<T> {
     return r.entry === undefined ? undefined : entry<T>(r.entry)
   }
 
-  /** Every value written concurrently with the one shown, that one first; one element where nobody wrote at the same time. */
+  /** Every value written concurrently with the one shown, that one first; one element where nobody wrote at the same time, none while nobody has set it. */
   async conflicts(): Promise<Entry<T>[]> {
     return ((await this.access.read({})).conflicts as Value[]).map(v => entry<T>(v))
   }
@@ -156,7 +156,7 @@ export class SetHandle<T> {
   }
 }
 
-/** Which entries of a log to read: the last ones (default 100), or the first ones; at most 1,000 at once. */
+/** Which entries of a log to read: the last ones (default 100), or the first ones. More than 1,000 at once are refused (`invalid`): go over the log, or read page by page. */
 export interface LogRange {
   last?: number
   first?: number
@@ -182,7 +182,7 @@ export interface LogPage<T> {
 export class LogHandle<T> {
   constructor(private readonly access: Access) {}
 
-  /** Entries, oldest first: `list({ last: 50 })`. */
+  /** Entries, that is values with author and time, oldest first: `list({ last: 50 })`; without a range the last 100. */
   async list(range: LogRange = {}): Promise<Entry<T>[]> {
     return (await this.page(range)).entries
   }
@@ -220,7 +220,7 @@ export class LogHandle<T> {
     return (await this.access.read({ last: 1 })).size as number
   }
 
-  /** Goes over all entries, oldest first, reading as it goes. */
+  /** Goes over all entries, with author and time, oldest first, reading as it goes. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Entry<T>, void, void> {
     let after: Value | undefined
     do {

@@ -174,7 +174,7 @@ export class ListHandle<T> {
     return (await this.entries(range)).map(e => e.value)
   }
 
-  /** They with who inserted, or set, them and when. */
+  /** The values of a range with who inserted, or set, them and when. */
   async entries(range: ListRange = {}): Promise<Entry<T>[]> {
     const out: Entry<T>[] = []
     for await (const e of this.pages(range)) out.push(e)

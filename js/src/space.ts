@@ -12,8 +12,12 @@ import type { BlobValue } from './schema.js'
 import type { Fields } from './shapes.js'
 import { type Ops, type Writers, collect } from './tx.js'
 
-/** The truth about a space's connections; `js/BRIDGE.md` says exactly when each state holds. */
+/** The truth about a space's connections. */
 export interface Status {
+  /**
+   * `offline`: no network contact; `connecting`: a server or peer is tried, or a server is reached and no peer; `syncing`: a connected peer
+   * is ahead, or being compared; `synced`: there is a connected peer, and every one is known to be equal to this copy.
+   */
   state: 'offline' | 'connecting' | 'syncing' | 'synced'
   /** The space's first commit is here, so it can be written to. */
   ready: boolean

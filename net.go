@@ -179,7 +179,7 @@ func (w *network) add(s *AnySpace) {
 	w.learn(l)
 	p := s.opts.peers
 	g := mesh.Group{Space: s.ID(), Servers: l.Servers, Endpoints: l.Endpoints, Out: p.Degree, Serve: s.serve,
-		Known: s.rep.HasAuthor, Announce: true, Words: words.FromID(s.ID()), Candidate: s.candidate}
+		Known: s.rep.HasAuthor, Announce: !p.NoWords, Words: words.FromID(s.ID()), Candidate: s.candidate}
 	if p.NoRTC {
 		g.Servers = nil
 	}

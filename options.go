@@ -159,6 +159,10 @@ type Peers struct {
 	Degree int                          // how many peers to seek; 0: the default
 	NoRTC  bool                         // use WebSocket only
 	NoWS   bool                         // use WebRTC only
+
+	// NoWords: nobody finds the space by its three words through this node. They are announced otherwise, and a signalling
+	// server can try out all there are. What other peers of the space do is theirs to choose.
+	NoWords bool
 }
 
 // PeerDevice names the device at the other end of a connection.

@@ -23,8 +23,9 @@ type app struct {
 	in       io.Reader
 	out, err io.Writer
 
-	dir  string
-	json bool
+	dir     string
+	json    bool
+	noWords bool
 }
 
 // Exit codes.
@@ -80,6 +81,7 @@ Experimental: formats and commands may change, and the cryptography has not been
 		return usagef("%v; see hhs help %s", err, strings.TrimPrefix(c.CommandPath(), "hhs "))
 	})
 	root.PersistentFlags().StringVar(&a.dir, "dir", "", "data directory, one for each person (default "+shown(defaultDir())+", or $HHS_DIR)")
+	root.PersistentFlags().BoolVar(&a.noWords, "no-words", false, "show no three words of spaces, and let nobody find them by these through this command")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON, errors too")
 	root.AddCommand(a.initCommand(), a.idCommand(), a.chatCommand(), a.demoCommand(), a.serveCommand(), a.spaceCommand(),
 		a.getCommand(), a.setCommand(), a.undoCommand(), a.redoCommand(), a.logCommand(), a.diffCommand(), a.watchCommand(), a.peersCommand(),

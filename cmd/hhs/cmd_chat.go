@@ -84,8 +84,14 @@ func (a *app) chatAt(ctx context.Context, h *host, where, name string, fresh boo
 		return err
 	}
 	link := r.Link()
-	err = a.emit(map[string]string{"event": "room", "space": r.ID().String(), "link": link.String(), "words": link.Words()}, func() {
-		a.printf("Link:  %s\nWords: %s\n", link, link.Words())
+	entered := map[string]string{"event": "room", "space": r.ID().String(), "link": link.String()}
+	words := h.service.words(link)
+	if words != "" {
+		entered["words"] = words
+	}
+	err = a.emit(entered, func() {
+		a.printf("Link:  %s\n", link)
+		a.printWords("Words: %s\n", words)
 		if len(link.Private()) > 0 {
 			a.printf("These work on this machine or network only; hhs help serve says how others reach you.\n")
 		}

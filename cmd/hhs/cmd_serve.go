@@ -50,8 +50,7 @@ func (s *serving) check() error {
 
 // role is that of a node behind these flags.
 func (s *serving) role(log *slog.Logger) role {
-	r := role{online: true, stays: true, options: []hhs.Option{hhs.WithLog(log), hhs.Kinds(room.Chat),
-		hhs.WithDefaultPeers(hhs.Peers{NoRTC: s.noRTC, NoWS: s.noWS}),
+	r := role{online: true, stays: true, peers: hhs.Peers{NoRTC: s.noRTC, NoWS: s.noWS}, options: []hhs.Option{hhs.WithLog(log), hhs.Kinds(room.Chat),
 		hhs.WithLost(s.lose)}}
 	if s.noRTC {
 		r.options = append(r.options, hhs.WithRTC(nil))
@@ -256,13 +255,15 @@ func (a *app) demo(ctx context.Context, s *serving) error {
 	}
 	link := r.Link()
 	url := h.server.URL() + "/#" + link.String()
-	err = a.emit(greeting{URL: url, Pages: built, Hosts: h.server.Hosts(), Space: r.ID().String(), Link: link.String(), Words: link.Words()}, func() {
+	err = a.emit(greeting{URL: url, Pages: built, Hosts: h.server.Hosts(), Space: r.ID().String(), Link: link.String(), Words: h.service.words(link)}, func() {
 		if built {
 			a.printf("Open this in two browsers (or one normal and one private window):\n\n  %s\n\n", url)
 		} else {
 			a.printf("There is no page: %s.\n\n", s.NoPages)
 		}
-		a.printf("Link:  %s\nWords: %s\n\n", link, link.Words())
+		a.printf("Link:  %s\n", link)
+		a.printWords("Words: %s\n", h.service.words(link))
+		a.printf("\n")
 		a.printf("Next: write in both. Or join from a terminal:  %s chat '%s'\n", program(os.Args[0]), link)
 		a.printf("Then stop this with Ctrl-C and write on: the browsers go on without it.\n")
 		if built {

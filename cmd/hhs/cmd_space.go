@@ -57,7 +57,8 @@ hhs space show --manifest prints that of a space, and docs/cli.md has one with r
 				return err
 			}
 			return a.emit(i, func() {
-				a.printf("Space: %s\nLink:  %s\nWords: %s\n", i.Space, i.Link, i.Words)
+				a.printf("Space: %s\nLink:  %s\n", i.Space, i.Link)
+				a.printWords("Words: %s\n", i.Words)
 				a.printf("Next: hhs set %s FIELD VALUE; and hhs serve, so that others can reach it.\n", i.Space[len(i.Space)-8:])
 			})
 		},
@@ -250,7 +251,15 @@ func (a *app) printSpace(i spaceInfo) {
 	for _, f := range i.Forked {
 		a.printf("Forked:  the device %s signed two histories\n", f)
 	}
-	a.printf("Link:    %s\nWords:   %s\n", i.Link, i.Words)
+	a.printf("Link:    %s\n", i.Link)
+	a.printWords("Words:   %s\n", i.Words)
+}
+
+// printWords prints three words, if there are any to be shown.
+func (a *app) printWords(format, words string) {
+	if words != "" {
+		a.printf(format, words)
+	}
 }
 
 // String says the status as a person would.

@@ -25,6 +25,7 @@ const (
 type role struct {
 	online  bool // it connects to peers; other commands only read and write here
 	stays   bool // it runs until it is told to end
+	peers   hhs.Peers
 	options []hhs.Option
 }
 
@@ -47,7 +48,8 @@ func (o *owner) Close() error {
 func (a *app) tryOwn(ctx context.Context, dir string, r role) (*owner, error) {
 	m := a.meter()
 	defer m.end()
-	opts := append([]hhs.Option{hhs.WithPassphrase(a.passphrase), hhs.WithProgress(m.tell)}, r.options...)
+	r.peers.NoWords = a.noWords
+	opts := append([]hhs.Option{hhs.WithPassphrase(a.passphrase), hhs.WithProgress(m.tell), hhs.WithDefaultPeers(r.peers)}, r.options...)
 	if !r.online {
 		opts = append(opts, hhs.Offline())
 	}
@@ -55,7 +57,7 @@ func (a *app) tryOwn(ctx context.Context, dir string, r role) (*owner, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &service{node: node, dir: dir}
+	s := &service{node: node, dir: dir, noWords: a.noWords}
 	who := control.Owner{PID: os.Getpid(), Command: a.commandLine(), Online: r.online, Stays: r.stays}
 	c, err := control.Listen(dir, who, s.handle)
 	if why := node.Health(); why != nil {

@@ -18,8 +18,9 @@ import (
 
 // service answers the commands, from this process or another, on one node.
 type service struct {
-	node *hhs.Node
-	dir  string
+	node    *hhs.Node
+	dir     string
+	noWords bool // it shows and announces no three words
 
 	mu   sync.Mutex
 	here hhs.Link // where this process listens, for spaces it takes part in
@@ -42,6 +43,14 @@ func (s *service) meeting() hhs.Link {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.here
+}
+
+// words are the three words by which a space can be found; "" if they are not to be.
+func (s *service) words(l hhs.Link) string {
+	if s.noWords {
+		return ""
+	}
+	return l.Words()
 }
 
 // method answers one kind of call with any number of results.

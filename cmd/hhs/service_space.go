@@ -80,7 +80,7 @@ type spaceInfo struct {
 	Status   statusInfo     `json:"status"`
 	Peers    []peerInfo     `json:"peers"`
 	Link     string         `json:"link"`
-	Words    string         `json:"words"`
+	Words    string         `json:"words,omitempty"`
 }
 
 type fieldInfo struct {
@@ -119,7 +119,7 @@ func showSpace(_ context.Context, s *service, a spaceArgs) (spaceInfo, error) {
 	if err != nil {
 		return spaceInfo{}, err
 	}
-	return infoOf(space)
+	return s.infoOf(space)
 }
 
 // manifestNow is the kind of a space as it is now.
@@ -135,10 +135,10 @@ func manifestNow(_ context.Context, s *service, a spaceArgs) (json.RawMessage, e
 	return text(m.Value())
 }
 
-func infoOf(space *hhs.AnySpace) (spaceInfo, error) {
+func (s *service) infoOf(space *hhs.AnySpace) (spaceInfo, error) {
 	rep, link := space.Replica(), space.Link()
 	i := spaceInfo{Space: space.ID().String(), Ready: space.Ready(), Commits: rep.Len(), Status: statusOf(space), Link: link.String(),
-		Words: link.Words(), Heads: []string{}, Peers: peersOf(space), Damage: troubleOf(space)}
+		Words: s.words(link), Heads: []string{}, Peers: peersOf(space), Damage: troubleOf(space)}
 	for _, h := range rep.Heads() {
 		i.Heads = append(i.Heads, h.String())
 	}
@@ -182,7 +182,7 @@ func listSpaces(_ context.Context, s *service, _ none) ([]spaceInfo, error) {
 	all, err := s.node.Spaces()
 	list := make([]spaceInfo, 0, len(all))
 	for _, space := range all {
-		i, e := infoOf(space)
+		i, e := s.infoOf(space)
 		err = errors.Join(err, e)
 		list = append(list, i)
 	}
@@ -208,7 +208,7 @@ func createSpace(ctx context.Context, s *service, a createArgs) (spaceInfo, erro
 	if err != nil {
 		return spaceInfo{}, err
 	}
-	return infoOf(space)
+	return s.infoOf(space)
 }
 
 // parseManifest reads a kind from DAG-JSON.
@@ -264,7 +264,7 @@ func joinSpace(ctx context.Context, s *service, a joinArgs) (joined, error) {
 		return joined{}, failf("not_ready", "the space %s is joined, but no peer has given it within %s; hhs serve goes on asking, "+
 			"and a link of somebody who is online helps", space.ID(), a.Wait)
 	}
-	i, err := infoOf(space)
+	i, err := s.infoOf(space)
 	return joined{Space: &i}, err
 }
 

@@ -13,6 +13,11 @@ export interface OpenOptions {
   servers?: string[]
   /** WebSocket addresses of peers to put into links of new spaces. */
   endpoints?: string[]
+  /**
+   * Lets spaces be found by their three words through this device. Default true; with false their invitations have no words, and it is for
+   * every peer of a space to say so. Tabs that share an engine share what the first one chose.
+   */
+  words?: boolean
   /** Names this device to the person. */
   label?: string
   /**
@@ -28,6 +33,7 @@ export async function openOn(host: Host, o: OpenOptions, memory: boolean): Promi
   if (o.servers) args.servers = o.servers
   if (o.endpoints) args.endpoints = o.endpoints
   if (o.label !== undefined) args.label = o.label
+  if (o.words === false) args.noWords = true
   if (memory) args.memory = true
   const client = new Client(host, args)
   const node = new HhsNode(client, await client.start(), o.upgrade !== false)

@@ -68,7 +68,7 @@ export interface SpaceInfo {
 export interface Invitation {
   /** Opens the space on any page or program of its kind. */
   link: string
-  /** Three words that find it at `wordsServer`; absent while no server is known. */
+  /** Three words that find it at `wordsServer`; absent while no server is known, and with `words: false` of `open`. */
   words?: string
   wordsServer?: string
   servers: string[]
@@ -382,7 +382,7 @@ export class SpaceBase<F extends Fields> {
     return (await this.invitation()).link
   }
 
-  /** The three words that find this space, undefined while no server is known. */
+  /** The three words that find this space, undefined while no server is known, and with `words: false` of `open`. */
   async words(): Promise<string | undefined> {
     return (await this.invitation()).words
   }

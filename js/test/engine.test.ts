@@ -17,7 +17,8 @@ import { Room1, versions } from './versions.js'
 const file = process.env.HHS_WASM
 if (!file) throw new Error('HHS_WASM does not say where the engine is; go run ./internal/build test does')
 
-const open = (kind: SpaceKind<any>) => openOn(new ProcessHost(async () => WebAssembly.compile(new Uint8Array(await readFile(file)))), { kinds: [kind] }, true)
+const open = (kind: SpaceKind<any>, options: { words?: boolean } = {}) =>
+  openOn(new ProcessHost(async () => WebAssembly.compile(new Uint8Array(await readFile(file)))), { kinds: [kind], ...options }, true)
 
 describe('with the engine', () => composed(() => open(List)))
 describe('lists and texts with the engine', () => sequences(() => open(Notes)))
@@ -27,4 +28,4 @@ describe('files, with the engine', () => files(() => open(List)))
 describe('editors, with the engine', () => editors(() => open(Notes)))
 describe('blobs, with the engine', () => blobs(() => open(List)))
 describe('programs of two versions, with the engine', () => versions(() => open(Room1)))
-describe('peers that cannot be reached, with the engine', () => unreachable(() => open(List)))
+describe('peers that cannot be reached, with the engine', () => unreachable(o => open(List, o)))

@@ -6,7 +6,7 @@ import type { HhsNode } from '../src/node.js'
 import { List } from './composed.js'
 
 /** Runs the tests; `open` opens a node that knows the kind `List`, in memory. */
-export function unreachable(open: () => Promise<HhsNode>): void {
+export function unreachable(open: (options?: { words: boolean }) => Promise<HhsNode>): void {
   const socket = Object.getOwnPropertyDescriptor(globalThis, 'WebSocket')
   let node: HhsNode
   before(async () => {
@@ -29,6 +29,18 @@ export function unreachable(open: () => Promise<HhsNode>): void {
     const met = await node.create(List, { servers: ['ws://127.0.0.1:1/signal'], endpoints: ['ws://127.0.0.1:1/peer'] })
     assert.equal(met.status.error, undefined)
     await served.update(r => r.cfg.lines.append('written all the same'))
+  })
+
+  test('a node that keeps its words to itself invites without them', async () => {
+    const options = { servers: ['ws://127.0.0.1:1/signal'] }
+    const found = await (await node.create(List, options)).invitation()
+    assert.match(found.words ?? '', /^[a-z]+ [a-z]+ [a-z]+$/)
+    await node.close()
+    node = await open({ words: false })
+    const kept = await (await node.create(List, options)).invitation()
+    assert.deepEqual([kept.words, kept.wordsServer, kept.servers], [undefined, undefined, options.servers])
+    await node.close()
+    node = await open()
   })
 
   test('joining by servers only is refused at once and does not wait', async () => {

@@ -22,7 +22,9 @@ type engine struct {
 	mu   sync.Mutex
 	name string
 	node *hhs.Node
-	subs map[string]context.CancelFunc
+
+	noWords bool // spaces are not found by their three words through it
+	subs    map[string]context.CancelFunc
 
 	follows map[object.ID]*hhs.Follower
 }
@@ -74,6 +76,7 @@ func parseManifest(v any) (manifest, error) {
 
 func (e *engine) open(ctx context.Context, a *args) (result, error) {
 	name, memory, label := a.text("name"), a.optBool("memory"), a.optText("label")
+	noWords := a.optBool("noWords")
 	servers, endpoints, list := a.texts("servers"), a.texts("endpoints"), a.list("kinds", true)
 	more, err := moreOptions(ctx, a)
 	if err == nil {
@@ -103,6 +106,7 @@ func (e *engine) open(ctx context.Context, a *args) (result, error) {
 		e.node.SetAddresses(servers, endpoints)
 	default:
 		opts := []hhs.Option{hhs.Kinds(kinds...), hhs.WithServers(servers...), hhs.WithEndpoints(endpoints...), hhs.WithLabel(label),
+			hhs.WithDefaultPeers(hhs.Peers{NoWords: noWords}),
 			hhs.WithLost(func(err error) { e.broadcast("", errorEvent("", err)) })}
 		dir := name
 		if memory {
@@ -112,7 +116,7 @@ func (e *engine) open(ctx context.Context, a *args) (result, error) {
 		if err != nil {
 			return nil, err
 		}
-		e.name, e.node, fresh = name, n, n.Fresh()
+		e.name, e.node, fresh, e.noWords = name, n, n.Fresh(), noWords
 		go collectBlobs(n)
 	}
 	own, err := e.node.Name()

@@ -65,7 +65,7 @@ func (e *engine) link(_ context.Context, a *args) (result, error) {
 	}
 	l := s.Link()
 	r := result{"link": l.String(), "servers": texts(l.Servers), "endpoints": texts(l.Endpoints)}
-	if len(l.Servers) > 0 {
+	if len(l.Servers) > 0 && !e.noWords {
 		r["words"], r["wordsServer"] = s.Words(), l.Servers[0]
 	}
 	return r, nil

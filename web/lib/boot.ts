@@ -42,12 +42,13 @@ function lists(v: unknown): Host {
   return { servers: texts(o.servers), endpoints: texts(o.endpoints) }
 }
 
-/** Options a test or a curious person may put into the address: `?pump`, `?direct=no`, `?server=wss://...`, `?name=...`. */
+/** Options a test or a curious person may put into the address: `?pump`, `?direct=no`, `?words=no`, `?server=wss://...`, `?name=...`. */
 function fromAddress(): Partial<BrowserOpenOptions> {
   const q = new URLSearchParams(location.search)
   const o: Partial<BrowserOpenOptions> = {}
   if (q.has('pump')) o.pump = true
   if (q.get('direct') === 'no') o.direct = false
+  if (q.get('words') === 'no') o.words = false
   o.name = databaseName()
   const servers = q.getAll('server')
   if (servers.length > 0) o.servers = servers

@@ -2,9 +2,23 @@ package main
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
+
+	"github.com/hyperhyperspace/hhs-go/internal/server"
 )
+
+// TestExamples: hhs demo names the examples that are built.
+func TestExamples(t *testing.T) {
+	page := &fstest.MapFile{}
+	s := &serving{Options: server.Options{Pages: fstest.MapFS{"index.html": page, "playground/index.html": page, "examples/page.css": page,
+		"examples/b/index.html": page, "examples/b/assets/x.js": page, "examples/a/index.html": page, "examples/none/x.js": page}}}
+	if got := s.examples("http://x"); !slices.Equal(got, []string{"http://x/examples/a", "http://x/examples/b"}) {
+		t.Errorf("examples %q", got)
+	}
+}
 
 // TestArgumentsAreText: an argument that is no UTF-8 text is refused by name before anything is read or written. Between two
 // commands of one directory it would become another text.

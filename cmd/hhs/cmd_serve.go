@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -136,10 +137,12 @@ func (s *serving) pages() (built bool, err error) {
 
 // examples are the addresses of those that are built: one needs npm.
 func (s *serving) examples(url string) (list []string) {
-	for _, name := range []string{"shopping-list", "counter-poll", "files", "shared-notes"} {
-		if _, err := fs.Stat(s.Pages, "examples/"+name+"/index.html"); err == nil {
-			list = append(list, url+"/examples/"+name)
-		}
+	pages, err := fs.Glob(s.Pages, "examples/*/index.html")
+	if err != nil {
+		return nil // the pattern is one
+	}
+	for _, page := range pages {
+		list = append(list, url+"/"+path.Dir(page))
 	}
 	return list
 }
@@ -267,7 +270,7 @@ func (a *app) demo(ctx context.Context, s *serving) error {
 		a.printf("Next: write in both. Or join from a terminal:  %s chat '%s'\n", program(os.Args[0]), link)
 		a.printf("Then stop this with Ctrl-C and write on: the browsers go on without it.\n")
 		if built {
-			a.printf("Examples to read and copy, each one page:  %s\n", strings.Join(s.examples(h.server.URL()), "  "))
+			a.printf("Examples to read and copy, each one page:  %s\nTo try from the console:  %s/playground\n", strings.Join(s.examples(h.server.URL()), "  "), h.server.URL())
 		}
 	})
 	if err == nil {

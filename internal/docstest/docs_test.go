@@ -3,14 +3,17 @@
 package docstest
 
 import (
+	"encoding/json"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -81,6 +84,38 @@ func TestLinks(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(root, filepath.Dir(filepath.FromSlash(page)), filepath.FromSlash(u.Path))); err != nil {
 				t.Errorf("%s: link to %s leads nowhere", page, m[1])
 			}
+		}
+	}
+}
+
+// TestExamplePages: the front page and README.md lead to every example that is a page.
+func TestExamplePages(t *testing.T) {
+	names, err := fs.Glob(os.DirFS(root), "examples/*/index.html")
+	if err != nil || len(names) == 0 {
+		t.Fatal("no examples", err)
+	}
+	front, readme := read(t, "web/index.html"), read(t, "README.md")
+	for _, name := range names {
+		dir := path.Dir(name)
+		if !strings.Contains(front, `"`+dir+`/"`) && !strings.Contains(front, "{{link "+dir+"/ ") {
+			t.Errorf("web/index.html has no link to %s", dir)
+		}
+		if !strings.Contains(readme, "`/"+dir+"`") {
+			t.Errorf("README.md does not name /%s", dir)
+		}
+	}
+}
+
+// TestPackageLinks: what the npm package's README.md refers to is in the package.
+func TestPackageLinks(t *testing.T) {
+	var pkg struct{ Files []string }
+	if err := json.Unmarshal([]byte(read(t, "js/package.json")), &pkg); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range linkRE.FindAllStringSubmatch(codeRE.ReplaceAllString(read(t, "js/README.md"), ""), -1) {
+		file, _, _ := strings.Cut(m[1], "#")
+		if file != "" && !strings.Contains(file, "://") && !slices.Contains(pkg.Files, file) {
+			t.Errorf("js/README.md refers to %s, which package.json does not put into the package", m[1])
 		}
 	}
 }

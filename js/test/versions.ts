@@ -108,7 +108,7 @@ export function versions(open: () => Promise<HhsNode>): void {
     await strict.update(r => r.style.set({ color: 'red', font: 'ed', frame: { width: 1 } }))
     await write()
     assert.deepEqual(await strict.style.get(), { color: 'blue', font: 'ed', frame: { width: 2 } })
-    young.end()
+    SpaceBase.end(young)
     strict.end()
   })
 

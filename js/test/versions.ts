@@ -109,7 +109,7 @@ export function versions(open: () => Promise<HhsNode>): void {
     await write()
     assert.deepEqual(await strict.style.get(), { color: 'blue', font: 'ed', frame: { width: 2 } })
     SpaceBase.end(young)
-    strict.end()
+    SpaceBase.end(strict)
   })
 
   test("a founder's newer program upgrades a space that it opens", async () => {

@@ -34,7 +34,7 @@ type ManifestError struct {
 
 // Error names the place and the reason.
 func (e *ManifestError) Error() string {
-	s := "authority: manifest"
+	s := "manifest"
 	if e.Path != "" {
 		s += " at " + e.Path
 	}

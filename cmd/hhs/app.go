@@ -78,6 +78,9 @@ Experimental: formats and commands may change, and the cryptography has not been
 	}
 	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		if negative.MatchString(err.Error()) {
+			return usagef("a value that begins with a hyphen comes after --, such as: hhs set SPACE count -- -5")
+		}
 		return usagef("%v; see hhs help %s", err, strings.TrimPrefix(c.CommandPath(), "hhs "))
 	})
 	root.PersistentFlags().StringVar(&a.dir, "dir", "", "data directory, one for each person (default "+shown(defaultDir())+", or $HHS_DIR)")
@@ -105,6 +108,9 @@ func noCommand(c *cobra.Command, args []string) error {
 
 // longFlag is a flag as Go programs write it, with one hyphen.
 var longFlag = regexp.MustCompile(`^-[a-z][a-z-]+(=|$)`)
+
+// negative is what is said of a negative number in the place of a flag.
+var negative = regexp.MustCompile(`^unknown shorthand flag: '[0-9.]'`)
 
 // normalise lets every flag be written with one hyphen as well: -json.
 func normalise(root *cobra.Command, args []string) []string {

@@ -54,7 +54,7 @@ export function describe(v: unknown): string {
   if (Array.isArray(v)) return 'a list'
   if (isPlain(v)) return 'an object'
   const name = (v as object).constructor?.name
-  return name ? `a ${name}` : 'a class instance'
+  return name ? `${/^[AEIO]/i.test(name) ? 'an' : 'a'} ${name}` : 'a class instance'
 }
 
 /** Whether v is an object literal's object, also of another realm. */

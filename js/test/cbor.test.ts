@@ -79,6 +79,7 @@ test('what cannot be stored is refused by name and path', () => {
     ['infinity', -Infinity, /Infinity/],
     ['undefined', undefined, /undefined/],
     ['Date', new Date(), /a Date/],
+    ['Error', new Error('x'), /an Error/],
     ['function', () => 1, /a function/],
     ['Map', new Map(), /a Map/],
     ['Set', new Set(), /a Set/],

@@ -13,7 +13,7 @@ import (
 // Mark says when a View was opened, for what is kept of what was read in it:
 // Touched tells from where on it is out of date. Marks are of one opened space, of
 // this process; what is known of others is nothing.
-type Mark [16]byte // which journal, and how many batches it had seen
+type Mark [16]byte // which journal, and how many batches the store had
 
 func (m Mark) batches() uint64 { return binary.BigEndian.Uint64(m[8:]) }
 
@@ -30,16 +30,37 @@ func (m Mark) Older(n Mark) Mark {
 // back. It is in memory, of values that somebody asks about, and never evidence of
 // anything: who finds nothing in it reads the value from the beginning.
 //
-// A batch is noted while it is being stored, under the lock that marked views are opened
-// with: none shows a batch that it does not know, nor knows one that it does not show.
+// A batch is noted before it is stored, and counts for marks when it is, so that nothing waits for the store here: no view
+// is marked with a batch that it does not show, nor shows one that is not noted.
 type journal struct {
 	mu      sync.Mutex
 	name    [8]byte // tells this journal from those before it
 	used    atomic.Bool
-	batches uint64
+	noted   uint64                         // batches, with the one at the door
+	batches uint64                         // batches that are in the store
 	values  map[string]map[string]*touched // by field, and by the path in it
 	asked   uint64
 	count   int
+}
+
+// stored notes a batch and has write store it. It is called by one at a time.
+func (j *journal) stored(quiet bool, changes []Change, write func() error) error {
+	j.mu.Lock()
+	j.noted++
+	if quiet {
+		j.forget()
+	} else {
+		j.note(changes)
+	}
+	j.mu.Unlock()
+	err := write()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if err != nil {
+		j.forget()
+	}
+	j.batches = j.noted
+	return err
 }
 
 // touched is what the journal knows of one value: of two entries the later one has
@@ -62,7 +83,6 @@ var journals atomic.Uint64
 func (j *journal) open(s *Space) {
 	if !j.used.Swap(true) {
 		binary.BigEndian.PutUint64(j.name[:], uint64(s.node.cfg.Now().UnixNano())+journals.Add(1))
-		j.batches++
 	}
 }
 
@@ -73,22 +93,18 @@ func (j *journal) mark() (m Mark) {
 	return m
 }
 
-// forget is for a batch whose changes nobody asked for. It needs mu.
-func (j *journal) forget() {
-	j.batches++
-	j.values, j.count = nil, 0
-}
+// forget is for a batch whose changes are not known. It needs mu.
+func (j *journal) forget() { j.values, j.count = nil, 0 }
 
 // note takes the changes of a batch. It needs mu.
 func (j *journal) note(changes []Change) {
-	j.batches++
 	if j.count == 0 {
 		return
 	}
 	for i := range changes {
 		if in := j.values[changes[i].Field]; in != nil {
 			if t := in[pathKey(changes[i].Path)]; t != nil {
-				t.note(j.batches, string(changes[i].Key))
+				t.note(j.noted, string(changes[i].Key))
 			}
 		}
 	}
@@ -132,7 +148,7 @@ func (j *journal) value(field, path string) *touched {
 	if j.count++; j.count > maxTouched {
 		j.dropOldest()
 	}
-	t := &touched{from: j.batches, asked: j.asked}
+	t := &touched{from: j.noted, asked: j.asked}
 	j.values[field][path] = t
 	return t
 }
@@ -178,7 +194,7 @@ func (s *Space) Touched(field string, env *crdt.Env, since Mark) (place string, 
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	t := j.value(field, pathKey(env.Path()))
-	if [8]byte(since[:8]) != j.name || since.batches() < t.from || since.batches() > j.batches {
+	if [8]byte(since[:8]) != j.name || since.batches() < t.from || since.batches() > j.noted {
 		return "", false
 	}
 	i, _ := slices.BinarySearchFunc(t.list, since.batches()+1, func(e touch, batch uint64) int {
@@ -198,17 +214,4 @@ func (s *Space) Touched(field string, env *crdt.Env, since Mark) (place string, 
 // when something was taken back.
 func (tx *Tx) Mark() (m Mark, ok bool) {
 	return tx.group.mark, !tx.group.undoes && !slices.ContainsFunc(tx.ops, func(o txOp) bool { return o.op.Field == authority.UndoField })
-}
-
-// stored notes a batch while write stores it.
-func (j *journal) stored(quiet bool, changes []Change, write func() error) error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	err := write()
-	if quiet || err != nil {
-		j.forget()
-	} else {
-		j.note(changes)
-	}
-	return err
 }

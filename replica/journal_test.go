@@ -2,6 +2,7 @@ package replica_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/hyperhyperspace/hhs-go/crdt"
 	"github.com/hyperhyperspace/hhs-go/replica"
+	"github.com/hyperhyperspace/hhs-go/store"
 )
 
 // sight is what a log showed at a mark.
@@ -39,12 +41,14 @@ func look(t *testing.T, s *replica.Space) (sight, *crdt.Env) {
 }
 
 // TestJournalLeavesNothingOut: what stands before the place that Touched tells is as it was at the mark, of whatever
-// age, through late entries, undo, and more changes than the journal keeps.
+// age, through late entries, undo, and more changes than the journal keeps; reads do not wait for a batch that the
+// store has not taken yet, and what they show then is judged by the same.
 func TestJournalLeavesNothingOut(t *testing.T) {
 	for _, steps := range []int{60, 400} {
 		t.Run(fmt.Sprint(steps), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(1, uint64(steps)))
-			u, _ := newUndoTest(t)
+			mem := store.NewMem()
+			u := &undoTest{t: t, space: create(t, newNode(t, 1, func(c *replica.Config) { c.Store = mem }))}
 			theirs := join(t, newNode(t, 2), u.space)
 			pull(t, theirs, u.space, 1<<20)
 			first, env := look(t, u.space)
@@ -53,21 +57,7 @@ func TestJournalLeavesNothingOut(t *testing.T) {
 			}
 			old := []sight{first}
 			eager := 0
-			for i := range steps {
-				switch n := r.IntN(20); {
-				case n < 12:
-					u.line(fmt.Sprint(i))
-				case n < 14:
-					u.undo()
-				case n < 15:
-					u.redo()
-				case n < 18:
-					line(t, theirs, fmt.Sprint("t", i))
-				case n < 19:
-					pull(t, u.space, theirs, 1<<20)
-				default:
-					pull(t, theirs, u.space, 1<<20)
-				}
+			check := func(i int) {
 				now, env := look(t, u.space)
 				for _, then := range append(slices.Clone(old[max(0, len(old)-20):]), old[r.IntN(len(old))]) {
 					place, ok := u.space.Touched("lines", env, then.mark)
@@ -83,10 +73,89 @@ func TestJournalLeavesNothingOut(t *testing.T) {
 				}
 				old = append(old, now)
 			}
-			if eager > steps*10 {
-				t.Errorf("%d times of %d something was touched that nothing happened to", eager, steps*21)
+			for i := range steps {
+				n := r.IntN(20)
+				whileWritten(t, mem, func() {
+					switch {
+					case n < 12:
+						u.line(fmt.Sprint(i))
+					case n < 14:
+						u.undo()
+					case n < 15:
+						u.redo()
+					case n < 18:
+						line(t, theirs, fmt.Sprint("t", i))
+					case n < 19:
+						pull(t, u.space, theirs, 1<<20)
+					default:
+						pull(t, theirs, u.space, 1<<20)
+					}
+				}, func() { check(i) })
+				check(i)
+			}
+			if eager > len(old)*10 {
+				t.Errorf("%d times of %d something was touched that nothing happened to", eager, len(old)*21)
 			}
 		})
+	}
+}
+
+// whileWritten has a store wait with what an edit writes, if that is anything, until read is done.
+func whileWritten(t *testing.T, mem *store.Mem, edit, read func()) {
+	t.Helper()
+	release := mem.Block()
+	defer release()
+	edited, end := context.WithCancel(t.Context())
+	go func() {
+		defer end()
+		edit()
+	}()
+	if mem.Blocked(edited, 1) == nil {
+		read()
+	}
+	release()
+	<-edited.Done()
+}
+
+// TestJournalOfAValueAskedAboutMeanwhile: of a value that is asked about for the first time while a batch is at the door the
+// journal does not say that the batch left it as it was.
+func TestJournalOfAValueAskedAboutMeanwhile(t *testing.T) {
+	mem := store.NewMem()
+	s := create(t, newNode(t, 1, func(c *replica.Config) { c.Store = mem }))
+	look(t, s) // the journal is kept from here on
+	var before sight
+	whileWritten(t, mem, func() { line(t, s, "one") }, func() {
+		var env *crdt.Env
+		before, env = look(t, s)
+		s.Touched("lines", env, before.mark)
+	})
+	now, env := look(t, s)
+	if place, ok := s.Touched("lines", env, before.mark); ok && place != now.places[0] || len(before.places) > 0 {
+		t.Errorf("touched is %x; the entry that came is at %x", place, now.places[0])
+	}
+}
+
+// TestJournalOfWhatWasNotStored: nothing is known of marks before a batch that the store did not take, and all of later ones.
+func TestJournalOfWhatWasNotStored(t *testing.T) {
+	mem := store.NewMem()
+	s := create(t, newNode(t, 1, func(c *replica.Config) { c.Store = mem }))
+	line(t, s, "one")
+	before, env := look(t, s)
+	if place, ok := s.Touched("lines", env, before.mark); !ok || place != "" {
+		t.Fatalf("touched is %x, %v", place, ok)
+	}
+	mem.FailNext(errors.New("no room"))
+	if _, err := s.Update(t.Context(), say("two")); err == nil {
+		t.Fatal("it was stored")
+	}
+	after, env := look(t, s)
+	if _, ok := s.Touched("lines", env, before.mark); ok {
+		t.Error("all is known of a time in which a batch may have been stored")
+	}
+	line(t, s, "two")
+	now, env := look(t, s)
+	if place, ok := s.Touched("lines", env, after.mark); !ok || place != now.places[1] {
+		t.Errorf("touched is %x, %v; the entry that came is at %x", place, ok, now.places[1])
 	}
 }
 

@@ -88,7 +88,7 @@ func (s *AnySpace) applyOp(tx *Tx, op Op, made []history.OpRef) error {
 		return err
 	}
 	if op.Action == "insert" || op.Action == "delete" || op.Action == "splice" {
-		return s.editOp(tx, b, op)
+		return b.editOp(tx, op)
 	}
 	var block []byte
 	if op.Action != crdt.ActionMake {

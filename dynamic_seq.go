@@ -2,9 +2,7 @@ package hhs
 
 import (
 	"fmt"
-	"slices"
 
-	"github.com/hyperhyperspace/hhs-go/authority"
 	"github.com/hyperhyperspace/hhs-go/crdt"
 	"github.com/hyperhyperspace/hhs-go/object"
 )
@@ -75,29 +73,17 @@ func count(v any) (uint64, error) {
 }
 
 // editOp applies an edit of the list or text that a binding leads to.
-func (s *AnySpace) editOp(tx *Tx, b binding, op Op) error {
-	m, err := s.Manifest()
-	if err != nil {
+func (b binding) editOp(tx *Tx, op Op) error {
+	var typ string
+	if shape := tx.Shape(b.field, b.path); shape != nil {
+		typ = typeOf(shape)
+	} else if _, err := b.env(tx); err != nil { // it says what is wrong with the path
 		return err
 	}
-	f, _ := m.Field(b.field)
-	for _, step := range b.path {
-		switch {
-		case step.Key == "": // into a record that is under a key
-		case f.Of != nil:
-			f = *f.Of
-		default:
-			i := slices.IndexFunc(f.Fields, func(p authority.Field) bool { return p.Name == step.Key })
-			if i < 0 {
-				return &crdt.PathError{Reason: fmt.Sprintf("there is no %q", step.Key)}
-			}
-			f = f.Fields[i]
-		}
+	if typ != "list" && typ != "text" {
+		return noAction(typ, op.Action)
 	}
-	if f.Type != "list" && f.Type != "text" {
-		return noAction(f.Type, op.Action)
-	}
-	list := f.Type == "list"
+	list := typ == "list"
 	cuts, err := cutsOf(op, list)
 	if err != nil {
 		return err

@@ -232,10 +232,7 @@ func (f *Follower) Edit(ctx context.Context, field, since string, edits []TextEd
 
 // ownEdits are edits as those that are told, of the text as a transaction finds it.
 func ownEdits(tx *Tx, b binding, edits []TextEdit) ([]crdt.Edit, error) {
-	env, err := tx.Env(b.field)
-	if err == nil {
-		env, err = b.reach(env)
-	}
+	env, err := b.env(tx)
 	if err != nil {
 		return nil, err
 	}

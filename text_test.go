@@ -175,6 +175,8 @@ func TestDynamicText(t *testing.T) {
 		"no list":           {hhs.Op{Field: "items", Action: "insert", Value: "x"}, "invalid"},
 		"not of the kind":   {hhs.Op{Field: "items", Action: "insert", Value: []any{nil, []any{int64(1)}}}, "schema"},
 		"no such type":      {hhs.Op{Field: "meta", Action: "insert", Value: []any{int64(0), "x"}}, "invalid"},
+		"no such property":  {hhs.Op{Field: "meta", Path: []any{"nope"}, Action: "insert", Value: []any{int64(0), "x"}}, "invalid"},
+		"inside a text":     {hhs.Op{Field: "body", Path: []any{"note"}, Action: "insert", Value: []any{int64(0), "x"}}, "invalid"},
 		"behind":            {hhs.Op{Field: "items", Action: "set", Value: []any{int64(1), "x"}}, "invalid"},
 		"set without where": {hhs.Op{Field: "items", Action: "set", Value: "x"}, "invalid"},
 	} {

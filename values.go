@@ -91,10 +91,7 @@ func (b binding) read(f func(env *crdt.Env) error) error {
 	case b.space == nil:
 		return ErrUnbound
 	case b.tx != nil:
-		env, err := b.tx.EnvOf(b.program, b.field)
-		if err == nil {
-			env, err = b.reach(env)
-		}
+		env, err := b.env(b.tx)
 		if err != nil {
 			return err
 		}
@@ -140,6 +137,15 @@ func (b binding) readIn(view *replica.View, f func(env *crdt.Env) error) error {
 	return b.space.Damaged(f(env))
 }
 
+// env is the value as a transaction sees it.
+func (b binding) env(tx *Tx) (*crdt.Env, error) {
+	env, err := tx.EnvOf(b.program, b.field)
+	if err != nil {
+		return nil, err
+	}
+	return b.reach(env)
+}
+
 // reach goes from the field to the value.
 func (b binding) reach(env *crdt.Env) (*crdt.Env, error) {
 	if len(b.path) == 0 {
@@ -169,10 +175,7 @@ func (b binding) write(tx *Tx, draft func(env *crdt.Env) ([]crdt.Draft, error)) 
 	if err := b.writable(tx); err != nil {
 		return err
 	}
-	env, err := tx.EnvOf(b.program, b.field)
-	if err == nil {
-		env, err = b.reach(env)
-	}
+	env, err := b.env(tx)
 	if err != nil {
 		return err
 	}

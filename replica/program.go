@@ -157,13 +157,18 @@ func (tx *Tx) Upgrading(p *Program) string {
 		has, own, min(has+1, authority.MaxKindVersion))
 }
 
-// Schema is the schema of the values of the space at a place, nil: any value.
-func (tx *Tx) Schema(field string, path []crdt.Step) *schema.Schema {
+// Shape is what the space has at a place, nil for nothing.
+func (tx *Tx) Shape(field string, path []crdt.Step) *crdt.Shape {
 	f, err := tx.group.kind.field(field)
 	if err != nil {
 		return nil
 	}
-	if at := f.shape.At(path); at != nil {
+	return f.shape.At(path)
+}
+
+// Schema is the schema of the values of the space at a place, nil: any value.
+func (tx *Tx) Schema(field string, path []crdt.Step) *schema.Schema {
+	if at := tx.Shape(field, path); at != nil {
 		return at.Schema
 	}
 	return nil

@@ -157,8 +157,7 @@ func (f Fold[S, Op]) run(read func(r *fold.Run) error) error {
 		if err != nil {
 			return err
 		}
-		place := crdt.Change{Path: env.Path()}
-		kept := f.b.space.Keep(fmt.Sprintf("%T %s\x00%s", f, f.b.field, place.Place()), func() any {
+		kept := f.b.space.Keep(fmt.Sprintf("%T %s\x00%s", f, f.b.field, env.Place()), func() any {
 			return &keptFold{run: fold.New(foldDef[S, Op]())}
 		}).(*keptFold)
 		kept.mu.Lock()

@@ -62,8 +62,7 @@ func (s *AnySpace) FoldOps(field string, q FoldQuery, path ...any) (p FoldPage, 
 			return err
 		}
 		// A path may lead to another record than it did.
-		where := crdt.Change{Path: env.Path()}
-		sum := sha256.Sum256([]byte(where.Place()))
+		sum := sha256.Sum256([]byte(env.Place()))
 		p.Mark = append(mark[:], sum[:8]...)
 		if s.past == nil && p.touched(s.rep, field, env, q) {
 			return nil

@@ -123,8 +123,7 @@ func (f *Follower) read(field string, path []any, read func(env *crdt.Env, versi
 	if typ := typeOf(env.Shape); typ != "text" {
 		return fmt.Errorf("field %q is a %s", field, typ)
 	}
-	at := crdt.Change{Path: env.Path()}
-	return f.space.rep.Damaged(read(env, version, field+"\x00"+at.Place()))
+	return f.space.rep.Damaged(read(env, version, field+"\x00"+env.Place()))
 }
 
 // name is a version as it is told: it speaks of one value, since another may be shown at the same place later.

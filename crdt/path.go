@@ -257,17 +257,24 @@ func (env *Env) Wrap(d Draft) (Draft, error) {
 }
 
 // Place tells the values of a field apart, and the keys within them: changes of one value at one key have one place.
-func (c *Change) Place() string {
-	if len(c.Path) == 0 {
-		return string(c.Key)
+func (c *Change) Place() string { return string(append(appendPlace(nil, c.Path), c.Key...)) }
+
+// PlaceOf is the [Change.Place] of a value as a whole, to which a path leads from its field.
+func PlaceOf(path []Step) string { return string(appendPlace(nil, path)) }
+
+// Place is that of the value, see [PlaceOf].
+func (env *Env) Place() string { return PlaceOf(env.path) }
+
+func appendPlace(b []byte, path []Step) []byte {
+	if len(path) == 0 {
+		return b
 	}
-	var b []byte
-	for _, s := range c.Path {
+	for _, s := range path {
 		if s.Key == "" {
 			b = appendRef(append(b, spaceMade), s.Maker)
 		} else {
 			b = appendText(append(b, spaceKey), s.Key)
 		}
 	}
-	return string(append(append(b, spaceShown), c.Key...))
+	return append(b, spaceShown)
 }

@@ -103,17 +103,11 @@ func (j *journal) note(changes []Change) {
 	}
 	for i := range changes {
 		if in := j.values[changes[i].Field]; in != nil {
-			if t := in[pathKey(changes[i].Path)]; t != nil {
+			if t := in[crdt.PlaceOf(changes[i].Path)]; t != nil {
 				t.note(j.noted, string(changes[i].Key))
 			}
 		}
 	}
-}
-
-// pathKey is a path as a key.
-func pathKey(path []crdt.Step) string {
-	c := crdt.Change{Path: path}
-	return c.Place()
 }
 
 func (t *touched) note(batch uint64, place string) {
@@ -193,7 +187,7 @@ func (s *Space) Touched(field string, env *crdt.Env, since Mark) (place string, 
 	j := &s.journal
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	t := j.value(field, pathKey(env.Path()))
+	t := j.value(field, env.Place())
 	if [8]byte(since[:8]) != j.name || since.batches() < t.from || since.batches() > j.noted {
 		return "", false
 	}

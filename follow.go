@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/hyperhyperspace/hhs-go/crdt"
 	"github.com/hyperhyperspace/hhs-go/object"
@@ -61,7 +60,7 @@ var followers atomic.Uint64
 // Follow begins to note the edits of texts. Close it.
 func (s *AnySpace) Follow() (*Follower, error) {
 	f := &Follower{space: s, feed: s.rep.Follow()}
-	f.epoch = strconv.FormatInt(time.Now().UnixMilli(), 36) + "-" + strconv.FormatUint(followers.Add(1), 36)
+	f.epoch = strconv.FormatInt(s.node.now().UnixMilli(), 36) + "-" + strconv.FormatUint(followers.Add(1), 36)
 	v, version, err := f.step()
 	if err != nil {
 		f.Close()

@@ -134,14 +134,19 @@ func (s *AnySpace) Text(field string, path ...any) (string, error) {
 // stands for where that begins.
 func (s *AnySpace) TextSlice(field string, from, to int, path ...any) (text string, size int, err error) {
 	err = s.of(field, path, func(env *crdt.Env) error {
-		_, units, err := crdt.TextLen(env)
-		if err == nil {
-			size = int(units)
-			text, err = crdt.TextSliceUnits(env, uint64(max(from, 0)), uint64(max(to, 0)))
-		}
+		text, size, err = textUnits(env, from, to)
 		return err
 	}, "text")
 	return text, size, err
+}
+
+// textUnits reads a text from one UTF-16 offset to another, and how many units all of it has.
+func textUnits(env *crdt.Env, from, to int) (text string, size int, err error) {
+	_, units, err := crdt.TextLen(env)
+	if err == nil {
+		text, err = crdt.TextSliceUnits(env, uint64(max(from, 0)), uint64(max(to, 0)))
+	}
+	return text, int(units), err
 }
 
 // ListPage reads up to limit elements of a list from a position on.

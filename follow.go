@@ -111,18 +111,12 @@ func (f *Follower) read(field string, path []any, read func(env *crdt.Env, versi
 	if err != nil {
 		return err
 	}
-	defer v.Close()
-	env, err := v.Env(field)
-	if err == nil {
-		env, err = b.reach(env)
-	}
-	if err != nil {
-		return f.space.rep.Damaged(err)
-	}
-	if typ := typeOf(env.Shape); typ != "text" {
-		return fmt.Errorf("field %q is a %s", field, typ)
-	}
-	return f.space.rep.Damaged(read(env, version, field+"\x00"+env.Place()))
+	return b.readIn(v, func(env *crdt.Env) error {
+		if err := isOf(field, env, "text"); err != nil {
+			return err
+		}
+		return read(env, version, field+"\x00"+env.Place())
+	})
 }
 
 // name is a version as it is told: it speaks of one value, since another may be shown at the same place later.
@@ -145,11 +139,7 @@ func (f *Follower) Text(field string, from, to int, on string, path ...any) (tex
 		if version = f.name(n, place); on != "" && on != version {
 			return ErrStale
 		}
-		_, units, err := crdt.TextLen(env)
-		if err == nil {
-			size = int(units)
-			text, err = crdt.TextSliceUnits(env, uint64(max(from, 0)), uint64(max(to, 0)))
-		}
+		text, size, err = textUnits(env, from, to)
 		return err
 	})
 	return text, size, version, err

@@ -6,7 +6,6 @@ import (
 	"github.com/hyperhyperspace/hhs-go/authority"
 	"github.com/hyperhyperspace/hhs-go/crdt"
 	"github.com/hyperhyperspace/hhs-go/history"
-	"github.com/hyperhyperspace/hhs-go/identity"
 	"github.com/hyperhyperspace/hhs-go/store"
 )
 
@@ -14,16 +13,14 @@ import (
 // one place where that happens: in the door, and in the lane for a commit that
 // the next Update of its group must be able to read.
 type applier struct {
-	space  *Space
-	kind   *kind
-	tx     *store.Tx
-	past   crdt.Past
-	ops    opSource
-	device identity.PublicKey
-	person identity.PublicKey
-	quiet  bool       // nobody wants the changes
-	envs   []fieldEnv // of the fields met so far
-	undos  undos
+	space *Space
+	kind  *kind
+	tx    *store.Tx
+	past  crdt.Past
+	ops   opSource
+	quiet bool       // nobody wants the changes
+	envs  []fieldEnv // of the fields met so far
+	undos undos
 }
 
 // fieldEnv is what the type of a field works on.
@@ -90,14 +87,14 @@ func (a *applier) foresee(kind *kind, fresh []*entering) error {
 	return nil
 }
 
-// apply takes the ops of commit num in and returns the visible changes. After
-// all commits turn says what undos among them changed.
-func (a *applier) apply(c *history.Commit, payloads [][]byte, num history.Num, height uint64) ([]Change, error) {
+// apply takes the ops of a commit in and returns the visible changes, with
+// those of what it takes back. Past undoAtOnce ops the types hear of that only
+// from turn, after all commits.
+func (a *applier) apply(w *whole) ([]Change, error) {
 	var changes []Change
 	undos := false
-	w := wholeOf(c, payloads, num, height, author{a.device, a.person})
-	for i := range c.Env.Ops {
-		op := &c.Env.Ops[i]
+	for i := range w.commit.Env.Ops {
+		op := &w.commit.Env.Ops[i]
 		if op.Field == "" || op.Field == authority.UndoField {
 			undos = undos || op.Field != ""
 			continue
@@ -108,7 +105,7 @@ func (a *applier) apply(c *history.Commit, payloads [][]byte, num history.Num, h
 		}
 		ch, err := f.typ.Apply(a.env(f), w.op(i), true)
 		if err == nil && ofKind(op) {
-			err = a.nameBlobs(payloads[i], num, uint32(i), true)
+			err = a.nameBlobs(w.payloads[i], w.num, uint32(i), true)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("field %s: %w", op.Field, err)
@@ -121,7 +118,7 @@ func (a *applier) apply(c *history.Commit, payloads [][]byte, num history.Num, h
 		}
 	}
 	if undos {
-		turned, err := a.takeUndos(&w)
+		turned, err := a.takeUndos(w)
 		return append(changes, turned...), err
 	}
 	return changes, nil

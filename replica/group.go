@@ -136,13 +136,15 @@ func (g *group) layer() (*store.Tx, error) {
 	if g.over == nil {
 		g.over = store.NewTx(g.snap)
 	}
-	who := g.author()
-	a := applier{space: g.space, tx: g.over, past: &g.past, ops: groupOps{g}, device: who.device, person: who.person, quiet: true, envs: g.envs}
+	a := applier{space: g.space, tx: g.over, past: &g.past, ops: groupOps{g}, quiet: true, envs: g.envs}
 	defer func() { g.envs = a.envs }()
 	for ; g.shown < len(g.made); g.shown++ {
-		m := &g.made[g.shown]
-		a.kind = m.kind
-		if _, err := a.apply(m.commit, m.payloads, openCommits+uint64(g.shown), m.height); err != nil {
+		a.kind = g.made[g.shown].kind
+		w, err := a.ops.whole(openCommits + uint64(g.shown))
+		if err == nil {
+			_, err = a.apply(&w)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

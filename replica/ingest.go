@@ -115,6 +115,11 @@ type entering struct {
 	payloads [][]byte
 }
 
+// whole is the commit once it is judged and numbered.
+func (in *entering) whole() whole {
+	return wholeOf(in.commit, in.payloads, in.num, in.commit.Height, author{in.commit.Env.Author, in.known.Identity})
+}
+
 // door carries one batch through its checks.
 type door struct {
 	space    *Space
@@ -288,8 +293,9 @@ func (d *door) admit(ctx context.Context) ([]Change, error) {
 		if err != nil {
 			return nil, err
 		}
-		a.kind, a.device, a.person = in.kind, c.Env.Author, in.known.Identity
-		ch, err := a.apply(c, in.payloads, in.num, c.Height)
+		w := in.whole()
+		a.kind = in.kind
+		ch, err := a.apply(&w)
 		if err != nil {
 			return nil, fmt.Errorf("apply commit %s: %w", c.ID, err)
 		}

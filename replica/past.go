@@ -264,16 +264,7 @@ func (c *commits) next(n history.Num) (w whole, err error) {
 	if err != nil {
 		return w, fmt.Errorf("commit %d: %w", n, err)
 	}
-	rec, err := c.decode(n, v)
-	if err != nil {
-		return w, fmt.Errorf("commit %d: %w", n, err)
-	}
-	cut, err := cutRecord(n, v)
-	if err != nil {
-		return w, err
-	}
-	who, err := c.author(&cut)
-	return newWhole(rec.commit, n, cut.height, who), err
+	return c.wholeFrom(n, v)
 }
 
 // fieldsOf calls f for the field of each op of a commit, without decoding all of it. What it is given changes afterwards.

@@ -443,6 +443,11 @@ func (c *commits) whole(num history.Num) (w whole, err error) {
 	if err != nil {
 		return w, fmt.Errorf("commit %d: %w", num, err)
 	}
+	return c.wholeFrom(num, v)
+}
+
+// wholeFrom is whole of a record that was read.
+func (c *commits) wholeFrom(num history.Num, v []byte) (w whole, err error) {
 	rec, err := c.decode(num, v)
 	if err != nil {
 		return w, fmt.Errorf("commit %d: %w", num, err)
@@ -452,15 +457,11 @@ func (c *commits) whole(num history.Num) (w whole, err error) {
 		return w, err
 	}
 	who, err := c.author(&cut)
-	return newWhole(rec.commit, num, cut.height, who), err
+	payloads, _ := rec.commit.Payloads() // what is wrong with a part was said when it entered
+	return wholeOf(rec.commit, payloads, num, cut.height, who), err
 }
 
-// newWhole puts a commit together as the door applies it: an op whose part does not fit has no payload.
-func newWhole(c *history.Commit, num history.Num, height uint64, who author) whole {
-	payloads, _ := c.Payloads() // what is wrong with a part was said when it entered
-	return wholeOf(c, payloads, num, height, who)
-}
-
+// wholeOf puts a commit together as the door applies it: an op whose part does not fit has no payload.
 func wholeOf(c *history.Commit, payloads [][]byte, num history.Num, height uint64, who author) whole {
 	w := whole{commit: c, payloads: payloads, num: num, height: height, who: who}
 	for i := range c.Env.Ops {
@@ -483,8 +484,7 @@ func (o doorOps) whole(num history.Num) (whole, error) {
 	if num-o.d.base >= uint64(len(o.d.fresh)) {
 		return whole{}, fmt.Errorf("commit %d: %w", num, ErrNotFound)
 	}
-	in := o.d.fresh[num-o.d.base]
-	return wholeOf(in.commit, in.payloads, num, in.commit.Height, author{in.commit.Env.Author, in.known.Identity}), nil
+	return o.d.fresh[num-o.d.base].whole(), nil
 }
 
 // whole implements opSource.

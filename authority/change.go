@@ -219,7 +219,7 @@ func Counted(lists ...[]*Change) []*Change {
 	for _, l := range lists {
 		all = append(all, l...)
 	}
-	order.By(all, (*Change).order)
+	InOrder(all)
 	own := map[identity.PublicKey]*used{}
 	var last *Change
 	return slices.DeleteFunc(all, func(c *Change) bool {

@@ -50,6 +50,14 @@ func (s *Space) Number(t testing.TB, id object.ID) uint64 {
 	return n
 }
 
+// HasBuilt tells whether a field was put together for what holds in the space now.
+func (s *Space) HasBuilt(field string) bool {
+	k := s.kind.Load()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.fields[field] != nil
+}
+
 // UndosTogether has all undos of a batch told to the types at its end until the test ends.
 func UndosTogether(t testing.TB) {
 	before := undoAtOnce

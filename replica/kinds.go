@@ -338,13 +338,27 @@ func (s *Space) loadKind(r store.Reader, base *kind) error {
 	return nil
 }
 
+// keep is the kind that stands for those with its changes while the batch is taken in: what was put together of the space's
+// own is not put together anew for each batch.
+func (d *door) keep(k *kind) *kind {
+	if d.known == nil {
+		d.known = built{}
+		for _, own := range []*kind{d.before, d.last.kind} {
+			if own.changed() {
+				d.known[string(own.encode())] = own
+			}
+		}
+	}
+	return d.known.keep(k)
+}
+
 // kindAt is what holds at a commit that is here or earlier in the batch.
 func (d *door) kindAt(n history.Num) (*kind, error) {
 	k, err := d.bareAt(n)
 	if err != nil {
 		return nil, err
 	}
-	return d.known.keep(k), nil
+	return d.keep(k), nil
 }
 
 // bareAt is kindAt for who asks for its changes alone.
@@ -386,7 +400,7 @@ func (d *door) kindBefore(c *history.Commit) (*kind, error) {
 			found = append(found, k)
 		}
 	}
-	return d.known.keep(merged(found)), nil
+	return d.keep(merged(found)), nil
 }
 
 // takeKind takes in what a commit that was given its number does to what holds. It
@@ -402,10 +416,10 @@ func (d *door) takeKind(in *entering) *authority.Change {
 	}
 	if change != nil {
 		present, past := d.kind, in.kind
-		in.kind = d.known.keep(past.and(change, in.num))
+		in.kind = d.keep(past.and(change, in.num))
 		d.kind = in.kind
 		if !present.same(past) {
-			d.kind = d.known.keep(present.and(change, in.num))
+			d.kind = d.keep(present.and(change, in.num))
 		}
 		d.tx.Put(s.keys.num(subKind, presentKind), d.kind.encode())
 	}

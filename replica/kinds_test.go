@@ -488,6 +488,27 @@ func kindRecords(t testing.TB, s store.Store) (n int) {
 	return n
 }
 
+// TestSchemaPutTogetherOnce: what arrives in a space that was changed uses what was put together of its fields before.
+func TestSchemaPutTogetherOnce(t *testing.T) {
+	p := newSchemaPlay(t, 1)
+	from, to := p.spaces[0], p.spaces[2]
+	p.update(from, func(tx *replica.Tx) error {
+		return tx.ChangeSchema(2, []authority.Field{{Name: "due", Type: "register"}})
+	})
+	pull(t, to, from, 1<<20)
+	if to.HasBuilt("due") {
+		t.Error("it is put together before anybody asks")
+	}
+	p.update(from, func(tx *replica.Tx) error {
+		tx.RawValue(history.Op{Field: "due", Action: "set"}, enc(t, "now"))
+		return nil
+	})
+	pull(t, to, from, 1<<20)
+	if !to.HasBuilt("due") {
+		t.Error("a batch puts it together for itself alone")
+	}
+}
+
 // TestSchemaConflictUndone: what was written under a type that did not hold afterwards can be taken back, and given again.
 func TestSchemaConflictUndone(t *testing.T) {
 	p := newSchemaPlay(t, 1)

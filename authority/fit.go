@@ -1,6 +1,10 @@
 package authority
 
-import "github.com/hyperhyperspace/hhs-go/schema"
+import (
+	"slices"
+
+	"github.com/hyperhyperspace/hhs-go/schema"
+)
 
 // Fits tells whether a program with a kind can open a space of another: what both have is of the same types. What only one of
 // them has is no obstacle: a program passes over fields that it does not know, and reads those that the space has not yet as
@@ -41,19 +45,19 @@ func extend(have, want *Field) Field {
 	case f.Type == TypeRecord:
 		f.Fields = Extend(have.Fields, want.Fields)
 	default:
-		f.Schema, f.parsed = extendSchema(have.Schema, want.Schema), nil
+		f.Schema, f.parsed = extendSchema(have, want), nil
 	}
 	return f
 }
 
-func extendSchema(have, want any) any {
-	if have == nil || want == nil || equalValue(have, want) {
-		return want
+func extendSchema(have, want *Field) any {
+	if have.Schema == nil || want.Schema == nil || equalValue(have.Schema, want.Schema) {
+		return want.Schema
 	}
-	h, errH := schema.Parse(have)
-	w, errW := schema.Parse(want)
+	h, errH := have.Parsed()
+	w, errW := want.Parsed()
 	if errH != nil || errW != nil {
-		return want
+		return want.Schema
 	}
 	return schema.Extend(h, w).Value()
 }
@@ -65,12 +69,9 @@ func allAdded(f Field) Field {
 		of := allAdded(*f.Of)
 		f.Of = &of
 	}
-	fields := make([]Field, len(f.Fields))
+	f.Fields = slices.Clone(f.Fields)
 	for i := range f.Fields {
-		fields[i] = allAdded(f.Fields[i])
-	}
-	if f.Fields != nil {
-		f.Fields = fields
+		f.Fields[i] = allAdded(f.Fields[i])
 	}
 	return f
 }

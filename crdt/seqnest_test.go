@@ -52,7 +52,7 @@ func (s *strangers) Diff(a, b []uint64) (onlyA, onlyB []history.Span, err error)
 // TestCostInOnePlace: who writes where many others have written at the same time pays some looks for it, not one for each of
 // them, nor for each of what these wrote, however it hangs from each other.
 func TestCostInOnePlace(t *testing.T) {
-	const few, many = 250, 2000
+	const few, many = 150, 1200
 	for name, write := range map[string]func(i int) (writer int, pos uint64){
 		"rivals":    func(i int) (int, uint64) { return i, 1 },
 		"forwards":  func(i int) (int, uint64) { return 0, uint64(1 + i) },

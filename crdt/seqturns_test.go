@@ -42,7 +42,7 @@ func TestListByTurns(t *testing.T) {
 		}
 		return op, changes
 	}
-	many := make([]any, 20_000)
+	many := make([]any, 14_000)
 	for i := range many {
 		many[i] = int64(1)
 	}

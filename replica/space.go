@@ -32,11 +32,11 @@ type Space struct {
 	kept    kept
 
 	// What readers ask for is kept apart from mu, so that reading never waits
-	// for a batch at the door: both change only when a batch is durable.
+	// for a batch at the door: it is of durable batches only.
 	kind  atomic.Pointer[kind]        // with all changes of its schema
+	last  atomic.Pointer[kindFrom]    // where it changed last
 	heads atomic.Pointer[[]object.ID] // ids of graph.Heads(), sorted
-	kinds kinds
-	last  atomic.Pointer[kindFrom]
+	kinds kinds                       // what held for commits before, a cache
 
 	// mu guards all below and is held while a batch goes through the door.
 	mu       sync.Mutex

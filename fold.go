@@ -9,7 +9,6 @@ import (
 	"github.com/hyperhyperspace/hhs-go/authority"
 	"github.com/hyperhyperspace/hhs-go/crdt"
 	"github.com/hyperhyperspace/hhs-go/history"
-	"github.com/hyperhyperspace/hhs-go/identity"
 	"github.com/hyperhyperspace/hhs-go/internal/fold"
 	"github.com/hyperhyperspace/hhs-go/replica"
 	"github.com/hyperhyperspace/hhs-go/schema"
@@ -192,17 +191,14 @@ func (f Fold[S, Op]) forward(env *crdt.Env, run *fold.Run, kept *keptFold, found
 	if place := run.Place(); place != "" {
 		after = []byte(place)
 	}
-	keys, founders := keyTexts{}, map[identity.PublicKey]bool{}
-	for _, k := range founding.Founders {
-		founders[k] = true
-	}
+	keys, founders := keyTexts{}, foundersOf(founding)
 	err := run.Forward(func(yield func(fold.Op, error) bool) {
 		for raw, err := range crdt.LogScan(env, crdt.LogRange{After: after}) {
 			var e Entry[Op]
 			if err == nil {
 				e, err = entryOf(raw, decode[Op], keys)
 			}
-			if !yield(fold.Op{Place: string(raw.Key), Label: opLabel(raw.Ref), Given: FoldOp[Op]{e, founders[raw.Identity]}, Size: len(raw.Value)}, err) || err != nil {
+			if !yield(fold.Op{Place: string(raw.Key), Label: opLabel(raw.Ref), Given: FoldOp[Op]{e, founders[e.Identity]}, Size: len(raw.Value)}, err) || err != nil {
 				return
 			}
 		}

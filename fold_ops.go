@@ -3,10 +3,8 @@ package hhs
 import (
 	"bytes"
 	"crypto/sha256"
-	"slices"
 
 	"github.com/hyperhyperspace/hhs-go/crdt"
-	"github.com/hyperhyperspace/hhs-go/identity"
 	"github.com/hyperhyperspace/hhs-go/replica"
 )
 
@@ -35,13 +33,11 @@ type FoldPage struct {
 
 // touched tells that the ops up to After are others than at the mark.
 func (p *FoldPage) touched(s *replica.Space, field string, env *crdt.Env, q FoldQuery) bool {
-	place, known := "", false
 	var since replica.Mark
-	if which := copy(since[:], q.Mark); bytes.Equal(q.Mark[which:], p.Mark[len(since):]) {
-		place, known = s.Touched(field, env, since)
-	} else {
-		s.Touched(field, env, replica.Mark{}) // of a value that others ask about from now on
+	if which := copy(since[:], q.Mark); !bytes.Equal(q.Mark[which:], p.Mark[len(since):]) {
+		since = replica.Mark{} // of another value: nothing is known of it
 	}
+	place, known := s.Touched(field, env, since)
 	if q.After == nil || q.Mark == nil || known && (place == "" || place > string(q.After)) {
 		return false
 	}
@@ -74,9 +70,9 @@ func (s *AnySpace) FoldOps(field string, q FoldQuery, path ...any) (p FoldPage, 
 		if err != nil {
 			return err
 		}
+		founders := foundersOf(founded)
 		for i := range p.Entries {
-			founder := slices.ContainsFunc(founded.Founders, func(k identity.PublicKey) bool { return k.String() == string(p.Entries[i].Identity) })
-			p.Founder = append(p.Founder, founder)
+			p.Founder = append(p.Founder, founders[p.Entries[i].Identity])
 		}
 		return nil
 	})

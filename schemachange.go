@@ -3,7 +3,6 @@ package hhs
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/hyperhyperspace/hhs-go/authority"
@@ -71,7 +70,16 @@ func planned(k *authority.Kind, m *authority.Manifest) ([]authority.Field, error
 // Founder tells whether this person founded the space: founders change its schema.
 func (s *AnySpace) Founder() bool {
 	f, err := s.rep.Founding()
-	return err == nil && slices.Contains(f.Founders, s.node.device().Certificate.Identity)
+	return err == nil && foundersOf(f)[s.node.Identity()]
+}
+
+// foundersOf are the people who founded a space.
+func foundersOf(f *authority.Founding) map[Identity]bool {
+	founders := make(map[Identity]bool, len(f.Founders))
+	for _, k := range f.Founders {
+		founders[Identity(k.String())] = true
+	}
+	return founders
 }
 
 // SchemaChange is a change of the schema of a space.

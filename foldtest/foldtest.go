@@ -86,11 +86,10 @@ func (h *history[S, Op]) step() error {
 			least = min(least, place)
 		}
 	}
+	h.run.Back(least)
 	if h.r.IntN(3) == 0 { // nobody looks
-		h.run.Back(least)
 		return nil
 	}
-	h.run.Back(least)
 	got, err := h.shows(h.run)
 	if err != nil {
 		return err

@@ -182,6 +182,3 @@ func (r *Run) State() ([]byte, any, error) {
 
 // Ignored returns the latest ignored ops, in order, and how many there are in all.
 func (r *Run) Ignored() (latest []Ignored, all int) { return slices.Clone(r.tip.ignored), r.tip.passed }
-
-// Count is how many ops the run was given.
-func (r *Run) Count() int { return r.tip.count }

@@ -111,8 +111,8 @@ func TestRunEqualsReplay(t *testing.T) {
 			if got, want := result(t, run), result(t, fresh); got != want {
 				t.Fatalf("seed %d: the run gives %s, from the beginning it is %s", seed, got, want)
 			}
-			if run.Count() != len(shown) {
-				t.Fatalf("seed %d: %d of %d ops", seed, run.Count(), len(shown))
+			if run.tip.count != len(shown) {
+				t.Fatalf("seed %d: %d of %d ops", seed, run.tip.count, len(shown))
 			}
 		}
 	}
@@ -380,7 +380,7 @@ func TestErrorOfTheOps(t *testing.T) {
 	if !errors.Is(err, broken) {
 		t.Fatal(err)
 	}
-	if err := run.Forward(after(list, run.Place())); err != nil || run.Count() != 2 {
-		t.Errorf("%v, %d ops", err, run.Count())
+	if err := run.Forward(after(list, run.Place())); err != nil || run.tip.count != 2 {
+		t.Errorf("%v, %d ops", err, run.tip.count)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/hyperhyperspace/hhs-go/authority"
 	"github.com/hyperhyperspace/hhs-go/crdt"
 )
 
@@ -201,11 +200,4 @@ func (s *Space) Touched(field string, env *crdt.Env, since Mark) (place string, 
 		return "", true
 	}
 	return t.list[i].place, true
-}
-
-// Mark is that of the version the transaction began with. ok is false when more
-// than ops at the end of fields lies between it and what the transaction reads:
-// when something was taken back.
-func (tx *Tx) Mark() (m Mark, ok bool) {
-	return tx.group.mark, !tx.group.undoes && !slices.ContainsFunc(tx.ops, func(o txOp) bool { return o.op.Field == authority.UndoField })
 }

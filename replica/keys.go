@@ -168,6 +168,9 @@ func (k keyspace) attached(id object.ID) []byte {
 	return append(append(k.key(subAttached, 33), byte(id.Codec())), d[:]...)
 }
 
+// addedFields is of all fields that changes of the schema add, below that of blobs.
+const addedFields = 0xfffd
+
 func (k keyspace) field(i int) []byte {
 	return binary.BigEndian.AppendUint16(k.key(subField, 2), uint16(i))
 }

@@ -118,6 +118,13 @@ const (
 	putBatch = 1 << 20
 	// maxAsides bounds the damaged copies of one space that are kept beside it.
 	maxAsides = 4
+	// maxBuild is after how many writes those of a past version are put into its state: some
+	// milliseconds' work in a page, whose events have their turn in between.
+	maxBuild = 2048
+	// maxTidy is how many bytes of such a state are copied at once: they stay together in memory as long as any of them.
+	maxTidy = 64 << 10
+	// maxNumsApart is how many numbers of a numSet are looked through one by one.
+	maxNumsApart = 256
 )
 
 // maxPast is how many bytes of memory reading one past version may take: some

@@ -10,9 +10,6 @@ import (
 // came last is kept apart, so that each number is moved few times.
 type numSet struct{ sorted, recent []history.Num }
 
-// maxNumsApart is how many numbers are looked through one by one.
-const maxNumsApart = 256
-
 func (s *numSet) add(n history.Num) {
 	if len(s.recent) == 0 && (len(s.sorted) == 0 || s.sorted[len(s.sorted)-1] < n) {
 		s.sorted = append(s.sorted, n)

@@ -47,13 +47,6 @@ func (b *fieldBuild) over(from store.Reader) {
 	b.env = b.field.env(s, countedState{&fieldState{prefix: b.field.prefix, r: b.tx, tx: b.tx}, b}, viewPast{s}, s.opsFrom(b.read.r))
 }
 
-// maxBuild is after how many writes they are put into the state: some
-// milliseconds' work in a page, whose events have their turn in between.
-const maxBuild = 2048
-
-// maxTidy is how many bytes of a state are copied at once: they stay together in memory as long as any of them.
-const maxTidy = 64 << 10
-
 // pace gives way to what else is to be done, and lets no work pile up.
 func (b *fieldBuild) pace() error {
 	if b.mem != nil && b.tx.Len() >= maxBuild {

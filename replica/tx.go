@@ -8,6 +8,7 @@ import (
 	"iter"
 	"slices"
 
+	"github.com/hyperhyperspace/hhs-go/authority"
 	"github.com/hyperhyperspace/hhs-go/crdt"
 	"github.com/hyperhyperspace/hhs-go/history"
 	"github.com/hyperhyperspace/hhs-go/internal/order"
@@ -44,6 +45,13 @@ func (tx *Tx) Context() context.Context { return tx.ctx }
 
 // Space is the space being updated.
 func (tx *Tx) Space() *Space { return tx.space }
+
+// Mark is that of the version the transaction began with. ok is false when more
+// than ops at the end of fields lies between it and what the transaction reads:
+// when something was taken back.
+func (tx *Tx) Mark() (m Mark, ok bool) {
+	return tx.group.mark, !tx.group.undoes && !slices.ContainsFunc(tx.ops, func(o txOp) bool { return o.op.Field == authority.UndoField })
+}
 
 // Env gives access to the state of a field as this transaction sees it.
 func (tx *Tx) Env(field string) (*crdt.Env, error) {

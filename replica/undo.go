@@ -42,9 +42,6 @@ const (
 // undoFieldNumber is beyond those of all fields that a manifest can have.
 const undoFieldNumber = 0xffff
 
-// addedFields is of all fields that changes of the schema add, below that of blobs.
-const addedFields = 0xfffd
-
 // undoState is the part of a transaction, or of a reading (tx is nil), that undos are kept in.
 func (s *Space) undoState(r store.Reader, tx *store.Tx) *fieldState {
 	return &fieldState{prefix: s.keys.field(undoFieldNumber), r: r, tx: tx}

@@ -27,6 +27,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(writerDir); dir != "" {
 		os.Exit(writeUntilKilled(dir))
 	}
+	if text := os.Getenv(floodPlan); text != "" {
+		os.Exit(flooding(text))
+	}
 	goleak.VerifyTestMain(m)
 }
 

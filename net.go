@@ -25,6 +25,7 @@ type network struct {
 	node   *Node
 	ctx    context.Context
 	cancel context.CancelFunc
+	turns  syncer.Turns
 
 	mu   sync.Mutex
 	mesh *mesh.Mesh

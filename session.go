@@ -21,6 +21,8 @@ func (s *AnySpace) serve(ctx context.Context, st *mesh.Stream) {
 		Base:   s.rep.Acks(peer.Device),
 		Relay:  &s.peer.relay,
 		Blobs:  &s.peer.blobs,
+		Turns:  &s.node.net.turns,
+		Space:  s.ID(),
 		Pace:   platformPace,
 
 		ServeBlob: func(at syncer.BlockAt) ([]byte, syncer.BlockStatus) { return s.serveBlob(peer, at) },

@@ -122,11 +122,9 @@ func (s *Space) Len() int {
 	return int(s.graph.Len())
 }
 
-// Has tells whether a commit is here. A store that cannot be read has nothing.
+// Has tells whether a commit is here. A store that cannot be read has nothing. It does not wait for what is at the door.
 func (s *Space) Has(id object.ID) bool {
 	s.settled()
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	_, ok, err := s.lookup(id)
 	return err == nil && ok
 }

@@ -19,12 +19,12 @@ type blobTraffic struct {
 	peer    *blobPeer
 	wake    chan struct{}
 	number  uint64 // of the peer's last ask
-	asks    bucket
+	asks    *bucket
 }
 
 func newBlobTraffic(clock Clock) blobTraffic {
 	return blobTraffic{greeted: make(chan struct{}), asked: make(chan *Ask, maxAsked), bulk: make(chan *Block), wake: make(chan struct{}, 1),
-		asks: bucket{clock: clock, tokens: askBurst, at: clock.Now(), rate: askRate, burst: askBurst}}
+		asks: newBucket(askRate, askBurst, clock.Now())}
 }
 
 // blobMessage takes a message about blobs; mine is false for any other, and for those that come before hello, about
@@ -42,7 +42,7 @@ func (d *driver) blobMessage(ctx context.Context, m Message) (mine bool, err err
 		if d.blobs.number++; m.Number != d.blobs.number {
 			return true, &MessageError{CodeProtocol, "asks are not numbered in their order"}
 		}
-		if !d.blobs.asks.take(ctx) {
+		if !d.blobs.asks.take(ctx, d.opts.Clock, 1) {
 			return true, nil
 		}
 		select {

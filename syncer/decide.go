@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"slices"
+	"time"
 
 	"github.com/hyperhyperspace/hhs-go/internal/order"
 	"github.com/hyperhyperspace/hhs-go/object"
@@ -131,6 +132,14 @@ func (s *Session) transfer() {
 			s.sendNext()
 		}
 	}
+}
+
+// waiting is since when the peer has taken nothing though more waits to be sent to it; zero where nothing does.
+func (s *Session) waiting() (since time.Time) {
+	if t := &s.send; !s.closed && t.next != nil && t.next.Data != nil && t.sent-t.acked >= MaxInFlight {
+		since = t.movedAt
+	}
+	return since
 }
 
 // sendNext sends the loaded batch, and closes the transfer with the last.

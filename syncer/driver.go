@@ -20,7 +20,9 @@ type Options struct {
 	Blobs  *Blobs       // the blocks wanted in the space, shared by its sessions; nil: none
 	// ServeBlob reads what the peer asks for; nil: nothing is here. It may be slow.
 	ServeBlob ServeBlob
-	Pace      func() // called every few milliseconds of work where there is one thread; nil: not
+	Turns     *Turns    // shared by the sessions of a node; nil: this one has its own
+	Space     object.ID // which door of the node its batches go through
+	Pace      func()    // called every few milliseconds of work where there is one thread; nil: not
 }
 
 // Run syncs a replica with the peer at the other end of the stream until one of
@@ -39,11 +41,14 @@ func Run(ctx context.Context, stream Stream, r Replica, opts Options) error {
 	if opts.Blobs == nil {
 		opts.Blobs = &Blobs{}
 	}
+	if opts.Turns == nil {
+		opts.Turns = &Turns{}
+	}
 	d := &driver{
 		blobs:  newBlobTraffic(opts.Clock),
 		stream: stream, replica: r, opts: opts, session: NewSession(r, opts.Base),
 		events: make(chan Event), poke: make(chan struct{}, 1),
-		loads: make(chan Effect, maxOutbox), ingests: make(chan Ingest, maxOutbox),
+		loads: make(chan Effect, maxOutbox), ingests: make(chan Ingest, maxOutbox), acks: make(chan []object.ID, maxOutbox),
 		outbox: outbox{wake: make(chan struct{}, 1), empty: make(chan struct{}, 1)},
 	}
 	return d.run(ctx)
@@ -61,10 +66,13 @@ type driver struct {
 	poke    chan struct{}
 	loads   chan Effect
 	ingests chan Ingest
+	acks    chan []object.ID
 	outbox  outbox
 
-	opening opening
-	blobs   blobTraffic
+	opening  opening
+	blobs    blobTraffic
+	follower *follower
+	meter    *bucket
 
 	seen   []object.ID // heads at the last change, to tell relayed ones
 	closed *CloseError
@@ -82,12 +90,15 @@ func (d *driver) run(parent context.Context) error {
 	d.seen = d.replica.Heads()
 	d.blobs.peer = d.opts.Blobs.join(d.opts.Source.Device, func() { poke(d.blobs.wake) })
 	defer d.opts.Blobs.leave(d.blobs.peer)
+	d.follower, d.meter = d.opts.Turns.join(d.opts.Space, d.opts.Source.Device, d.opts.Clock.Now())
+	defer func() { d.opts.Turns.leave(d.opts.Space, d.follower, d.opts.Clock.Now()) }()
 	d.step(ctx, Start{}) // before all else: our hello is the first message, also where much is wanted and the peer's is here at once
 	var wg, doors sync.WaitGroup
 	wg.Go(func() { d.receive(ctx) })
 	wg.Go(func() { d.send(ctx) })
 	wg.Go(func() { d.load(ctx) })
 	doors.Go(func() { d.ingest(parent, ctx) })
+	wg.Go(func() { d.ack(ctx) })
 	wg.Go(func() { d.ask(ctx) })
 	wg.Go(func() { d.answer(ctx) })
 
@@ -102,6 +113,7 @@ func (d *driver) run(parent context.Context) error {
 	cancel()
 	closeErr := d.stream.Close()
 	close(d.ingests)
+	close(d.acks)
 	doors.Wait()
 	wg.Wait()
 	if err := parent.Err(); err != nil && d.closed.Code == CodeDone && !d.closed.Remote {
@@ -159,10 +171,7 @@ func (d *driver) step(ctx context.Context, ev Event) {
 		case Ingest:
 			d.ingests <- e
 		case Acked:
-			if err := d.acked(ctx, e.Heads); err != nil {
-				d.step(ctx, Failed{err})
-				return
-			}
+			d.acks <- e.Heads // waits where very many come at once
 		case Report:
 			if d.opts.Report != nil {
 				d.opts.Report(e.Status)
@@ -171,13 +180,9 @@ func (d *driver) step(ctx context.Context, ev Event) {
 			d.closed = e.Err
 		}
 	}
-}
-
-func (d *driver) acked(ctx context.Context, heads []object.ID) error {
-	if d.opts.Source.Device.IsZero() {
-		return nil
+	if d.follower != nil {
+		d.opts.Turns.tell(d.opts.Space, d.follower, d.session.waiting(), d.opts.Clock.Now())
 	}
-	return d.replica.Acked(ctx, d.opts.Source.Device, heads)
 }
 
 // report hands an event to the session unless the session is over.
@@ -191,7 +196,6 @@ func (d *driver) report(ctx context.Context, ev Event) bool {
 }
 
 func (d *driver) receive(ctx context.Context) {
-	haves := bucket{clock: d.opts.Clock, tokens: haveBurst, at: d.opts.Clock.Now(), rate: haveRate, burst: haveBurst}
 	for {
 		data, err := d.stream.Receive(ctx)
 		if err != nil {
@@ -209,7 +213,7 @@ func (d *driver) receive(ctx context.Context) {
 		} else if mine {
 			continue
 		}
-		if _, ok := m.(*Have); ok && !haves.take(ctx) {
+		if n := lookups(m); n > 0 && !d.meter.take(ctx, d.opts.Clock, n) {
 			return
 		}
 		if !d.report(ctx, Received{m}) {
@@ -218,30 +222,17 @@ func (d *driver) receive(ctx context.Context) {
 	}
 }
 
-// bucket slows a peer down that sends too many messages of a kind.
-type bucket struct {
-	clock       Clock
-	tokens      float64
-	at          time.Time
-	rate, burst float64 // per second; at once
-}
-
-// take waits until there is a token; false if ctx ended first.
-func (b *bucket) take(ctx context.Context) bool {
-	now := b.clock.Now()
-	b.tokens = min(b.burst, b.tokens+now.Sub(b.at).Seconds()*b.rate)
-	b.at = now
-	if b.tokens--; b.tokens >= 0 {
-		return true
+// lookups is what a message costs of lookRate: nothing where the protocol bounds what it costs.
+func lookups(m Message) float64 {
+	switch m := m.(type) {
+	case *Hello:
+		return helloLooks + float64(len(m.Heads.IDs)/looksEach)
+	case *Chains:
+		return float64((len(m.Base) + len(m.Chains)) / looksEach)
+	case *Have:
+		return 1 + float64(len(m.Heads.IDs)/looksEach)
 	}
-	wait, stop := b.clock.Timer(time.Duration(float64(time.Second) / b.rate))
-	defer stop()
-	select {
-	case <-wait:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return 0
 }
 
 // outbox holds what waits to be sent. The session's own rules bound it.

@@ -393,7 +393,7 @@ func TestReceiptFloodIsSlowed(t *testing.T) {
 		if err := x.Send(ctx, Encode(&Hello{Version, HeadsOf(b.Heads())})); err != nil {
 			t.Fatal(err)
 		}
-		for range haveBurst + 5*haveRate {
+		for range lookBurst + 5*lookRate {
 			if err := x.Send(ctx, Encode(&Have{Heads: HeadsOf(b.Heads())})); err != nil {
 				t.Fatal(err)
 			}

@@ -54,11 +54,15 @@ const (
 	// byeTimeout is how long a closing session waits for its last words to go out.
 	byeTimeout = time.Second
 
-	// haveRate and haveBurst bound how many receipts of a peer are looked at: each
-	// costs a lookup per head. Faster ones wait in the stream, whose flow control
-	// then slows the peer down. All other messages are bounded by their protocol.
-	haveRate  = 500 // per second
-	haveBurst = 1000
+	// lookRate and lookBurst bound what of a device's messages is looked up in a space,
+	// over all its sessions: a receipt is one and one more for looksEach heads, and chains
+	// likewise. A hello is helloLooks, because it may have a history compared and its
+	// first batches read: who comes again and again is let in twice a second. What comes
+	// faster waits in the stream, whose flow control then slows the peer down.
+	lookRate   = 500 // per second
+	lookBurst  = 1000
+	looksEach  = 4
+	helloLooks = 250
 
 	// maxOutbox bounds what waits to be sent: hello, two chains, MaxInFlight
 	// batches, bye, and have messages between them, which replace each other.
@@ -80,7 +84,7 @@ const (
 	blockWindow = 8
 
 	// maxAsked is how many asks of a peer wait to be answered; one that sends more is
-	// closed. askRate and askBurst bound how many are looked at, as haveRate does.
+	// closed. askRate and askBurst bound how many are looked at, as lookRate does.
 	maxAsked = 16
 	askRate  = 500 // per second
 	askBurst = 1000
@@ -91,6 +95,36 @@ const (
 
 	// maxLiars bounds the devices remembered because they sent wrong blocks.
 	maxLiars = 1024
+
+	// maxDecoded is the most a batch of a peer may occupy once decoded, in bytes, and
+	// maxBatchCommits how many commits it may have: what a replica signs at once has up to
+	// 6 MiB and 6,000 in the worst case (512 KiB of commits and a largest one). A batch
+	// past these would hold up all others, edits made here included.
+	maxDecoded      = 8 << 20
+	maxBatchCommits = 8192
+
+	// maxDoors is how many batches of peers are unpacked and admitted at once, of
+	// different spaces: each takes some 50 MB at worst.
+	maxDoors = 2
+
+	// smallBatch is the length, unpacked, of a batch that is an edit or a few: at worst
+	// it has a thousand commits. turnCost is what a batch costs beside its length, in
+	// bytes that take as long.
+	smallBatch = 4 << 10
+	turnCost   = 1 << 10
+
+	// A door rests for a leastRest-th of the time that a large batch took, and for those
+	// that lag behind up to mostRest times that, or maxRest: a peer that takes in slowly on
+	// purpose slows others' large batches down to a fifth, and no edit. lagPatience is after
+	// how long a peer that takes nothing is not waited for.
+	leastRest   = 4
+	mostRest    = 4
+	maxRest     = 2 * time.Second
+	lagPatience = 5 * time.Second
+
+	// maxMisses is after how many heads of a peer that are not here the others are not
+	// looked up: that is done anew with every change, and it may tell any.
+	maxMisses = 64
 
 	// maxRelayed is how many ids of relayed commits are remembered for RelayDelay.
 	maxRelayed = 4096

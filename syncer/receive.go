@@ -64,11 +64,12 @@ func (s *Session) peerHeads(h *Heads) {
 	}
 }
 
-// resolve looks again for the heads the peer told that were not here.
+// resolve looks again for the heads the peer told that were not here. Where very many are not, some of those that are
+// may be found only later.
 func (s *Session) resolve() {
 	var still []object.ID
 	for _, id := range s.peer.unknown {
-		if !s.view.Has(id) {
+		if len(still) >= maxMisses || !s.view.Has(id) {
 			still = append(still, id)
 			continue
 		}

@@ -168,7 +168,54 @@ func (d *driver) ingest(parent, session context.Context) {
 		if parent.Err() != nil {
 			continue
 		}
-		d.report(session, d.admit(parent, e, func(ev Event) { d.report(session, ev) }))
+		turn, err := d.opts.Turns.take(parent, d.opts.Space, d.opts.Source.Device, costOf(e.Data))
+		if err != nil {
+			continue // the node closes
+		}
+		began := d.opts.Clock.Now()
+		ev := d.admit(parent, e, func(ev Event) { d.report(session, ev) })
+		now := d.opts.Clock.Now()
+		rest := d.opts.Turns.done(turn, now.Sub(began), now)
+		d.report(session, ev)
+		if rest != nil {
+			d.rest(parent, turn, rest)
+		}
+	}
+}
+
+// rest keeps the door closed after a turn for as long as is needed.
+func (d *driver) rest(ctx context.Context, w *turn, r *rest) {
+	defer d.opts.Turns.wake(w, r)
+	least, stop := d.opts.Clock.Timer(r.least)
+	defer stop()
+	select {
+	case <-least:
+	case <-ctx.Done():
+		return
+	}
+	d.opts.Turns.rested(w, r, d.opts.Clock.Now())
+	most, stop := d.opts.Clock.Timer(r.most - r.least)
+	defer stop()
+	select {
+	case <-r.over:
+	case <-most:
+	case <-ctx.Done():
+	}
+}
+
+// ack records what the peer holds, also what it told last. It waits for the door, so that the session does not.
+func (d *driver) ack(ctx context.Context) {
+	var failed sync.WaitGroup
+	defer failed.Wait()
+	known := !d.opts.Source.Device.IsZero()
+	for heads := range d.acks {
+		if !known {
+			continue
+		}
+		if err := d.replica.Acked(context.WithoutCancel(ctx), d.opts.Source.Device, heads); err != nil {
+			known = false
+			failed.Go(func() { d.report(ctx, Failed{err}) }) // the session may be waiting for room here
+		}
 	}
 }
 
@@ -196,12 +243,12 @@ func unbatch(data []byte, pace func()) (*history.Batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := history.Pausing{Pause: pace}.DecodeBatch(wire, history.MaxBatchSize)
+	b, err := history.Pausing{Pause: pace}.DecodeBatch(wire, maxDecoded)
 	if err != nil {
 		return nil, err
 	}
-	if len(b.Commits) == 0 {
-		return nil, malformed("a batch has no commits")
+	if n := len(b.Commits); n == 0 || n > maxBatchCommits {
+		return nil, malformed("a batch has no commits, or too many")
 	}
 	return b, nil
 }

@@ -80,6 +80,7 @@ var manifest = &authority.Manifest{Kind: "test.example/script", Version: 1, Poli
 	{Name: "lines", Type: "log", Schema: text}, {Name: "seen", Type: "growset", Schema: text},
 	{Name: "owner", Type: "once", Schema: text}, {Name: "votes", Type: "counter"},
 	{Name: "todo", Type: "list", Schema: text}, {Name: "note", Type: "text"},
+	{Name: "sale", Type: authority.TypeFold, Fold: "test.example/sale", Version: 1, Schema: text},
 	{Name: "stock", Type: authority.TypeMap, Of: &authority.Field{Type: authority.TypeRecord, Fields: []authority.Field{
 		{Name: "name", Type: "register", Schema: text}, {Name: "count", Type: "counter"}, {Name: "about", Type: "text"},
 		{Name: "marks", Type: authority.TypeMap, Of: &authority.Field{Type: "set", Schema: text}}}}},

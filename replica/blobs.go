@@ -67,7 +67,7 @@ func decodeBlobRecord(v []byte) (r blobRecord, err error) {
 	return r, err
 }
 
-// blobRecord reads the record of a blob; ok is false where there is none.
+// readBlobRecord reads the record of a blob; ok is false where there is none.
 func readBlobRecord(r store.Reader, root object.ID) (rec blobRecord, ok bool, err error) {
 	v, err := r.Get(blobKey(root))
 	if errors.Is(err, store.ErrNotFound) {

@@ -1,7 +1,6 @@
 package syncer
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -63,8 +62,9 @@ type Want struct {
 }
 
 // Want asks the peers for a block that has an id, of a blob of some size. Readers share what is asked for, but not with
-// those who were told another size: what is right for one descriptor is wrong for the other. take gets its bytes, which have that id, once, from some goroutine,
-// and keeps them before it returns; they are not valid afterwards. Who does not wait any more calls Drop.
+// those who were told another size: what is right for one descriptor is wrong for the other. take gets its bytes, which
+// have that id, once, from some goroutine, and keeps them before it returns; they are not valid afterwards. Who does not
+// wait any more calls Drop.
 func (x *Blobs) Want(at BlockAt, id object.ID, size int64, take func(data []byte) error) *Want {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -187,16 +187,13 @@ func sooner(a, b time.Time) time.Time {
 	return a
 }
 
-// errNotAsked and errWrongBlock are what an answer can be wrong by.
-var errNotAsked = errors.New("it answers what was not asked")
-
 // answer takes what a peer answered. The error is a *MessageError that ends its session.
 func (x *Blobs) answer(p *blobPeer, m *Block, now time.Time) error {
 	x.mu.Lock()
 	w := p.open[m.Number]
 	if w == nil {
 		x.mu.Unlock()
-		return &MessageError{CodeProtocol, errNotAsked.Error()}
+		return &MessageError{CodeProtocol, "it answers what was not asked"}
 	}
 	delete(p.open, m.Number)
 	p.heard, p.stalled = now, false

@@ -88,7 +88,9 @@ func readBlob(ctx context.Context, s *service, a readArgs, w io.Writer, tell fun
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		here, _ := r.Here()
-		err = failf("not_ready", "%d of %d bytes of %s came within %v; what came stays, and the next time goes on from there", here, b.Size, b.Root, a.Wait)
+		st := space.Status()
+		err = failf("not_ready", "%d of %d bytes of %s came within %v (%s, %d connected); what came stays, and the next time goes on from there",
+			here, b.Size, b.Root, a.Wait, st.State, st.Peers)
 	}
 	return blobInfoOf(b), err
 }

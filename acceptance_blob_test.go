@@ -111,6 +111,45 @@ func TestBlobTravels(t *testing.T) {
 	}
 }
 
+// Who opens a blob that is here through another space reads it, and has it served in this one when a peer has shown that it
+// has it too: not to a member who knows nothing but its hash.
+func TestOpenedBlobIsServedToWhoHasIt(t *testing.T) {
+	ctx := within(t)
+	var w wires
+	data := noise(3*blob.ChunkSize + 5)
+	ben := w.open(t, hhs.Kinds(albumKind))
+	b := cover(t, must(hhs.Create(ctx, ben, albumKind))(t), data)
+	for _, has := range []bool{false, true} {
+		eve := w.listen(t, "ws://eve", hhs.Kinds(albumKind))
+		room := must(hhs.Create(ctx, eve, albumKind))(t)
+		if has {
+			cover(t, room, data)
+		} else {
+			ok(t, room.Update(ctx, func(tx *hhs.Tx, r album) error { return r.Cover.Set(tx, b) }))
+		}
+		bens := must(hhs.Join(ctx, ben, albumKind, room.Link().String()))(t)
+		shown(t, bens)
+		ok(t, bens.WaitSynced(ctx))
+		r := openBlob(t, bens, b)
+		ok(t, iotest.TestReader(r, data))
+		for has {
+			came := bens.BlobsChanged()
+			if _, err := bens.Replica().ServeBlob(b.Root, 1, 3); err == nil {
+				break
+			}
+			select {
+			case <-came:
+			case <-ctx.Done():
+				t.Fatal("whose peer has it is not served")
+			}
+		}
+		if got, err := bens.Replica().ServeBlob(b.Root, 1, 3); has != (err == nil) {
+			t.Errorf("the peer has it: %v; it is given %d bytes, %v", has, len(got), err)
+		}
+		ok(t, eve.Close())
+	}
+}
+
 // A node that ends in the middle goes on where it was; what one peer lacks another gives.
 func TestBlobResumesFromOthers(t *testing.T) {
 	ctx := within(t)

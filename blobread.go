@@ -37,17 +37,27 @@ type BlobReader struct {
 	last   int64 // the chunk read last; -1: none
 	data   []byte
 	window map[int64]*syncer.Want // on the way
+
+	proof *syncer.Want // of a root that is here and was not given by this space's peers; may be nil
 }
 
-// OpenBlob opens a blob that a value of this space holds. It fetches nothing yet. ctx bounds all reading: a Read that
+// OpenBlob opens a blob that a value of this space holds. It fetches nothing yet; of one that is here through another space
+// it asks for the root, and from when a peer of this space has given that, they are served the blob. ctx bounds all reading: a Read that
 // waits for peers ends with it. A *MalformedBlob, here or when reading, says that the descriptor stands for no blob.
 func (s *AnySpace) OpenBlob(ctx context.Context, b Blob) (*BlobReader, error) {
-	c, err := s.rep.Blob(ctx, b)
+	c, err := s.rep.Blob(b)
+	if err != nil {
+		return nil, err
+	}
+	root, unproven, err := c.Unproven()
 	if err != nil {
 		return nil, err
 	}
 	r := &BlobReader{space: s, copy: c, tree: b.Tree(), last: -1, window: map[int64]*syncer.Want{}}
 	r.ctx, r.stop = context.WithCancel(ctx)
+	if unproven {
+		r.proof = r.want(root)
+	}
 	return r, nil
 }
 
@@ -262,6 +272,9 @@ func (r *BlobReader) Keep(ctx context.Context, tell func(here int64)) error {
 // Close ends the reading. What is on the way for nobody else is not asked for any more.
 func (r *BlobReader) Close() error {
 	r.stop()
+	if r.proof != nil {
+		r.proof.Drop()
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, w := range r.window {

@@ -94,5 +94,5 @@ func keeping(space *replica.Space, p export.BlobPart) (*replica.BlobCopy, error)
 	if err != nil || !named {
 		return nil, err
 	}
-	return space.BlobFrom(Blob{Root: p.Root, Size: p.Size})
+	return space.Blob(Blob{Root: p.Root, Size: p.Size})
 }

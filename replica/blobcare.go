@@ -197,6 +197,7 @@ func (n *Node) collectBlob(ctx context.Context, root object.ID) (removed bool, e
 		}
 		b.DeleteRange(blocksOf(rec.num), end(blocksOf(rec.num)))
 		b.Delete(blobKey(root))
+		b.Delete(heldKey(object.ID{}, root))
 		removed = true
 		return nil
 	})

@@ -87,8 +87,9 @@ func (s *Space) eachNamed(r store.Reader, f func(root object.ID) error) error {
 	}
 }
 
-// holdBlobs notes that this node has, through this space, the blobs that an own commit is the first to name here. One that
-// another op named before may be no more than written back, with a value of which this device's program knows a part.
+// holdBlobs notes that this node has, through this space, the blobs that an own commit is the first to name: here, or
+// anywhere since they were put. Another may be no more than written back, with a value of which this device's program
+// knows a part.
 func (d *door) holdBlobs(in *entering) error {
 	if in.commit.Env.Author != d.space.node.device() {
 		return nil
@@ -104,7 +105,12 @@ func (d *door) holdBlobs(in *entering) error {
 				before = true
 				break
 			}
-			if !before {
+			put, err := isHeld(d.tx, object.ID{}, b.Root)
+			if err != nil {
+				return err
+			}
+			if put || !before {
+				d.records.Delete(heldKey(object.ID{}, b.Root))
 				d.records.Put(heldKey(d.space.id, b.Root), []byte{})
 				d.holds = true
 			}

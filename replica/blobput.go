@@ -190,6 +190,7 @@ func (p *BlobPut) keep(b blob.Blob) error {
 		return err
 	}
 	p.batch.Put(blobKey(b.Root), blobRecord{p.num, b.Size, b.Size, n.cfg.Now().UnixMilli()}.encode())
+	p.batch.Put(heldKey(object.ID{}, b.Root), []byte{})
 	p.batch.Delete(putKey(p.num))
 	return closedError(n.cfg.Store.Apply(p.ctx, &p.batch, store.Synced))
 }

@@ -10,38 +10,17 @@ import (
 	"github.com/hyperhyperspace/hhs-go/store"
 )
 
-// BlobCopy is what this node has of a blob. Its methods may be called from any goroutine.
+// BlobCopy is what this node has of a blob that a space names. Its methods may be called from any goroutine.
 type BlobCopy struct {
-	node *Node
-	blob blob.Blob
-	into *Space // through which it is here once its root was taken; nil where that is known
+	space *Space
+	node  *Node
+	blob  blob.Blob
 }
 
-// Blob returns the copy of a blob. Where an op of this space that counts names it, its peers are served from now on what
-// this node has of it. The descriptor is not believed: a *blob.Malformed says that it is no blob.
-func (s *Space) Blob(ctx context.Context, b blob.Blob) (*BlobCopy, error) {
-	c, err := s.copyOf(b)
-	if err == nil {
-		err = s.hold(ctx, b.Root)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open blob %s: %w", b.Root.Short(), err)
-	}
-	return c, nil
-}
-
-// BlobFrom is Blob for bytes that a file brings. It is here through this space once the root came from that file: a file
-// that only names a blob does not have it served.
-func (s *Space) BlobFrom(b blob.Blob) (*BlobCopy, error) {
-	c, err := s.copyOf(b)
-	if err != nil {
-		return nil, fmt.Errorf("blob %s of a file: %w", b.Root.Short(), err)
-	}
-	c.into = s
-	return c, nil
-}
-
-func (s *Space) copyOf(b blob.Blob) (*BlobCopy, error) {
+// Blob returns the copy of a blob. The descriptor is not believed: a *blob.Malformed says that it is no blob. It is here
+// through this space, so that its peers are given it, once its root was taken for it, from a peer or a file: who only
+// names what this node has of other spaces does not have it served.
+func (s *Space) Blob(b blob.Blob) (*BlobCopy, error) {
 	s.settled()
 	err := b.Check()
 	if err == nil {
@@ -53,7 +32,29 @@ func (s *Space) copyOf(b blob.Blob) (*BlobCopy, error) {
 			return err
 		})
 	}
-	return &BlobCopy{node: s.node, blob: b}, err
+	if err != nil {
+		return nil, fmt.Errorf("open blob %s: %w", b.Root.Short(), err)
+	}
+	return &BlobCopy{s, s.node, b}, nil
+}
+
+// Unproven tells whether a blob is here and not through this space, which names it: then its root is to be asked for.
+func (c *BlobCopy) Unproven() (root Block, ok bool, err error) {
+	err = c.node.view(func(r store.Reader) error {
+		held, err := isHeld(r, c.space.id, c.blob.Root)
+		if err == nil && !held {
+			ok, err = c.space.named(r, c.blob.Root)
+		}
+		if err == nil && ok {
+			_, ok, err = readBlobRecord(r, c.blob.Root)
+		}
+		return err
+	})
+	return c.root(), ok, err
+}
+
+func (c *BlobCopy) root() Block {
+	return Block{Root: c.blob.Root, Place: c.blob.Tree().Root(), ID: c.blob.Root}
 }
 
 // hold notes that a blob is here through this space, if an op that counts names it.
@@ -114,7 +115,7 @@ func (c *BlobCopy) Missing(index int64) (b Block, ok bool, err error) {
 	if !t.Has(blob.Place{Index: index}) {
 		return b, false, nil
 	}
-	b = Block{Root: c.blob.Root, Place: t.Root(), ID: c.blob.Root}
+	b = c.root()
 	err = c.node.withBlob(c.blob.Root, func(s *blobReading) error {
 		for level := t.Height(); level >= 0; level-- {
 			p := blob.Place{Level: level, Index: index}
@@ -140,13 +141,12 @@ func (c *BlobCopy) Missing(index int64) (b Block, ok bool, err error) {
 	return b, false, err
 }
 
-// Take keeps a block that Missing told, if data is that block: else it is a *blob.WrongBytes, or a *blob.Malformed when the
+// Take keeps a block that Missing or Unproven told, if data is that block: else it is a *blob.WrongBytes, or a *blob.Malformed when the
 // blob is none.
 func (c *BlobCopy) Take(ctx context.Context, b Block, data []byte) error {
-	t := c.blob.Tree()
-	err := c.node.take(ctx, c.blob.Root, t, b.Place, b.ID, data)
-	if err == nil && c.into != nil && b.Place == t.Root() && b.ID == c.blob.Root {
-		err = c.into.hold(ctx, b.ID)
+	err := c.node.take(ctx, c.blob.Root, c.blob.Tree(), b.Place, b.ID, data)
+	if err == nil && b == c.root() {
+		err = c.space.hold(ctx, b.ID)
 	}
 	return err
 }

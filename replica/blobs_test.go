@@ -55,11 +55,27 @@ func setTitle(t testing.TB, s *replica.Space, v any) replica.Receipt {
 
 func openBlob(t testing.TB, s *replica.Space, b blob.Blob) *replica.BlobCopy {
 	t.Helper()
-	c, err := s.Blob(context.Background(), b)
+	c, err := s.Blob(b)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// takeRoot gives a copy the root of a blob, as a peer does.
+func takeRoot(t testing.TB, from *replica.Node, c *replica.BlobCopy) {
+	t.Helper()
+	root, _, err := c.Unproven()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, _, err := from.BlobBlock(root.Root, root.Place)
+	if err == nil {
+		err = c.Take(context.Background(), root, data)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // fetch brings chunk i from one copy to another, as a session does, and returns how many blocks that took.
@@ -271,8 +287,27 @@ func TestBlobServed(t *testing.T) {
 	serves("named by a peer", other, false)
 	setTitle(t, other, map[string]any{"written": "back", "file": b.Value()})
 	serves("written back", other, false)
-	openBlob(t, other, b)
-	serves("opened", other, true)
+	c := openBlob(t, other, b)
+	if _, ok, err := c.Unproven(); err != nil || !ok {
+		t.Errorf("opened: proven, %v", err)
+	}
+	serves("opened", other, false)
+	takeRoot(t, n, c)
+	serves("opened, and its root given", other, true)
+	if _, ok, err := c.Unproven(); err != nil || ok {
+		t.Errorf("its root given: not proven, %v", err)
+	}
+	// Who puts a file and names it is not kept from serving it by who named it before.
+	again := create(t, n)
+	if theirs, err = m.Join(context.Background(), again.ID()); err != nil {
+		t.Fatal(err)
+	}
+	pull(t, theirs, again, 1<<20)
+	setTitle(t, theirs, b.Value())
+	pull(t, again, theirs, 1<<20)
+	putBlob(t, n, noise(2*blob.ChunkSize))
+	setTitle(t, again, b.Value())
+	serves("put again", again, true)
 	if _, err := s.ServeBlob(b.Root, 1, 2); !errors.Is(err, replica.ErrNotHere) {
 		t.Errorf("a place it does not have: %v", err)
 	}
@@ -359,7 +394,7 @@ func TestBlobRefused(t *testing.T) {
 	if err := c.Take(context.Background(), first, root); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := theirs.Blob(context.Background(), lie); !errors.As(err, &bad) {
+	if _, err := theirs.Blob(lie); !errors.As(err, &bad) {
 		t.Errorf("a lie about a blob that is here: %v", err)
 	}
 }
@@ -555,7 +590,7 @@ func TestBlobsCollectedMeanwhile(t *testing.T) {
 			}
 		}
 		if opened {
-			openBlob(t, s, b)
+			takeRoot(t, n, openBlob(t, s, b))
 		} else {
 			setTitle(t, s, b.Value())
 		}

@@ -26,7 +26,7 @@ import (
 //	b <number:8> <level> <index:8>  a block of a blob
 //	b <number:8> ff <page:8>      which of 1,024 chunks are here
 //	U <number:8>                  a put that has not ended: time, digest of the first chunk
-//	K <space digest> <codec> <digest>  a blob that is here through a space
+//	K <space digest> <codec> <digest>  a blob that is here through a space; of zeros: put, and not named since
 //	s <space number:4> ...        all of one space:
 //	   c <num:8>                  commit record: envelope and parts (record.go)
 //	   i <digest:8>               first bytes of commit ids -> the numbers of those that begin so
@@ -101,6 +101,7 @@ func blobKey(root object.ID) []byte { return rootKey([]byte{prefixBlob}, root) }
 // heldKeys is how the keys of what a space brought begin.
 func heldKeys(space object.ID) []byte { return appendDigest([]byte{prefixHeld}, space) }
 
+// heldKey says that a blob is here through a space; through none, that it was put and not named since.
 func heldKey(space, root object.ID) []byte { return rootKey(heldKeys(space), root) }
 
 func putKey(num uint64) []byte { return binary.BigEndian.AppendUint64([]byte{prefixPut}, num) }

@@ -305,7 +305,7 @@ func ReservedFields() []string {
 		"id", "kind", "update", "link", "words", "status", "subscribeStatus", "ready", "setName", "names", "peers", "info", "held", "receipt",
 		"addServers", "leave", "then", "constructor", "attach", "get", "toString", "valueOf", "toJSON", "node", "__proto__",
 		"undo", "redo", "undoState", "subscribeUndo", "schema", "upgrade", "subscribeSchema",
-		"version", "history", "at", "atJudgedNow", "diff", "openBlob",
+		"version", "history", "at", "atJudgedNow", "diff", "openBlob", "byType", "backlinks",
 		"subscribeHeld", "subscribeErrors", "subscribeNames", "subscribePeers", "invitation",
 	}
 }

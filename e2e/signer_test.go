@@ -120,7 +120,7 @@ func TestSilentSigner(t *testing.T) {
 		"edit":    in(map[string]any{"field": "messages", "since": "never", "edits": []any{}}),
 		"receipt": in(map[string]any{"commits": []any{commit}}), "status": in(nil), "peers": in(nil),
 		"undo": in(nil), "redo": in(nil), "undoState": in(nil), "schema": in(nil), "upgrade": in(map[string]any{"manifest": manifest}),
-		"version": in(nil), "history": in(nil), "diff": in(nil),
+		"version": in(nil), "history": in(nil), "diff": in(nil), "find": in(map[string]any{"type": "example.org/note"}),
 		"fileExport": in(nil), "fileRead": {"file": 1}, "fileImport": {}, "fileWrite": {"file": 2, "data": []byte{}}, "fileEnd": {"file": 2, "stop": true},
 		"blobBegin": {}, "blobWrite": {"put": 1, "data": []byte("bytes")}, "blobEnd": {"put": 1}, "blobAbort": {"put": 1},
 		"blobRead": in(map[string]any{"blob": small, "from": 0}), "blobHave": in(map[string]any{"blob": small}), "blobKeep": in(map[string]any{"blob": small}),

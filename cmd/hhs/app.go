@@ -87,7 +87,7 @@ Experimental: formats and commands may change, and the cryptography has not been
 	root.PersistentFlags().BoolVar(&a.noWords, "no-words", false, "show no three words of spaces, and let nobody find them by these through this command")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON, errors too")
 	root.AddCommand(a.initCommand(), a.idCommand(), a.chatCommand(), a.demoCommand(), a.serveCommand(), a.spaceCommand(),
-		a.getCommand(), a.setCommand(), a.undoCommand(), a.redoCommand(), a.logCommand(), a.diffCommand(), a.watchCommand(), a.peersCommand(),
+		a.getCommand(), a.setCommand(), a.undoCommand(), a.redoCommand(), a.logCommand(), a.diffCommand(), a.queryCommand(), a.watchCommand(), a.peersCommand(),
 		a.exportCommand(), a.importCommand(), a.verifyCommand(),
 		a.statusCommand(), a.fsckCommand(), a.backupCommand(), a.restoreCommand(), a.compactCommand(), a.versionCommand())
 	return root

@@ -167,7 +167,7 @@ func (a *app) call(ctx context.Context, method string, args any, r role, recv fu
 
 // readsOnly are the methods with one result that may be asked again when the
 // process that worked on them was killed.
-var readsOnly = map[string]bool{"id": true, "space.list": true, "space.show": true, "space.manifest": true, "get": true, "log": true, "diff": true, "peers": true, "status": true}
+var readsOnly = map[string]bool{"id": true, "space.list": true, "space.show": true, "space.manifest": true, "get": true, "log": true, "diff": true, "query": true, "peers": true, "status": true}
 
 // call makes a call within the process, through the same encoding.
 func (o *owner) call(ctx context.Context, method string, args any, recv func(json.RawMessage) error) error {

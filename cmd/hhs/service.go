@@ -62,7 +62,7 @@ func methods() map[string]method {
 		"id": answer(identityOf), "id.name": answer(setName), "id.protect": answer(protect),
 		"space.create": answer(createSpace), "space.list": answer(listSpaces), "space.show": answer(showSpace), "space.manifest": answer(manifestNow), "space.upgrade": answer(upgradeSpace),
 		"space.join": answer(joinSpace), "space.leave": answer(leaveSpace),
-		"get": answer(getFields), "log": answer(logSpace), "diff": answer(diffSpace), "apply": answer(applyOps), "peers": answer(listPeers),
+		"get": answer(getFields), "log": answer(logSpace), "diff": answer(diffSpace), "query": answer(querySpace), "apply": answer(applyOps), "peers": answer(listPeers),
 		"undo": answer(undoEdits), "redo": answer(redoEdits),
 		"watch": watchSpace, "export": sendFile(exportSpace), "object.export": sendFile(exportObject), "import": job(importFile), "blob.put": job(putFile), "blob.read": sendFile(readBlob), "status": answer(statusOfNode),
 		"care.check": job(check), "care.backup": job(backUp), "care.compact": job(compact),

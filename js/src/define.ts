@@ -9,7 +9,7 @@ const reserved: ReadonlySet<string> = new Set([
   'id', 'kind', 'update', 'link', 'words', 'status', 'subscribeStatus', 'ready', 'setName', 'names', 'peers', 'info', 'held', 'receipt',
   'addServers', 'leave', 'then', 'constructor', 'attach', 'get', 'toString', 'valueOf', 'toJSON', 'node', '__proto__',
   'undo', 'redo', 'undoState', 'subscribeUndo', 'schema', 'upgrade', 'subscribeSchema',
-  'version', 'history', 'at', 'atJudgedNow', 'diff', 'openBlob',
+  'version', 'history', 'at', 'atJudgedNow', 'diff', 'openBlob', 'byType', 'backlinks',
   'subscribeHeld', 'subscribeErrors', 'subscribeNames', 'subscribePeers', 'invitation',
 ])
 

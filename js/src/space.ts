@@ -1,11 +1,13 @@
 /** A space as an application sees it: fields, updates, status, people. */
 import { BlobHandle } from './blobs.js'
+import type { Value } from './cbor.js'
 import type { Client, Data, Event } from './client.js'
 import { type Handles, handle } from './composed.js'
 import { Declared } from './declared.js'
 import type { SpaceKind } from './define.js'
 import { HhsError } from './errors.js'
 import type { Access, Step } from './fields.js'
+import { type FindOptions, type Linked, Query, linkedTo } from './find.js'
 import { Listeners, PathListeners, type Source, type SubscribeOptions, type Unsubscribe, observe, report } from './live.js'
 import { type Difference, type HistoryPage, type HistoryQuery, type Past, PastBase, diff, history } from './past.js'
 import type { BlobValue } from './schema.js'
@@ -154,6 +156,7 @@ export class SpaceBase<F extends Fields> {
   readonly #heldChanges = new Listeners()
   readonly #peerChanges = new Listeners()
   readonly #writes = new Listeners()
+  readonly #arrivals = new Listeners()
   readonly #blobChanges = new Listeners()
   readonly #fieldChanges = new Map<string, PathListeners>()
   readonly #errorListeners = new Set<(e: HhsError) => void>()
@@ -301,6 +304,29 @@ export class SpaceBase<F extends Fields> {
   /** What the version `to`, by default the present one, shows otherwise than `from`. `too_large` when that is more than 10,000 values. */
   diff(from: string, to?: string): Promise<Difference[]> {
     return diff(this.#client, this.id, from, to)
+  }
+
+  /**
+   * What the space shows of a type: values with that text as their `$type`, and attached objects; with `#` and a place the records of a
+   * map, `#items`, or `#items.parts` for those in them. What was replaced, removed or taken back is not among it.
+   */
+  byType<T = Value>(type: string, options: FindOptions = {}): Query<T> {
+    return this.#query({ type }, options)
+  }
+
+  /** What the space shows that links to an object, a file, another space or, with a reference, a value in it; with `type` only what is of it. */
+  backlinks<T = Value>(to: Linked, options: FindOptions & { type?: string } = {}): Query<T> {
+    return this.#query(linkedTo(to), options)
+  }
+
+  #query<T>(about: Data, options: FindOptions): Query<T> {
+    const question: Data = { space: this.id, ...about }
+    for (const [name, v] of Object.entries(options)) if (v !== undefined) question[name] = v as Value
+    const changes: Source = changed => {
+      const stops = [this.#writes.source(changed), this.#arrivals.source(changed)]
+      return () => { for (const stop of stops) stop() }
+    }
+    return new Query<T>(this.#client, question, changes, o => this.#heard(o))
   }
 
   async #turn(method: 'undo' | 'redo', options: Data): Promise<Undone | undefined> {
@@ -493,8 +519,10 @@ export class SpaceBase<F extends Fields> {
 
   #setStatus(s: Status): void {
     const came = s.ready && !this.#current.ready
+    const more = s.commits !== this.#current.commits
     this.#current = s
     this.#statusChanges.tell()
+    if (more) this.#arrivals.tell()
     if (came) this.#learnAgain() // and then tells the subscribers
   }
 }

@@ -9,6 +9,7 @@ import { blobs } from './blobs.js'
 import { editors } from './codemirror.js'
 import { List, composed } from './composed.js'
 import { files } from './files.js'
+import { Wiki, finds } from './find.js'
 import { past } from './past.js'
 import { Notes, sequences, sequencesOfEngine } from './sequences.js'
 import { unreachable } from './unreachable.js'
@@ -24,6 +25,7 @@ describe('with the engine', () => composed(() => open(List)))
 describe('lists and texts with the engine', () => sequences(() => open(Notes)))
 describe('what only the engine does with them', () => sequencesOfEngine(() => open(Notes)))
 describe('the past, with the engine', () => past(() => open(List)))
+describe('what is found, with the engine', () => finds(() => open(Wiki)))
 describe('files, with the engine', () => files(() => open(List)))
 describe('editors, with the engine', () => editors(() => open(Notes)))
 describe('blobs, with the engine', () => blobs(() => open(List)))

@@ -45,7 +45,7 @@ var methods = map[string]method{
 	"read": (*engine).read, "edit": (*engine).edit, "names": (*engine).names, "receipt": (*engine).receipt, "status": (*engine).status, "peers": (*engine).peers,
 	"undo": (*engine).undo, "redo": (*engine).redo, "undoState": (*engine).undoState,
 	"schema": (*engine).schema, "upgrade": (*engine).upgrade,
-	"version": (*engine).version, "history": (*engine).history, "diff": (*engine).diff,
+	"find": (*engine).find, "version": (*engine).version, "history": (*engine).history, "diff": (*engine).diff,
 	"fileExport": (*engine).fileExport, "fileImport": (*engine).fileImport, "fileRead": (*engine).fileRead, "fileWrite": (*engine).fileWrite, "fileEnd": (*engine).fileEnd,
 	"blobBegin": (*engine).blobBegin, "blobWrite": (*engine).blobWrite, "blobEnd": (*engine).blobEnd, "blobAbort": (*engine).blobAbort,
 	"blobRead": (*engine).blobRead, "blobHave": (*engine).blobHave, "blobKeep": (*engine).blobKeep,

@@ -44,7 +44,6 @@ type findPlay struct {
 	*undoPlay
 	ids   []object.ID
 	types []string
-	shape map[string]*crdt.Shape
 }
 
 func newFindPlay(t *testing.T, seed uint64) *findPlay {
@@ -112,11 +111,15 @@ func (p *findPlay) inside(tx *replica.Tx, field string, env *crdt.Env) (err erro
 			return err
 		}
 		if ok && p.r.IntN(6) > 0 {
-			in, err := env.At(crdt.Step{Maker: shown.Ref})
-			if err != nil || p.r.IntN(3) == 0 {
-				all, _ := crdt.RecordConflicts(env)
-				in, err = env.At(crdt.Step{Maker: all[len(all)-1].Ref})
+			maker := shown.Ref
+			if p.r.IntN(3) == 0 { // perhaps one that is not shown
+				all, err := crdt.RecordConflicts(env)
+				if err != nil {
+					return err
+				}
+				maker = all[len(all)-1].Ref
 			}
+			in, err := env.At(crdt.Step{Maker: maker})
 			if err != nil {
 				return err
 			}

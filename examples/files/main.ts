@@ -96,6 +96,10 @@ function show(entry: Entry<BlobValue>): HTMLElement {
     keep.hidden = true
     if (file.size < 50e6) void offer(file, row)
   })
+  // Whatever refers to these bytes, under whichever name, is found by their root.
+  shelf.backlinks(entry.value).subscribe(({ entries }) => {
+    $('.times', row).textContent = entries.length > 1 ? `put here ${entries.length} times` : ''
+  })
   return row
 }
 

@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	hhs "github.com/hyperhyperspace/hhs-go"
 	"github.com/hyperhyperspace/hhs-go/object"
-	"github.com/hyperhyperspace/hhs-go/store"
 )
 
 // job is an object with a type, which links to another object.
@@ -28,30 +26,10 @@ var jobFor = object.Sum(object.Raw, []byte("all of them"))
 // findOpen opens a space of many objects of one type that link to one object, and asks for the first page by both, each in a
 // process of its own.
 func findOpen(ctx context.Context, r *run) error {
-	s := stage{Dir: r.path("node"), N: r.n}
-	node, err := openNode(ctx, s.Dir, hhs.Offline())
+	s, err := filled(ctx, r, jobsKind, func(tx *hhs.Tx, r jobs, p payload) error {
+		return r.Jobs.At(p.key).Set(tx, job{jobType, p.value, jobFor})
+	})
 	if err != nil {
-		return err
-	}
-	space, err := hhs.Create(ctx, node, jobsKind)
-	if err != nil {
-		return err
-	}
-	s.Space = space.ID().String()
-	for some := range slices.Chunk(payloads(r.n, 1), opsPerTx) {
-		err := space.Update(ctx, func(tx *hhs.Tx, r jobs) error {
-			for _, p := range some {
-				if err := r.Jobs.At(p.key).Set(tx, job{jobType, p.value, jobFor}); err != nil {
-					return err
-				}
-			}
-			return nil
-		}, store.Memory)
-		if err != nil {
-			return err
-		}
-	}
-	if err := settled(ctx, node, s.Dir); err != nil {
 		return err
 	}
 	for _, part := range []string{"find-type", "find-link"} {

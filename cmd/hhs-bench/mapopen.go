@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	hhs "github.com/hyperhyperspace/hhs-go"
-	"github.com/hyperhyperspace/hhs-go/store"
 )
 
 // shelf has the same payload as a map and as a set.
@@ -20,33 +18,13 @@ var shelfKind = hhs.Define[shelf]("hhs.bench/shelf", 1)
 // mapOpen opens a large map and set and reads the first key and a page of each, every one in a process of its own, and
 // tells how much more memory that takes than a node that has opened nothing.
 func mapOpen(ctx context.Context, r *run) error {
-	s := stage{Dir: r.path("node"), N: r.n}
-	node, err := openNode(ctx, s.Dir, hhs.Offline())
-	if err != nil {
-		return err
-	}
-	space, err := hhs.Create(ctx, node, shelfKind)
-	if err != nil {
-		return err
-	}
-	s.Space = space.ID().String()
-	for some := range slices.Chunk(payloads(r.n, 1), opsPerTx) {
-		err := space.Update(ctx, func(tx *hhs.Tx, r shelf) error {
-			for _, p := range some {
-				if err := r.Map.At(p.key).Set(tx, p.value); err != nil {
-					return err
-				}
-				if err := r.Set.Add(tx, p.key+p.value); err != nil {
-					return err
-				}
-			}
-			return nil
-		}, store.Memory)
-		if err != nil {
+	s, err := filled(ctx, r, shelfKind, func(tx *hhs.Tx, r shelf, p payload) error {
+		if err := r.Map.At(p.key).Set(tx, p.value); err != nil {
 			return err
 		}
-	}
-	if err := settled(ctx, node, s.Dir); err != nil {
+		return r.Set.Add(tx, p.key+p.value)
+	})
+	if err != nil {
 		return err
 	}
 	idle, err := r.in(ctx, "idle", s)

@@ -35,10 +35,19 @@ func fill(ctx context.Context, space *hhs.Space[pairs], data []payload) error {
 
 // fillAt inserts the payload, so many in each transaction, at a level of durability.
 func fillAt(ctx context.Context, space *hhs.Space[pairs], data []payload, each int, level store.Durability) error {
+	err := putAll(ctx, space, data, each, level, func(tx *hhs.Tx, r pairs, p payload) error { return r.Pairs.Add(tx, p.key+p.value) })
+	if err != nil {
+		return err
+	}
+	return expect(space, -1) // whoever reads waits for what is on its way
+}
+
+// putAll puts the payload into a space, so many in each transaction, at a level of durability.
+func putAll[R any](ctx context.Context, space *hhs.Space[R], data []payload, each int, level store.Durability, put func(*hhs.Tx, R, payload) error) error {
 	for some := range slices.Chunk(data, each) {
-		err := space.Update(ctx, func(tx *hhs.Tx, r pairs) error {
+		err := space.Update(ctx, func(tx *hhs.Tx, root R) error {
 			for _, p := range some {
-				if err := r.Pairs.Add(tx, p.key+p.value); err != nil {
+				if err := put(tx, root, p); err != nil {
 					return err
 				}
 			}
@@ -48,7 +57,25 @@ func fillAt(ctx context.Context, space *hhs.Space[pairs], data []payload, each i
 			return err
 		}
 	}
-	return expect(space, -1) // whoever reads waits for what is on its way
+	return nil
+}
+
+// filled is a stage at a space with the payload in it, of a node that is closed.
+func filled[R any](ctx context.Context, r *run, kind hhs.Kind[R], put func(*hhs.Tx, R, payload) error) (s stage, err error) {
+	s = stage{Dir: r.path("node"), N: r.n}
+	node, err := openNode(ctx, s.Dir, hhs.Offline())
+	if err != nil {
+		return s, err
+	}
+	space, err := hhs.Create(ctx, node, kind)
+	if err != nil {
+		return s, err
+	}
+	s.Space = space.ID().String()
+	if err := putAll(ctx, space, payloads(r.n, 1), opsPerTx, store.Memory, put); err != nil {
+		return s, err
+	}
+	return s, settled(ctx, node, s.Dir)
 }
 
 // expect checks that the set holds n values, if n is one's to tell.

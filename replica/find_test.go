@@ -125,9 +125,11 @@ func (p *findPlay) inside(tx *replica.Tx, field string, env *crdt.Env) (err erro
 			}
 			return p.inside(tx, field, in)
 		}
-		if drafts, err = crdt.MapRemove(env); !ok || p.r.IntN(2) == 0 {
+		if !ok || p.r.IntN(2) == 0 {
 			drafts = make([]crdt.Draft, 1)
 			drafts[0], err = crdt.MapMake(env)
+		} else {
+			drafts, err = crdt.MapRemove(env)
 		}
 	case shape.Fields != nil:
 		in, err := env.At(crdt.Step{Key: shape.Fields[p.r.IntN(len(shape.Fields))].Name})

@@ -131,6 +131,9 @@ func (p *findPlay) inside(tx *replica.Tx, field string, env *crdt.Env) (err erro
 		} else {
 			drafts, err = crdt.MapRemove(env)
 		}
+		if err != nil {
+			return err
+		}
 	case shape.Fields != nil:
 		in, err := env.At(crdt.Step{Key: shape.Fields[p.r.IntN(len(shape.Fields))].Name})
 		if err != nil {

@@ -61,7 +61,11 @@ func (s *AnySpace) PlanUpgrade(m *authority.Manifest) ([]authority.Field, error)
 }
 
 func planned(k *authority.Kind, m *authority.Manifest) ([]authority.Field, error) {
-	if err := authority.Fits(k.Manifest(), m); err != nil {
+	err := authority.Fits(k.Manifest(), m)
+	if err == nil {
+		err = authority.Turned(k.Manifest().Fields, m.Fields)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrKind, err)
 	}
 	return authority.Upgrade(k.Manifest(), m), nil

@@ -255,6 +255,36 @@ type (
 	}
 )
 
+// TestSchemaOtherType: a value does not change its type, whoever opens the space with such a program.
+func TestSchemaOtherType(t *testing.T) {
+	type item struct{ Count string }
+	type item2 struct{ Count int }
+	type shop struct {
+		Due   hhs.Register[string]
+		Items hhs.Map[hhs.Register[item]]
+	}
+	type shopDue struct{ Due hhs.Register[int] }
+	type shopItems struct {
+		Items hhs.Map[hhs.Register[item2]]
+	}
+	n := offline(t)
+	old := must(hhs.Create(within(t), n, hhs.Define[shop]("test.example/shop", 1)))(t)
+	ok(t, old.Update(within(t), func(tx *hhs.Tx, r shop) error { return r.Due.Set(tx, "friday") }))
+	due := must(hhs.As(old.AnySpace, hhs.Define[shopDue]("test.example/shop", 2)))(t)
+	_, err := due.Upgrade(within(t))
+	if !errors.Is(err, hhs.ErrKind) {
+		t.Error(err)
+	}
+	mentions(t, err, "due", "string", "integer", "a new field")
+	items := must(hhs.As(old.AnySpace, hhs.Define[shopItems]("test.example/shop", 2)))(t)
+	_, err = items.Upgrade(within(t))
+	mentions(t, err, "items[...].count", "string", "integer")
+	if m := must(old.Manifest())(t); m.Version != 1 {
+		t.Errorf("the space is at version %d", m.Version)
+	}
+	ok(t, old.Update(within(t), func(tx *hhs.Tx, r shop) error { return r.Due.Set(tx, "monday") }))
+}
+
 // TestSchemaStricter: what an old program keeps stays as it is while it fits; where it does not any more, the error says what
 // it is and what helps, and a value written without it is one.
 func TestSchemaStricter(t *testing.T) {

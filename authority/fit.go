@@ -76,6 +76,38 @@ func allAdded(f Field) Field {
 	return f
 }
 
+// Turned finds a field whose values are of another type in a program than in a space. A change of the schema could declare it,
+// but neither side could read or write what the other writes.
+func Turned(space, program []Field) error { return turned("", space, program) }
+
+func turned(path string, space, program []Field) error {
+	for i := range program {
+		p, at := &program[i], under(path, program[i].Name)
+		h := named(space, p.Name)
+		if h == nil {
+			continue
+		}
+		for h.Of != nil && p.Of != nil {
+			h, p, at = h.Of, p.Of, at+"[...]"
+		}
+		if err := turned(at, h.Fields, p.Fields); err != nil {
+			return err
+		}
+		if h.Schema == nil || p.Schema == nil {
+			continue
+		}
+		have, errH := h.Parsed()
+		want, errW := p.Parsed()
+		if errH != nil || errW != nil {
+			continue // as it is when it is declared
+		}
+		if in, from, to, other := schema.Turns(at, have, want); other {
+			return &ManifestError{Path: in, Reason: "values there are of the type " + from + " and cannot become " + to + "; define a new field beside it"}
+		}
+	}
+	return nil
+}
+
 // Upgrade lists the fields that a change of the schema has to declare so that a space has all that a program has; none when
 // there is nothing to change.
 func Upgrade(space, program *Manifest) []Field {

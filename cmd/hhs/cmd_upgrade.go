@@ -63,6 +63,9 @@ func (a *app) printUpgrade(u upgraded) {
 	}
 	if u.Dry {
 		a.printf("This would make version %d of version %d. Nothing was changed.\n", u.To, u.From)
+		if !u.Founder {
+			a.printf("Only a founder of the space can make this change; you are none.\n")
+		}
 		return
 	}
 	a.printf("The space is at version %d now; it was at %d.\n", u.To, u.From)
@@ -83,6 +86,7 @@ type upgraded struct {
 	To      int64    `json:"to"`
 	Changes []string `json:"changes"`
 	Dry     bool     `json:"dry,omitempty"`
+	Founder bool     `json:"founder"` // who asks is one: nobody else can make it
 }
 
 func upgradeSpace(ctx context.Context, s *service, a upgradeArgs) (u upgraded, err error) {
@@ -102,7 +106,7 @@ func upgradeSpace(ctx context.Context, s *service, a upgradeArgs) (u upgraded, e
 	if err != nil {
 		return u, err
 	}
-	u = upgraded{Space: space.ID().String(), From: have.Version, To: max(want.Version, have.Version), Changes: []string{}, Dry: a.Dry}
+	u = upgraded{Space: space.ID().String(), From: have.Version, To: max(want.Version, have.Version), Changes: []string{}, Dry: a.Dry, Founder: space.Founder()}
 	for i := range fields {
 		was, known := have.Field(fields[i].Name)
 		if err := differences(&u.Changes, fields[i].Name, &was, known, &fields[i]); err != nil {

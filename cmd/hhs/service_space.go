@@ -258,9 +258,16 @@ func joinSpace(ctx context.Context, s *service, a joinArgs) (joined, error) {
 	if err := space.AddLink(ctx, s.meeting()); err != nil {
 		return joined{}, err
 	}
+	if l := space.Link(); !space.Ready() && len(l.Servers)+len(l.Endpoints) == 0 {
+		return joined{}, failf("not_ready", "the space %s is joined, but its link names no server and no peer, so nobody can be asked: get a link that does; "+
+			"on the device that has the space, hhs serve gives it one", space.ID())
+	}
 	wait, cancel := context.WithTimeout(ctx, a.Wait)
 	defer cancel()
 	if err := waitSynced(wait, space); err != nil && !space.Ready() {
+		if ctx.Err() != nil {
+			return joined{}, failf("not_ready", "the space %s is joined, but no peer has given it yet; hhs serve goes on asking", space.ID())
+		}
 		return joined{}, failf("not_ready", "the space %s is joined, but no peer has given it within %s; hhs serve goes on asking, "+
 			"and a link of somebody who is online helps", space.ID(), a.Wait)
 	}

@@ -11,8 +11,8 @@ const (
 	MaxRefStep = 1024
 )
 
-// Ref names a value in another space. It is shown as something outside this space, and nothing follows it over the
-// network: who shows it may have that space, or join it.
+// Ref names a value in another space, or elsewhere in the same one. It is shown as what it is, a reference, and nothing
+// follows it over the network: who shows it may have that space, or join it.
 type Ref struct {
 	Space ID
 	Path  []string // the field, then keys and names of properties; empty: the space itself

@@ -19,24 +19,28 @@ func newBucket(rate, burst float64, now time.Time) *bucket {
 	return &bucket{rate: rate, burst: burst, tokens: burst, at: now}
 }
 
-// take waits until there are n tokens; false if ctx ended first.
+// take waits until there are n tokens, those that others have taken before included, so that many callers get no more
+// than one; false if ctx ended first.
 func (b *bucket) take(ctx context.Context, clock Clock, n float64) bool {
 	b.mu.Lock()
 	b.fill(clock.Now())
 	b.tokens -= n
-	enough := b.tokens >= 0
+	debt := -b.tokens
 	b.mu.Unlock()
-	if enough {
+	if debt <= 0 {
 		return true
 	}
-	wait, stop := clock.Timer(time.Duration(n * float64(time.Second) / b.rate))
+	wait, stop := clock.Timer(time.Duration(debt * float64(time.Second) / b.rate))
 	defer stop()
 	select {
 	case <-wait:
 		return true
 	case <-ctx.Done():
-		return false
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.tokens += n // was not used; fill keeps to the burst
+	return false
 }
 
 // full tells that nothing of it is used.

@@ -3,6 +3,7 @@ package syncer
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -225,6 +226,35 @@ func TestDoorRests(t *testing.T) {
 		q.were("large", "edit", "more") // who takes nothing is not waited for
 		q.goes("more")
 		q.all.Wait()
+	})
+}
+
+// What a device may have looked up holds for all its sessions in a space together: many that ask at once get no more, and
+// those that are closed while they wait have used nothing.
+func TestMeterOfManySessions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const sessions, each, d = 8, 250, 20 * time.Second
+		m := newBucket(lookRate, lookBurst, time.Now())
+		ctx, cancel := context.WithTimeout(t.Context(), d)
+		defer cancel()
+		var taken atomic.Int64
+		var all sync.WaitGroup
+		for range sessions {
+			all.Go(func() {
+				for m.take(ctx, systemClock{}, each) {
+					taken.Add(each)
+				}
+			})
+		}
+		all.Wait()
+		const most = lookBurst + lookRate*int64(d/time.Second)
+		if n := taken.Load(); n > most || n < most-each {
+			t.Errorf("%d look-ups in %v, want %d", n, d, most)
+		}
+		time.Sleep(lookBurst*time.Second/lookRate + time.Second)
+		if !m.full(time.Now()) {
+			t.Error("what was waited for in vain is paid for")
+		}
 	})
 }
 

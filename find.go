@@ -123,20 +123,22 @@ type FoundChange struct {
 func (s *AnySpace) WatchFind(ctx context.Context, q Query) iter.Seq2[FoundChange, error] {
 	q = limited(q)
 	return func(yield func(FoundChange, error) bool) {
-		var last FoundChange
+		var last, next FoundChange
 		first := true
-		err := s.rep.WatchFind(ctx, q, func(v *replica.View) (bool, error) {
+		err := s.rep.WatchFind(ctx, q, func(v *replica.View) error {
 			page, err := s.foundIn(ctx, v, q)
 			if err != nil && !errors.Is(err, ErrPending) {
-				return false, err
+				return err
 			}
-			next := changeOf(last.FoundPage, page)
+			next = changeOf(last.FoundPage, page)
+			return nil
+		}, func() bool {
 			same := len(next.Came)+len(next.Went) == 0 && bytes.Equal(last.Next, next.Next)
 			if last = next; same && !first {
-				return true, nil
+				return true
 			}
 			first = false
-			return yield(next, nil), nil
+			return yield(next, nil)
 		})
 		if err != nil && ctx.Err() == nil {
 			yield(FoundChange{}, err)

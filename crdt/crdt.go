@@ -100,6 +100,7 @@ type Change struct {
 	Before    []byte
 	After     []byte
 	Edits     []Edit // of a list or a text
+	Moved     bool   // of a set: the element stays, and is that of another add now
 	Lost      bool   // of a list: it is larger than MaxTold and not told; read the value again
 	Op        Op     // the op that was applied or whose verdict changed, as its field has it
 	Effective bool   // its verdict now

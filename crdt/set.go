@@ -248,7 +248,7 @@ func (t setType) Flip(env *Env, op Op, effective bool) ([]Change, error) {
 	return e.changes(&op, effective, false)
 }
 
-// changes writes the element back, keeps the roll, and tells whether the element came or went. alone tells that op is the
+// changes writes the element back, keeps the roll, and tells whether the element came, went or is of another add. alone tells that op is the
 // first of its commit to be taken in.
 func (e *element) changes(op *Op, effective, alone bool) ([]Change, error) {
 	if err := e.live.flush(); err != nil {
@@ -284,8 +284,13 @@ func (e *element) changes(op *Op, effective, alone bool) ([]Change, error) {
 			return nil, err
 		}
 		return e.changed(op, value, nil, effective), e.bump(-1)
+	case e.Quiet:
+		return nil, nil
 	}
-	return nil, nil
+	value, err := e.value(op, first)
+	moved := e.changed(op, value, value, effective)
+	moved[0].Moved = true
+	return moved, err
 }
 
 // changed tells that the element came or went.

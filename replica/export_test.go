@@ -104,3 +104,24 @@ func (s *Space) Facts(t testing.TB) (n int) {
 	}
 	return n
 }
+
+// FollowFind is a watcher of a query who looks when again is called: it reads if the answer may be another one.
+func (s *Space) FollowFind(t testing.TB, q Query, read func(v *View) error) (again func() (was bool)) {
+	want, err := q.check()
+	if err != nil {
+		t.Fatal(err)
+	}
+	feed := s.follow(true)
+	t.Cleanup(feed.Close)
+	known, first := uint64(0), true
+	return func() bool {
+		was, err := s.findAgain(feed, &want, &known, first, read)
+		if first = false; err != nil {
+			t.Fatal(err)
+		}
+		return was
+	}
+}
+
+// FindRead is what was read at most for a page of a query.
+const FindRead = maxFindRead

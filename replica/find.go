@@ -57,7 +57,7 @@ type FindPage struct {
 
 // Find reads a page of what a query asks for. It reads what it returns and passes over
 // what is not shown any more: at most maxFindLooks ops, so that a page may have fewer than Limit and
-// not be the last; nor does it have more than one value beyond maxFindBytes.
+// not be the last, nor does it read much more than maxFindRead for it; nor does it have more than one value beyond maxFindBytes.
 func (v *View) Find(ctx context.Context, q Query) (FindPage, error) {
 	page, err := v.find(ctx, q)
 	if err != nil && !errors.Is(err, ErrQuery) {
@@ -102,6 +102,15 @@ func (q Query) check() (w wanted, err error) {
 	return w, err
 }
 
+// may tells without decoding what a value links to whether it may be what is asked for.
+func (w *wanted) may(value []byte) bool {
+	link := w.Link
+	if w.Ref != nil {
+		link = w.Ref.Space
+	}
+	return (w.Type == "" || typeOf(value) == w.Type) && bytes.Contains(value, link.Append(nil))
+}
+
 // fits tells whether a value is what is asked for: two may have one tag, and not
 // all of the values of an op are of the type that one of them has.
 func (w *wanted) fits(value []byte) bool {
@@ -137,7 +146,8 @@ type finder struct {
 	envs  map[string]*crdt.Env
 	page  FindPage
 	looks int
-	size  int
+	bytes int // that were read to look at them
+	size  int // of what is on the page
 }
 
 func (v *View) find(ctx context.Context, q Query) (FindPage, error) {
@@ -183,7 +193,7 @@ func (v *View) find(ctx context.Context, q Query) (FindPage, error) {
 
 // over ends the page before an op or value when it has looked at enough of them.
 func (f *finder) over(at boundary) bool {
-	if f.looks++; f.looks <= maxFindLooks {
+	if f.looks++; f.looks <= maxFindLooks && f.bytes <= maxFindRead {
 		return false
 	}
 	if f.want.Newest {
@@ -204,6 +214,10 @@ func (f *finder) look(at boundary) (more bool, err error) {
 	if f.last.commit == nil || f.last.num != at.num {
 		if f.last, err = f.read.whole(at.num); err != nil {
 			return false, err
+		}
+		f.bytes += len(f.last.commit.Raw)
+		for _, part := range f.last.commit.Parts {
+			f.bytes += len(part)
 		}
 	}
 	if at.index&attachedBit != 0 {
@@ -271,11 +285,11 @@ func (f *finder) value(name string, b *crdt.Brought, at boundary) (more bool, er
 	if f.over(at) {
 		return false, nil
 	}
-	if b.Record != f.want.record || b.Record && RecordType(name, b.Names) != f.want.Type || !b.Record && !f.want.fits(b.Values[at.value]) {
+	if b.Record != f.want.record || b.Record && RecordType(name, b.Names) != f.want.Type || !b.Record && !f.want.may(b.Values[at.value]) {
 		return true, nil
 	}
 	e, shown, err := b.Shown(int(at.value))
-	if err != nil || !shown {
+	if err != nil || !shown || !b.Record && !f.want.fits(b.Values[at.value]) {
 		return err == nil, err
 	}
 	one := Found{Field: name, Path: b.Path, Entry: e}
@@ -324,7 +338,8 @@ func (f *finder) attached(at boundary) (more bool, err error) {
 		return true, nil
 	}
 	block, err := f.space.block(f.snap, ids[place])
-	if err != nil || !f.want.fits(block) {
+	f.bytes += len(block)
+	if err != nil || !f.want.may(block) || !f.want.fits(block) {
 		return err == nil, err
 	}
 	w := &f.last

@@ -10,10 +10,11 @@ import (
 	"github.com/hyperhyperspace/hhs-go/object"
 )
 
-// WatchFind calls answer with the present version, and then with a later one each time that the answer to a query
-// may be another one; who is slow finds several changes in one. It returns when answer
-// wants no more or ctx is done, with the error of answer, and with ErrClosed when the space is closed.
-func (s *Space) WatchFind(ctx context.Context, q Query, answer func(v *View) (more bool, err error)) error {
+// WatchFind calls read with the present version, and then with a later one each time that the answer to a query
+// may be another one; who is slow finds several changes in one. After each, when that version is
+// let go of, it calls tell, which may take its time. It returns when tell
+// wants no more or ctx is done, with the error of read, and with ErrClosed when the space is closed.
+func (s *Space) WatchFind(ctx context.Context, q Query, read func(v *View) error, tell func() (more bool)) error {
 	want, err := q.check()
 	if err != nil {
 		return err
@@ -25,10 +26,10 @@ func (s *Space) WatchFind(ctx context.Context, q Query, answer func(v *View) (mo
 		default:
 		}
 	})()
-	feed := s.Follow()
+	feed := s.follow(true)
 	defer feed.Close()
 	for known, first := uint64(0), true; ; first = false {
-		if more, err := s.findAgain(feed, &want, &known, first, answer); err != nil || !more {
+		if was, err := s.findAgain(feed, &want, &known, first, read); err != nil || was && !tell() {
 			return err
 		}
 		select {
@@ -41,8 +42,8 @@ func (s *Space) WatchFind(ctx context.Context, q Query, answer func(v *View) (mo
 	}
 }
 
-// findAgain takes the next step of a feed.
-func (s *Space) findAgain(feed *Feed, want *wanted, known *uint64, first bool, answer func(v *View) (bool, error)) (more bool, err error) {
+// findAgain takes the next step of a feed, and returns whether the answer was read.
+func (s *Space) findAgain(feed *Feed, want *wanted, known *uint64, first bool, read func(v *View) error) (was bool, err error) {
 	v, version, changes, err := feed.Next()
 	if err != nil {
 		return false, err
@@ -51,13 +52,13 @@ func (s *Space) findAgain(feed *Feed, want *wanted, known *uint64, first bool, a
 	since := *known
 	if *known = version; !first {
 		if version == since {
-			return true, nil // somebody acknowledged something
+			return false, nil // somebody acknowledged something
 		}
 		if may, err := v.mayAnswer(want, since, changes); err != nil || !may {
-			return err == nil, s.Damaged(err)
+			return false, s.Damaged(err)
 		}
 	}
-	return answer(v)
+	return true, read(v)
 }
 
 // mayAnswer tells whether a query may be answered otherwise: by what commits from a number on brought, or by what came and

@@ -10,8 +10,11 @@ type Feed struct {
 }
 
 // Follow begins a feed. Close it.
-func (s *Space) Follow() *Feed {
+func (s *Space) Follow() *Feed { return s.follow(false) }
+
+func (s *Space) follow(moves bool) *Feed {
 	f := &Feed{s, newSubscriber()}
+	f.box.moves = moves
 	s.subs.add(f.box)
 	return f
 }

@@ -89,12 +89,16 @@ const (
 	// maxFindLooks is how many values one page of a query looks at, when most of them
 	// are not shown any more: some ten milliseconds for a thousand.
 	maxFindLooks = 4096
+	// maxFindRead is after how many bytes of commits and attached objects a page of a query ends,
+	// shown or not: one of each is less, so that a page always comes further.
+	maxFindRead = 2 * history.MaxCommit
 	// maxFindBytes is after how many bytes of values a page of a query ends, whatever was
 	// asked for: it and one value more fit into one answer of the engine in a browser.
 	maxFindBytes = 1 << 18
 	// maxTypes bounds the types by which one op can be found. Only what inserts into a list
-	// brings more than one, and facts must not take more room than what they are about. The
-	// facts of links need no bound: a link in a value takes more bytes than its fact.
+	// brings more than one, and facts must not take much more room than what they are about. The
+	// facts of links need no bound: of 36 bytes there is one for a link, which takes 41 in a value,
+	// and two for a reference, which takes 62 and more.
 	maxTypes = 256
 	// maxTouches bounds what the journal keeps of one value, some 100 bytes each:
 	// past it two neighbours become one, and a reader goes back further than needed.

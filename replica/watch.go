@@ -142,6 +142,7 @@ func (w *pendingChange) size() int {
 // not taken yet are coalesced per field and key: the first Before and the last
 // After of the run, and all Edits as one.
 type subscriber struct {
+	moves   bool // it is told of changes of who added an element of a set
 	mu      sync.Mutex
 	pending []pendingChange
 	index   map[string]int
@@ -161,6 +162,9 @@ func (b *subscriber) post(changes []Change) {
 	for _, c := range changes {
 		if b.resync {
 			break
+		}
+		if c.Moved && !b.moves {
+			continue
 		}
 		b.add(c)
 		if c.Lost || len(b.pending) > maxPendingChanges || b.size > maxPendingBytes {

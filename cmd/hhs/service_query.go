@@ -41,8 +41,9 @@ type foundValue struct {
 	Commit   string          `json:"commit"`
 }
 
-// maxQueryPages bounds the pages that are looked through for one answer when most of what there was is not shown any more.
-const maxQueryPages = 50
+// maxQueryPages bounds the pages that are looked through for one answer when most of what there was is not shown any more:
+// some seconds at most. Who wants to look further goes on where it ended.
+const maxQueryPages = 100
 
 func querySpace(ctx context.Context, s *service, a queryArgs) (out queried, err error) {
 	space, err := s.find(a.Space)

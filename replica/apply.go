@@ -19,6 +19,7 @@ type applier struct {
 	past  crdt.Past
 	ops   opSource
 	quiet bool       // nobody wants the changes
+	most  int        // bytes that may be written before it gives up taking back; 0: any number
 	envs  []fieldEnv // of the fields met so far
 	undos undos
 }

@@ -110,6 +110,7 @@ type packer struct {
 	max     int
 	batch   history.Batch
 	records []record // of the batch's commits
+	parts   []int    // where in records parts of the batch end
 	size    int
 
 	stretch stretch
@@ -197,10 +198,14 @@ func (p *packer) attach(n history.Num, ids []object.ID) error {
 	return nil
 }
 
-// join makes the stretch part of the batch.
+// join makes the stretch part of the batch. What it takes back may be much for one transaction of the store: then
+// another replica's door ends one with it, for which it needs the attestations of all up to there.
 func (p *packer) join() {
 	s := &p.stretch
 	p.records = append(p.records, s.records...)
+	if slices.ContainsFunc(s.records, func(rec record) bool { return undoes(rec.commit) }) {
+		p.parts = append(p.parts, len(p.records))
+	}
 	for _, rec := range s.records {
 		p.batch.Commits = append(p.batch.Commits, rec.commit)
 	}
@@ -215,35 +220,39 @@ func (p *packer) full() bool {
 	return p.size >= p.max && len(p.batch.Commits) > 0 || len(p.stretch.records) > 0 && p.stretch.open.empty()
 }
 
-// flush returns the batch with the attestations of its ends and starts anew.
+// flush returns the batch with the attestations of the ends of its parts and starts anew.
 func (p *packer) flush() (*history.Batch, error) {
 	b := p.batch
-	for _, rec := range p.ends() {
-		sig, err := p.r.Get(p.space.keys.attest(rec.num))
-		if err != nil {
-			return nil, fmt.Errorf("attestation of %s: %w", rec.commit.ID, err)
+	from := 0
+	for _, to := range append(p.parts, len(p.records)) {
+		for _, rec := range ends(p.records[from:to]) {
+			sig, err := p.r.Get(p.space.keys.attest(rec.num))
+			if err != nil {
+				return nil, fmt.Errorf("attestation of %s: %w", rec.commit.ID, err)
+			}
+			b.Attestations = append(b.Attestations, history.Attestation{Commit: rec.commit.ID, Sig: sig})
 		}
-		b.Attestations = append(b.Attestations, history.Attestation{Commit: rec.commit.ID, Sig: sig})
+		from = to
 	}
-	p.batch, p.size, p.records = history.Batch{}, 0, p.records[:0]
+	p.batch, p.size, p.records, p.parts = history.Batch{}, 0, p.records[:0], p.parts[:0]
 	if p.stretch.open.empty() {
 		p.join()
 	}
 	return &b, nil
 }
 
-// ends lists the last commit of each author branch in the batch, in its order.
-func (p *packer) ends() []record {
+// ends lists the last commit of each author branch in a part of a batch, in its order.
+func ends(records []record) []record {
 	var ends []record
 	var followed map[object.ID]bool // by one that does not come right after it
-	for i := len(p.records) - 1; i >= 0; i-- {
-		rec := p.records[i]
-		if i+1 == len(p.records) || p.records[i+1].commit.Env.Prev != rec.commit.ID {
+	for i := len(records) - 1; i >= 0; i-- {
+		rec := records[i]
+		if i+1 == len(records) || records[i+1].commit.Env.Prev != rec.commit.ID {
 			if !followed[rec.commit.ID] {
 				ends = append(ends, rec)
 			}
 		}
-		if prev := rec.commit.Env.Prev; !prev.IsZero() && (i == 0 || p.records[i-1].commit.ID != prev) {
+		if prev := rec.commit.Env.Prev; !prev.IsZero() && (i == 0 || records[i-1].commit.ID != prev) {
 			if followed == nil {
 				followed = map[object.ID]bool{}
 			}

@@ -65,6 +65,13 @@ func UndosTogether(t testing.TB) {
 	t.Cleanup(func() { undoAtOnce = before })
 }
 
+// CutParts has the door end transactions after so many bytes until the test ends.
+func CutParts(t testing.TB, bytes int) {
+	before := partSize
+	partSize = bytes
+	t.Cleanup(func() { partSize = before })
+}
+
 // RawValue is Raw with a value.
 func (tx *Tx) RawValue(op history.Op, value []byte) {
 	op.Size = len(value)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/hyperhyperspace/hhs-go/authority"
 	"github.com/hyperhyperspace/hhs-go/history"
@@ -19,8 +20,10 @@ type Result struct {
 }
 
 // Ingest is the door: every batch, made here or received, enters through it,
-// whole or not at all. Commits that are here already are passed over. On an
-// error, a *Reject when the batch is at fault, store and memory are as before.
+// whole or not at all, except that one whose undos make it too large for the store
+// enters in parts, each like a batch of its own (door.admit). Commits that are here already are passed over. On an
+// error, a *Reject when the batch is at fault, store and memory are as before it, or
+// as the last whole part left them, which Result counts.
 // It returns when the batch is as durable as the node's Config asks for.
 func (s *Space) Ingest(ctx context.Context, b *history.Batch, from Source) (Result, error) {
 	return s.ingestAt(ctx, b, from, s.node.cfg.Durable)
@@ -33,13 +36,12 @@ func (s *Space) ingestAt(ctx context.Context, b *history.Batch, from Source, lev
 		if errors.As(err, &r) {
 			s.refused(r)
 		}
-		return res, err
 	}
 	if res.New > 0 {
 		s.subs.signal()
 		s.offerAside(ctx, b)
 	}
-	return res, nil
+	return res, err
 }
 
 // enter runs the door and posts the changes to the subscribers before the next
@@ -52,24 +54,32 @@ func (s *Space) enterAt(ctx context.Context, b *history.Batch, from Source, leve
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	quiet := !s.subs.watched() && !s.journal.used.Load()
-	res, changes, err := s.ingest(ctx, b, from, level, quiet)
-	switch {
-	case err != nil:
-	case quiet && res.New > 0:
-		s.subs.missed()
-	default:
-		s.subs.post(changes)
+	var res Result
+	for more := true; more; {
+		var part Result
+		var changes []Change
+		var err error
+		if part, more, changes, err = s.ingest(ctx, b, from, level, quiet); err != nil {
+			return res, err
+		}
+		res.New += part.New
+		if quiet && part.New > 0 {
+			s.subs.missed()
+		} else {
+			s.subs.post(changes)
+		}
 	}
-	return res, err
+	return res, nil
 }
 
-func (s *Space) ingest(ctx context.Context, b *history.Batch, from Source, level store.Durability, quiet bool) (Result, []Change, error) {
+// ingest lets a batch enter, or a part of it; more tells that there is another, which enters with the batch given again.
+func (s *Space) ingest(ctx context.Context, b *history.Batch, from Source, level store.Durability, quiet bool) (res Result, more bool, changes []Change, err error) {
 	if s.closed {
-		return Result{}, nil, ErrClosed
+		return Result{}, false, nil, ErrClosed
 	}
 	snap, err := s.node.cfg.Store.Snapshot()
 	if err != nil {
-		return Result{}, nil, fmt.Errorf("open door of space %s: %w", s.id.Short(), err)
+		return Result{}, false, nil, fmt.Errorf("open door of space %s: %w", s.id.Short(), err)
 	}
 	defer snap.Close()
 	d := &door{space: s, from: from, quiet: quiet, kind: s.kind.Load(), before: s.kind.Load(), tx: store.NewTx(snap), snap: snap,
@@ -78,24 +88,25 @@ func (s *Space) ingest(ctx context.Context, b *history.Batch, from Source, level
 		d.last = *last
 	}
 	if err := d.open(b); err != nil || len(d.fresh) == 0 {
-		return Result{}, nil, err
+		return Result{}, false, nil, err
 	}
 	if err := d.attestations(ctx, b.Attestations); err != nil {
-		return Result{}, nil, err
+		return Result{}, false, nil, err
 	}
 	if err := d.objects(b.Objects); err != nil {
-		return Result{}, nil, err
+		return Result{}, false, nil, err
 	}
-	changes, err := d.admit(ctx)
+	came := len(d.fresh)
+	changes, err = d.admit(ctx)
 	if err == nil {
 		err = s.journal.stored(quiet, changes, func() error { return d.write(ctx, level) })
 	}
 	if err != nil {
 		d.undo()
-		return Result{}, nil, err
+		return Result{}, false, nil, err
 	}
 	d.settle()
-	return Result{New: len(d.fresh)}, changes, nil
+	return Result{New: len(d.fresh)}, len(d.fresh) < came, changes, nil
 }
 
 // paceEvery is how many commits of a batch are looked at between two points
@@ -205,12 +216,14 @@ func (d *door) ahead(c *history.Commit) (bool, error) {
 
 // attestations checks that every new commit is vouched for by a valid
 // signature of its author, its own or that of a later commit of the same
-// branch in this batch, and keeps the signatures that were needed.
+// branch in this batch, and keeps the signatures that were needed: all of a batch that
+// may enter in parts.
 func (d *door) attestations(ctx context.Context, list []history.Attestation) error {
 	sigs := make(map[object.ID][]byte, len(list))
 	for _, a := range list {
 		sigs[a.Commit] = a.Sig
 	}
+	parts := d.space.verbatim || slices.ContainsFunc(d.fresh, func(in *entering) bool { return undoes(in.commit) })
 	var checks []identity.Check
 	var at []*entering
 	for i := len(d.fresh) - 1; i >= 0; i-- {
@@ -219,7 +232,7 @@ func (d *door) attestations(ctx context.Context, list []history.Attestation) err
 		}
 		in := d.fresh[i]
 		c := in.commit
-		if sig, ok := sigs[c.ID]; !in.covered || ok && d.space.verbatim {
+		if sig, ok := sigs[c.ID]; !in.covered || ok && parts {
 			if !ok {
 				return d.reject(c, RuleUncovered, errors.New("no attestation in the batch vouches for it"))
 			}
@@ -257,15 +270,18 @@ func (d *door) objects(blocks [][]byte) error {
 	return nil
 }
 
-// admit judges the new commits in order and applies them to the transaction.
+// admit judges the new commits in order and applies them to the transaction. When that has become large it ends with a
+// commit up to which signatures vouch for all, so that what is written can be passed on whatever comes of the rest: the
+// other commits are fresh no more, and not in the graph. The first batch of a space that is not listed enters whole.
 func (d *door) admit(ctx context.Context) ([]Change, error) {
 	s := d.space
-	a := applier{space: s, tx: d.tx, past: doorPast{d}, ops: doorOps{&commits{keys: s.keys, r: d.snap}, d}, quiet: d.quiet}
+	a := applier{space: s, tx: d.tx, past: doorPast{d}, ops: doorOps{&commits{keys: s.keys, r: d.snap}, d}, quiet: d.quiet, most: store.MaxBatch}
 	if err := a.foresee(d.kind, d.fresh); err != nil {
 		return nil, err
 	}
 	var changes []Change
-	for _, in := range d.fresh {
+	var open tips // commits so far that nothing vouches for yet
+	for i, in := range d.fresh {
 		c := in.commit
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -306,6 +322,13 @@ func (d *door) admit(ctx context.Context) ([]Change, error) {
 		changes = append(changes, ch...)
 		in.kind = in.kind.bare()
 		s.node.cfg.Pace()
+		if open.remove(c.Env.Prev); in.sig == nil {
+			open.add(c.ID)
+		}
+		if d.tx.Size()+a.undos.weight > partSize && open.empty() && s.unlisted == nil {
+			d.fresh = d.fresh[:i+1]
+			break
+		}
 	}
 	turned, err := a.turn()
 	return append(changes, turned...), err
@@ -460,7 +483,7 @@ func (d *door) attached(key []byte, id object.ID) (block []byte, known bool, err
 	return block, err == nil, err
 }
 
-// write makes the whole batch one transaction of the store.
+// write makes what was admitted one transaction of the store.
 func (d *door) write(ctx context.Context, level store.Durability) error {
 	s := d.space
 	if d.holds { // none of them is removed meanwhile
@@ -524,28 +547,4 @@ func (d *door) undo() {
 	for device := range d.chains {
 		d.space.chains.undone(device)
 	}
-}
-
-// doorPast answers for commits of the batch and those here before.
-type doorPast struct{ d *door }
-
-// Before implements crdt.Past.
-func (p doorPast) Before(a, b history.OpRef) (bool, error) {
-	an, aok, err := p.d.find(a.Commit)
-	if err != nil || !aok {
-		return false, errors.Join(err, missingRef(a, aok))
-	}
-	bn, bok, err := p.d.find(b.Commit)
-	if err != nil || !bok {
-		return false, errors.Join(err, missingRef(b, bok))
-	}
-	if an == bn {
-		return false, nil
-	}
-	return p.d.space.graph.Contains([]history.Num{bn}, an)
-}
-
-// Diff implements crdt.Past.
-func (p doorPast) Diff(a, b []uint64) (onlyA, onlyB []history.Span, err error) {
-	return p.d.space.graph.Diff(a, b)
 }

@@ -457,6 +457,9 @@ func (l *lane) leave(s *Space, g *group, list []*history.Commit, tx *Tx, w waite
 		for _, part := range c.Parts {
 			p.size += len(part)
 		}
+		if undoes(c) {
+			p.size += undoSize
+		}
 	}
 	g.waiting += len(list)
 	if !whole {

@@ -21,6 +21,9 @@ const (
 	// long. Any one commit can be taken back. They are part of the format.
 	MaxUndone      = history.MaxOps
 	MaxUndoneBytes = 2 * history.MaxCommit
+	// flipSize and opSize are about how much is written when one op is taken back, for each byte of its value and for the op.
+	flipSize = 5
+	opSize   = 100
 	// maxUndoReach is how many of its own commits a device looks at for the next
 	// step to take back or make again: some 10 ms. Every step taken back is two.
 	maxUndoReach = 2048
@@ -38,6 +41,9 @@ const (
 	// attestation and one store transaction.
 	maxGroup      = 256
 	maxGroupBytes = 512 << 10
+	// undoSize is what an undo or redo counts there: two of the largest fit into one transaction, and their one
+	// attestation allows no parts.
+	undoSize = maxGroupBytes / 2
 	// maxOpen bounds the commits made on one version of the space while others
 	// write all the time: after them what is there is looked at anew, so that
 	// reads inside an edit see what peers wrote, and the version is let go.
@@ -130,6 +136,10 @@ const (
 	// maxNumsApart is how many numbers of a numSet are looked through one by one.
 	maxNumsApart = 256
 )
+
+// partSize is after how many bytes the door ends a transaction of the store and goes on with the batch in another: the
+// last undo of one may add some 25 MB, and store.MaxBatch is what all may take.
+var partSize = 16 << 20
 
 // maxPast is how many bytes of memory reading one past version may take: some
 // hundred thousand entries of logs and sets.

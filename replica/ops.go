@@ -354,3 +354,27 @@ func opOf(c *history.Commit, num, height uint64, who author, payloads [][]byte, 
 	return crdt.Op{Ref: history.OpRef{Commit: c.ID, Index: index}, Num: num, Height: height, Author: who.device, Identity: who.person,
 		Time: c.Env.Time, Payload: payloads[index]}, nil
 }
+
+// doorPast answers for commits of the batch and those here before.
+type doorPast struct{ d *door }
+
+// Before implements crdt.Past.
+func (p doorPast) Before(a, b history.OpRef) (bool, error) {
+	an, aok, err := p.d.find(a.Commit)
+	if err != nil || !aok {
+		return false, errors.Join(err, missingRef(a, aok))
+	}
+	bn, bok, err := p.d.find(b.Commit)
+	if err != nil || !bok {
+		return false, errors.Join(err, missingRef(b, bok))
+	}
+	if an == bn {
+		return false, nil
+	}
+	return p.d.space.graph.Contains([]history.Num{bn}, an)
+}
+
+// Diff implements crdt.Past.
+func (p doorPast) Diff(a, b []uint64) (onlyA, onlyB []history.Span, err error) {
+	return p.d.space.graph.Diff(a, b)
+}

@@ -132,6 +132,13 @@ func firstOfKind(c *history.Commit) int {
 	return slices.IndexFunc(c.Env.Ops, func(op history.Op) bool { return ofKind(&op) })
 }
 
+// undoes tells whether a commit takes others back, or gives them again, if it counts.
+func undoes(c *history.Commit) bool {
+	return slices.ContainsFunc(c.Env.Ops, func(op history.Op) bool {
+		return op.Field == authority.UndoField && (op.Action == ActionUndo || op.Action == ActionRedo)
+	})
+}
+
 // turning is a commit whose ops are to be told another verdict.
 type turning struct {
 	num   history.Num
@@ -147,21 +154,34 @@ type undos struct {
 	turned map[history.Num]int // where in list
 	list   []turning
 	told   int // ops
+	weight int // of the commits in list, where they wait for the end
 }
 
 // undoAtOnce is more than people take back, and a second of work at most.
 var undoAtOnce = 1 << 16
 
-func (u *undos) turning(num history.Num, was bool) *turning {
+func (a *applier) turning(num history.Num, was bool, cause *crdt.Op) error {
+	u := &a.undos
 	i, ok := u.turned[num]
 	if !ok {
+		if u.told > undoAtOnce {
+			w, err := a.ops.whole(num)
+			if err != nil {
+				return err
+			}
+			ops, bytes, erased := w.size()
+			u.weight += flipSize * (bytes + opSize*(ops+erased))
+		}
 		if u.turned == nil {
 			u.turned = map[history.Num]int{}
 		}
 		i, u.turned[num] = len(u.list), len(u.list)
 		u.list = append(u.list, turning{num: num, was: was})
 	}
-	return &u.list[i]
+	if cause != nil {
+		u.list[i].cause = cause
+	}
+	return nil
 }
 
 // takeUndos takes the ops of a commit in that are about other commits. Of undos
@@ -226,8 +246,7 @@ func (a *applier) takeUndo(w *whole, i int) (why string, err error) {
 		if err != nil {
 			return "", err
 		}
-		a.undos.turning(t, was).cause = w.cause(i)
-		err = errors.Join(state.Put(maskedKey(t), binary.AppendUvarint(nil, n+1)), state.Put(masksKey(t, w.num, uint32(i)), []byte{}))
+		err = errors.Join(a.turning(t, was, w.cause(i)), state.Put(maskedKey(t), binary.AppendUvarint(nil, n+1)), state.Put(masksKey(t, w.num, uint32(i)), []byte{}))
 		if err != nil {
 			return "", err
 		}
@@ -279,12 +298,12 @@ func (a *applier) unmask(state *fieldState, target history.OpRef, num history.Nu
 	if err != nil || !ok {
 		return errors.Join(err, store.ErrCorrupt)
 	}
-	if turning := a.undos.turning(t, true); n == 1 {
-		turning.cause = cause
-		err = state.Delete(maskedKey(t))
+	if n > 1 {
+		cause, err = nil, state.Put(maskedKey(t), binary.AppendUvarint(nil, n-1))
 	} else {
-		err = state.Put(maskedKey(t), binary.AppendUvarint(nil, n-1))
+		err = state.Delete(maskedKey(t))
 	}
+	err = errors.Join(err, a.turning(t, true, cause))
 	return errors.Join(err, state.Delete(masksKey(t, num, index)))
 }
 
@@ -342,7 +361,7 @@ func (u *undone) add(w *whole) bool {
 // Where the earliest write is shown it is the opposite, and that is told afterwards.
 func (a *applier) turn() (changes []Change, err error) {
 	list := a.undos.list
-	a.undos.list, a.undos.turned = nil, nil
+	a.undos.list, a.undos.turned, a.undos.weight = nil, nil, 0
 	masked := make(map[history.Num]bool, len(list))
 	for _, t := range list {
 		if masked[t.num], err = a.space.undoState(a.tx, a.tx).masked(t.num); err != nil {
@@ -384,6 +403,9 @@ func (a *applier) flipAll(t turning, masked, opposite bool, changes []Change) (m
 	w, err := a.ops.whole(t.num)
 	if err == nil {
 		more, changes, err = a.flip(&w, !masked, opposite, t.cause, changes)
+	}
+	if size := a.tx.Size(); err == nil && a.most > 0 && size > a.most {
+		err = fmt.Errorf("%w: with all that is taken back before it, %d bytes are to be written, at most %d", store.ErrTooLarge, size, a.most)
 	}
 	if err != nil {
 		return false, nil, fmt.Errorf("take back commit %d: %w", t.num, err)

@@ -165,6 +165,9 @@ func (t *Tx) set(key, value []byte) {
 // Len returns the number of keys written or deleted.
 func (t *Tx) Len() int { return t.wrote }
 
+// Size is about how many bytes the Batch takes.
+func (t *Tx) Size() int { return t.size }
+
 // ordered returns the writes in order.
 func (t *Tx) ordered() *btree.Map[string, write] {
 	if t.over == nil {

@@ -66,6 +66,7 @@ export class History {
     byId('past-close').onclick = () => this.dialog.close()
     this.dialog.onclick = e => { if (e.target === this.dialog) this.dialog.close() }
     this.dialog.onclose = () => {
+      if (this.dialog.open) return // the event came late: it is open again
       this.turn++
       publish({ past: '' })
     }

@@ -237,13 +237,7 @@ func (p *findPlay) step() {
 	case n < 70:
 		p.update(s, func(tx *replica.Tx) error { return tx.Undo(p.known(s).ID) })
 	case n < 75:
-		p.update(s, func(tx *replica.Tx) error {
-			step, err := tx.NextRedo()
-			if err != nil || len(step.Commits) == 0 {
-				return err
-			}
-			return tx.Redo(step.Undo)
-		})
+		p.update(s, redoLast)
 	case n < 80:
 		p.update(s, p.hostile)
 	default:

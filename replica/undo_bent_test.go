@@ -19,21 +19,9 @@ func (p *undoPlay) memoryRun(s *replica.Space) {
 		case 0:
 			f = p.undo
 		case 1:
-			f = func(tx *replica.Tx) error {
-				step, err := tx.NextUndo(0)
-				if err != nil || len(step.Commits) == 0 {
-					return err
-				}
-				return tx.Undo(step.Commits...)
-			}
+			f = func(tx *replica.Tx) error { return undoLast(tx, 0) }
 		case 2:
-			f = func(tx *replica.Tx) error {
-				step, err := tx.NextRedo()
-				if err != nil || len(step.Commits) == 0 {
-					return err
-				}
-				return tx.Redo(step.Undo)
-			}
+			f = redoLast
 		}
 		if _, err := s.Update(context.Background(), f, store.Memory); err != nil && !errors.Is(err, replica.ErrUndo) {
 			p.t.Fatal(err)

@@ -314,21 +314,9 @@ func (p *undoPlay) step() {
 	case n < 55:
 		p.update(s, p.undo)
 	case n < 62:
-		p.update(s, func(tx *replica.Tx) error {
-			step, err := tx.NextUndo(0)
-			if err != nil || len(step.Commits) == 0 {
-				return err
-			}
-			return tx.Undo(step.Commits...)
-		})
+		p.update(s, func(tx *replica.Tx) error { return undoLast(tx, 0) })
 	case n < 70:
-		p.update(s, func(tx *replica.Tx) error {
-			step, err := tx.NextRedo()
-			if err != nil || len(step.Commits) == 0 {
-				return err
-			}
-			return tx.Redo(step.Undo)
-		})
+		p.update(s, redoLast)
 	case n < 80:
 		p.update(s, p.hostile)
 	default:

@@ -42,13 +42,9 @@ func (r *run) put(ctx context.Context, step map[string]any) error {
 
 // bytes reads from a blob that is here.
 func (r *run) bytes(ctx context.Context, step map[string]any) error {
-	p, err := r.person(ctx, step["at"])
+	p, space, err := r.at(ctx, step)
 	if err != nil {
 		return err
-	}
-	space, err := p.node.Space(r.space)
-	if err != nil {
-		return fmt.Errorf("%s: %w", p.name, err)
 	}
 	value, err := blob.FromValue(step["bytes"])
 	if err != nil {

@@ -69,13 +69,9 @@ func (r *run) past(ctx context.Context, space *hhs.AnySpace, step map[string]any
 
 // look compares the history, or a difference, with what a script says of it.
 func (r *run) look(ctx context.Context, step map[string]any) error {
-	p, err := r.person(ctx, step["at"])
+	p, space, err := r.at(ctx, step)
 	if err != nil {
 		return err
-	}
-	space, err := p.node.Space(r.space)
-	if err != nil {
-		return fmt.Errorf("%s: %w", p.name, err)
 	}
 	read := r.log
 	if step["diff"] != nil {

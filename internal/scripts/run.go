@@ -124,14 +124,23 @@ type kind struct{ m *authority.Manifest }
 // Manifest implements hhs.AnyKind.
 func (k kind) Manifest() (*authority.Manifest, error) { return k.m, nil }
 
-func (r *run) do(ctx context.Context, step map[string]any) error {
+// at is the person whose step it is, and their copy of the space.
+func (r *run) at(ctx context.Context, step map[string]any) (*person, *hhs.AnySpace, error) {
 	p, err := r.person(ctx, step["at"])
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	space, err := p.node.Space(r.space)
 	if err != nil {
-		return fmt.Errorf("%s: %w", p.name, err)
+		return nil, nil, fmt.Errorf("%s: %w", p.name, err)
+	}
+	return p, space, nil
+}
+
+func (r *run) do(ctx context.Context, step map[string]any) error {
+	p, space, err := r.at(ctx, step)
+	if err != nil {
+		return err
 	}
 	var ops []hhs.Op
 	list, _ := step["do"].([]any)

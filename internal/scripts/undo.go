@@ -20,13 +20,9 @@ func (r *run) named(v any) any {
 
 // undo takes back or makes again.
 func (r *run) undo(ctx context.Context, step map[string]any) error {
-	p, err := r.person(ctx, step["at"])
+	p, space, err := r.at(ctx, step)
 	if err != nil {
 		return err
-	}
-	space, err := p.node.Space(r.space)
-	if err != nil {
-		return fmt.Errorf("%s: %w", p.name, err)
 	}
 	var done hhs.Undone
 	names, _ := step["undo"].([]any)
